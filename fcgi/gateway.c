@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * CGI and FastCGI. The only user of fcgiapp.h, members below its "don't
+ * use" line included: libfcgi has no time-outs and does not stand signals,
+ * so connections are accepted here and handed to it. It knows HTTP's words
+ * and nothing of what a request is about.
+ */
+#include "gateway.h"
+
+#include <errno.h>
+#include <fcgiapp.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LISTENER 0		/* the FastCGI specification's number */
+#define SILENCE_MS 10000	/* longest wait for the next bytes of a body */
+#define BODY_MS 30000		/* longest time a whole body may take */
+#define SEND_MS 10000		/* longest wait for the server to read */
+#define CGI_EOF_MS 1000		/* wait for the end after the last byte */
+#define DISCARD_MAX 67108864	/* bytes read away before an answer */
+#define DISCARD_SIZE 65536
+#define PAUSE_MS 100		/* when the system is out of something */
+
+/*
+ * A request body as it comes. Reading it to its end is owed before the
+ * answer: mod_cgid and fcgiwrap lose the answer of a program that did not.
+ */
+struct body {
+	int64_t announced;	/* Content-Length; -1: none */
+	int64_t received;
+	int64_t deadline_ms;
+	const char *fault;	/* of the Content-Length */
+	bool over;		/* nothing more will come */
+	FCGX_Stream *stream;	/* NULL: CGI, descriptor 0 */
+};
+
+/* CGI's variables, from the environment or from a FastCGI request. */
+struct variables {
+	char **fastcgi;		/* NULL: the environment */
+};
+
+static const char *
+variable(const struct variables *v, const char *name)
+{
+	const char *value;
+
+	value = v->fastcgi ? FCGX_GetParam(name, v->fastcgi) : getenv(name);
+	return value && *value ? value : NULL;
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ----------------------------------------------------------- signals */
+
+static volatile sig_atomic_t stopping;
+
+static void
+stop(int signal)
+{
+	(void)signal;
+	stopping = 1;
+}
+
+/*
+ * libfcgi installs handlers of its own that take effect in the middle of
+ * a read; ours replace them and are blocked until the next wait.
+ */
+static void
+take_signals(void)
+{
+	static const int stops[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
+	struct sigaction action;
+	sigset_t blocked;
+	size_t i;
+
+	memset(&action, 0, sizeof(action));
+	sigemptyset(&action.sa_mask);
+	sigemptyset(&blocked);
+	action.sa_handler = stop;
+	for (i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
+		sigaction(stops[i], &action, NULL);
+		sigaddset(&blocked, stops[i]);
+	}
+	action.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &action, NULL);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
+}
+
+/* -------------------------------------------------------------- body */
+
+/*
+ * RFC 9110 section 8.6: digits and nothing else. One too large for any
+ * limit counts as the largest there is.
+ */
+static void
+read_length(struct body *body, const char *text)
+{
+	body->announced = -1;
+	if (!text)
+		return;
+	if (text[strspn(text, "0123456789")] != '\0') {
+		body->fault = "Content-Length is not a number";
+		return;
+	}
+	errno = 0;
+	body->announced = strtoll(text, NULL, 10);
+	if (errno == ERANGE)
+		body->announced = INT64_MAX;
+}
+
+/* A GET has no body: a server that leaves the input open is not waited for. */
+static void
+expect_no_body(struct body *body)
+{
+	if (body->announced < 0)
+		body->announced = 0;
+}
+
+static enum body_state
+bad(struct body *body, struct buf *why, const char *what)
+{
+	body->over = true;
+	buf_addf(why, "the body %s after %" PRId64 " bytes", what,
+	    body->received);
+	if (body->announced >= 0)
+		buf_addf(why, " of %" PRId64, body->announced);
+	return BODY_BAD;
+}
+
+/*
+ * What there is on descriptor 0, waiting for the first of it. RFC 3875
+ * section 4.2 lets a server leave the input open after the last byte, so
+ * the end is waited for only briefly once all that was announced is here.
+ */
+static enum body_state
+read_cgi(struct body *body, char *bytes, size_t size, size_t *len,
+    struct buf *why)
+{
+	struct pollfd input = { STDIN_FILENO, POLLIN, 0 };
+	bool complete = body->received == body->announced;
+	ssize_t n;
+
+	n = poll(&input, 1, complete ? CGI_EOF_MS : SILENCE_MS);
+	if (n == 0)
+		return complete ? BODY_END : bad(body, why, "stalled");
+	n = read(STDIN_FILENO, bytes, size);
+	if (n < 0)
+		return bad(body, why, "broke off");
+	*len = (size_t)n;
+	return n > 0 ? BODY_MORE : BODY_END;
+}
+
+/*
+ * FCGX_GetStr waits until size bytes are there; FCGX_GetChar for the next
+ * record alone, which leaves the deadline a chance. The socket's time-out
+ * shows as EAGAIN.
+ */
+static enum body_state
+read_fastcgi(struct body *body, char *bytes, size_t size, size_t *len,
+    struct buf *why)
+{
+	FCGX_Stream *in = body->stream;
+	int c = FCGX_GetChar(in);
+	size_t ready;
+	int error;
+
+	if (c < 0) {
+		error = FCGX_GetError(in);
+		if (error == EAGAIN || error == EWOULDBLOCK)
+			return bad(body, why, "stalled");
+		return error ? bad(body, why, "broke off") : BODY_END;
+	}
+	bytes[0] = (char)c;
+	ready = (size_t)(in->stop - in->rdNext);
+	if (ready > size - 1)
+		ready = size - 1;
+	*len = 1 + (size_t)FCGX_GetStr(bytes + 1, (int)ready, in);
+	return BODY_MORE;
+}
+
+/* The next bytes, whatever was announced. */
+static enum body_state
+body_fill(struct body *body, char *bytes, size_t size, size_t *len,
+    struct buf *why)
+{
+	enum body_state state;
+
+	*len = 0;
+	if (now_ms() > body->deadline_ms)
+		return bad(body, why, "took too long");
+	state = body->stream ? read_fastcgi(body, bytes, size, len, why) :
+	    read_cgi(body, bytes, size, len, why);
+	body->received += (int64_t)*len;
+	if (state == BODY_END)
+		body->over = true;
+	return state;
+}
+
+/*
+ * For the handler: as body_fill, and nothing passes that is not as long as
+ * announced. A server may hand over less than the client sent
+ * (mod_fcgid does) and pass our 200 on.
+ */
+static enum body_state
+body_read(void *context, char *bytes, size_t size, size_t *len,
+    struct buf *why)
+{
+	struct body *body = context;
+	enum body_state state;
+
+	*len = 0;
+	if (body->fault) {
+		buf_adds(why, body->fault);
+		return BODY_BAD;
+	}
+	state = body_fill(body, bytes, size, len, why);
+	if (body->announced < 0 || state == BODY_BAD)
+		return state;
+	if (body->received > body->announced) {
+		*len = 0;
+		buf_addf(why, "the body is longer than its Content-Length, "
+		    "%" PRId64, body->announced);
+		return BODY_BAD;
+	}
+	if (state == BODY_END && body->received < body->announced)
+		return bad(body, why, "ended");
+	return state;
+}
+
+/* Reads away what the handler left, within bounds. */
+static void
+body_discard(struct body *body)
+{
+	char *bytes = mem_alloc(DISCARD_SIZE);
+	struct buf why = BUF_INIT;
+	size_t len;
+
+	while (!body->over && body->received < DISCARD_MAX)
+		body_fill(body, bytes, DISCARD_SIZE, &len, &why);
+	buf_release(&why);
+	free(bytes);
+}
+
+/* ------------------------------------------------------------ answer */
+
+static const char *
+reason_phrase(int status)
+{
+	static const struct {
+		int status;
+		const char *phrase;
+	} phrases[] = {
+		{ 200, "OK" },
+		{ 204, "No Content" },
+		{ 400, "Bad Request" },
+		{ 401, "Unauthorized" },
+		{ 405, "Method Not Allowed" },
+		{ 413, "Content Too Large" },
+		{ 502, "Bad Gateway" },
+		{ 503, "Service Unavailable" },
+		{ 504, "Gateway Timeout" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++)
+		if (phrases[i].status == status)
+			return phrases[i].phrase;
+	return "Unknown";
+}
+
+/* The answer as RFC 3875 section 6 has it, for CGI and FastCGI alike. */
+static void
+add_answer(struct buf *out, const struct answer *answer)
+{
+	buf_addf(out, "Status: %d %s\r\n", answer->status,
+	    reason_phrase(answer->status));
+	if (answer->allow)
+		buf_addf(out, "Allow: %s\r\n", answer->allow);
+	if (answer->retry_after_s > 0)
+		buf_addf(out, "Retry-After: %" PRId64 "\r\n",
+		    answer->retry_after_s);
+	/* RFC 9110 section 11.6.1: a 401 names the scheme. */
+	if (answer->status == 401)
+		buf_adds(out, "WWW-Authenticate: Bearer\r\n");
+	if (answer->status != 204)
+		buf_addf(out, "Content-Type: text/plain; charset=utf-8\r\n"
+		    "Content-Length: %zu\r\n", answer->body.len);
+	buf_adds(out, "\r\n");
+	buf_add(out, buf_text(&answer->body), answer->body.len);
+}
+
+/* ----------------------------------------------------------- request */
+
+/* Runs the handler; *out is then the answer to write. */
+static void
+handle(const struct variables *v, struct body *body,
+    gateway_handler *handler, void *context, struct buf *out)
+{
+	struct request request = { 0 };
+	struct answer answer = { 0 };
+
+	read_length(body, variable(v, "CONTENT_LENGTH"));
+	body->deadline_ms = now_ms() + BODY_MS;
+	request.method = variable(v, "REQUEST_METHOD");
+	request.authorization = variable(v, "HTTP_AUTHORIZATION");
+	if (!request.method || strcmp(request.method, "POST") != 0)
+		expect_no_body(body);
+	if (!request.authorization) /* after an internal rewrite of Apache */
+		request.authorization =
+		    variable(v, "REDIRECT_HTTP_AUTHORIZATION");
+	request.content_length = body->announced;
+	request.read = body_read;
+	request.context = body;
+	handler(context, &request, &answer);
+	body_discard(body);
+	add_answer(out, &answer);
+	buf_release(&answer.body);
+}
+
+/* --------------------------------------------------------------- CGI */
+
+static void
+write_all(int fd, const char *bytes, size_t len)
+{
+	ssize_t n;
+
+	for (; len > 0; bytes += n, len -= (size_t)n) {
+		n = write(fd, bytes, len);
+		if (n <= 0)
+			return;
+	}
+}
+
+static int
+serve_cgi(gateway_handler *handler, void *context)
+{
+	struct variables environment = { NULL };
+	struct body body = { 0 };
+	struct buf out = BUF_INIT;
+
+	if (!variable(&environment, "REQUEST_METHOD")) {
+		log_say(LEVEL_ERROR, "a web server starts this program, by "
+		    "CGI or FastCGI: see log-stream-to-slack(1)");
+		return 2;
+	}
+	handle(&environment, &body, handler, context, &out);
+	write_all(STDOUT_FILENO, out.data, out.len);
+	buf_release(&out);
+	return 0;
+}
+
+/* ----------------------------------------------------------- FastCGI */
+
+static void
+write_log(void *context, const char *line, size_t len)
+{
+	FCGX_Stream *err = context;
+
+	FCGX_PutStr(line, (int)len, err);
+	FCGX_PutChar('\n', err);
+	FCGX_FFlush(err);
+}
+
+static void
+set_timeout(int fd, int option, int ms)
+{
+	struct timeval time = { ms / 1000, (ms % 1000) * 1000 };
+
+	setsockopt(fd, SOL_SOCKET, option, &time, sizeof(time));
+}
+
+/* Waits for a connection, with signals let in only here. */
+static bool
+wait_for_connection(void)
+{
+	struct pollfd listener = { LISTENER, POLLIN, 0 };
+	sigset_t none;
+
+	sigemptyset(&none);
+	if (ppoll(&listener, 1, NULL, &none) < 0)
+		return errno == EINTR;
+	if (listener.revents & POLLNVAL)
+		errno = EBADF;
+	return (listener.revents & (POLLNVAL | POLLERR)) == 0;
+}
+
+/* Whether accept failed for this time only. */
+static bool
+is_passing(int error)
+{
+	static const struct timespec pause = { 0, PAUSE_MS * 1000000L };
+
+	switch (error) {
+	case EAGAIN:		/* another process was quicker */
+#if EWOULDBLOCK != EAGAIN
+	case EWOULDBLOCK:
+#endif
+	case EINTR:
+	case ECONNABORTED:
+	case EPROTO:
+	case EPERM:
+		return true;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		nanosleep(&pause, NULL);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The next connection; -1 when asked to stop or the socket is gone. */
+static int
+accept_connection(void)
+{
+	int fd;
+
+	while (!stopping && wait_for_connection()) {
+		if (stopping)
+			break;
+		fd = accept4(LISTENER, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0) {
+			set_timeout(fd, SO_RCVTIMEO, SILENCE_MS);
+			set_timeout(fd, SO_SNDTIMEO, SEND_MS);
+			return fd;
+		}
+		if (!is_passing(errno))
+			break;
+	}
+	return -1;
+}
+
+static void
+serve_request(FCGX_Request *request, gateway_handler *handler, void *context)
+{
+	struct variables parameters = { request->envp };
+	struct body body = { 0 };
+	struct buf out = BUF_INIT;
+
+	body.stream = request->in;
+	log_to(write_log, request->err);
+	handle(&parameters, &body, handler, context, &out);
+	FCGX_PutStr(out.data, (int)out.len, request->out);
+	log_to(NULL, NULL);
+	buf_release(&out);
+}
+
+static int
+serve_fastcgi(gateway_handler *handler, void *context)
+{
+	FCGX_Request request;
+	int fd;
+
+	/* Several processes may share the listener: none may get stuck in
+	 * accept when another was quicker. */
+	fcntl(LISTENER, F_SETFL, fcntl(LISTENER, F_GETFL) | O_NONBLOCK);
+	/* No listener for libfcgi: it must not accept by itself. */
+	FCGX_InitRequest(&request, -1, 0);
+	while ((fd = accept_connection()) >= 0) {
+		request.ipcFd = fd;
+		request.keepConnection = 1; /* or it is closed at once */
+		if (FCGX_Accept_r(&request) < 0)
+			continue; /* no request came; it has closed fd */
+		serve_request(&request, handler, context);
+		/* A kept connection would hold up all the others. */
+		request.keepConnection = 0;
+		FCGX_Finish_r(&request);
+	}
+	if (stopping)
+		return 0;
+	log_say(LEVEL_ERROR, "the listening socket is gone: %s",
+	    strerror(errno));
+	return 1;
+}
+
+int
+gateway_serve(gateway_handler *handler, void *context)
+{
+	bool cgi = FCGX_IsCGI();
+
+	take_signals();
+	return cgi ? serve_cgi(handler, context) :
+	    serve_fastcgi(handler, context);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: ISC */
+/* Files of KEY=value lines. It knows no key and no meaning. */
+#include "envfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NAME_SIGNS \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+#define BOM "\xEF\xBB\xBF" /* some editors begin a file with it */
+
+/* The reason why fd cannot be read to its end; NULL when it was. */
+static const char *
+read_all(int fd, struct buf *text)
+{
+	char part[4096];
+	struct stat info;
+	ssize_t n;
+
+	if (fstat(fd, &info) < 0)
+		return strerror(errno);
+	if (!S_ISREG(info.st_mode))
+		return "it is not a file";
+	while ((n = read(fd, part, sizeof(part))) > 0) {
+		if (memchr(part, '\0', (size_t)n))
+			return "it holds a NUL byte";
+		buf_add(text, part, (size_t)n);
+		if (text->len > ENVFILE_MAX)
+			return "it is longer than 64 KiB";
+	}
+	return n < 0 ? strerror(errno) : NULL;
+}
+
+bool
+envfile_slurp(const char *path, struct buf *text, struct buf *why)
+{
+	struct buf whole = BUF_INIT;
+	const char *reason, *begin;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	reason = fd < 0 ? strerror(errno) : read_all(fd, &whole);
+	if (fd >= 0)
+		close(fd);
+	begin = buf_text(&whole);
+	if (strncmp(begin, BOM, strlen(BOM)) == 0)
+		begin += strlen(BOM);
+	if (reason)
+		buf_addf(why, "%s: cannot be read: %s", path, reason);
+	else
+		buf_adds(text, begin);
+	buf_release(&whole);
+	return !reason;
+}
+
+bool
+envfile_is_open_to_all(const char *path)
+{
+	struct stat info;
+
+	return stat(path, &info) == 0 &&
+	    (info.st_mode & (S_IROTH | S_IWOTH)) != 0;
+}
+
+/* What stands in quotes; the closing one must end the line. */
+static void
+unquote(const char *value, size_t len, struct buf *text, struct buf *why)
+{
+	char quote = value[0];
+	size_t i;
+
+	for (i = 1; i < len && value[i] != quote; i++) {
+		if (quote == '"' && value[i] == '\\' && i + 1 < len &&
+		    strchr("\"\\$`", value[i + 1]))
+			i++;
+		buf_addc(text, value[i]);
+	}
+	if (i >= len)
+		buf_adds(why, "the closing quote is missing");
+	else if (i + 1 < len)
+		buf_adds(why, "there is text after the closing quote");
+}
+
+static void
+read_value(const char *value, size_t len, struct buf *text, struct buf *why)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if ((unsigned char)value[i] < 0x20 || value[i] == 0x7F) {
+			buf_adds(why, "it holds a control character");
+			return;
+		}
+	if (len > 0 && (value[0] == '"' || value[0] == '\''))
+		unquote(value, len, text, why);
+	else if (len > 0 && value[len - 1] == '\\')
+		buf_adds(why, "it ends in a backslash: a value is one line");
+	else
+		buf_add(text, value, len);
+}
+
+static size_t
+trim(const char **text, size_t len)
+{
+	while (len > 0 && strchr(" \t\r", (*text)[0]))
+		(*text)++, len--;
+	while (len > 0 && strchr(" \t\r", (*text)[len - 1]))
+		len--;
+	return len;
+}
+
+/* Reads a line that is KEY=value; what is wrong goes to *why. */
+static void
+read_setting(const char *line, size_t len, const char *origin,
+    envfile_take *take, void *context, struct buf *why)
+{
+	struct buf name = BUF_INIT, value = BUF_INIT, reason = BUF_INIT;
+	size_t name_len = strspn(line, NAME_SIGNS);
+	const char *rest = line + name_len + 1;
+
+	if (name_len == 0 || name_len >= len || line[name_len] != '=') {
+		/* The line is not quoted: it may be half a secret. */
+		buf_adds(why, "the line is not KEY=value");
+		return;
+	}
+	buf_add(&name, line, name_len);
+	len = trim(&rest, len - name_len - 1);
+	read_value(rest, len, &value, &reason);
+	if (reason.len > 0)
+		buf_addf(why, "%s: %s", buf_text(&name), buf_text(&reason));
+	else
+		take(context, buf_text(&name), buf_text(&value), origin, why);
+	buf_release(&name);
+	buf_release(&value);
+	buf_release(&reason);
+}
+
+void
+envfile_read(const char *path, const char *text, envfile_take *take,
+    void *context, struct buf *problems)
+{
+	struct buf origin = BUF_INIT, why = BUF_INIT;
+	const char *line;
+	unsigned number;
+	size_t len;
+
+	for (number = 1; *text; number++) {
+		line = text;
+		len = strcspn(text, "\n");
+		text += len + (text[len] == '\n');
+		len = trim(&line, len);
+		if (len == 0 || *line == '#' || *line == ';')
+			continue;
+		buf_clear(&origin);
+		buf_clear(&why);
+		buf_addf(&origin, "%s:%u", path, number);
+		read_setting(line, len, buf_text(&origin), take, context,
+		    &why);
+		if (why.len > 0)
+			buf_addf(problems, "%s: %s\n", buf_text(&origin),
+			    buf_text(&why));
+	}
+	buf_release(&origin);
+	buf_release(&why);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Files of KEY=value lines, as systemd's EnvironmentFile has them, and
+ * small files that hold one secret. It knows no key.
+ *
+ * A value may stand in single quotes, or in double ones with \ before one
+ * of " \ $ `. White space around it does not count; neither do lines that
+ * are blank or begin with # or ;. A value is one line.
+ */
+#ifndef ENVFILE_H
+#define ENVFILE_H
+
+#include "buf.h"
+
+#include <stdbool.h>
+
+#define ENVFILE_MAX 65536	/* bytes of such a file */
+
+/*
+ * Adds the text of a regular file to *text, without a NUL byte in it and
+ * with a byte order mark left out. Returns false and adds "path: reason"
+ * to *why when that cannot be done.
+ */
+bool envfile_slurp(const char *path, struct buf *text, struct buf *why);
+
+/* Whether every user of the machine may read or write the file. */
+bool envfile_is_open_to_all(const char *path);
+
+/*
+ * Gets one setting: name, value, and its origin, "path:line". Adds to *why
+ * what is wrong with it, or nothing.
+ */
+typedef void envfile_take(void *context, const char *name, const char *value,
+    const char *origin, struct buf *why);
+
+/*
+ * Gives each setting of text, which came from the file at path, to take.
+ * Adds "path:line: what is wrong", a line each, to *problems.
+ */
+void envfile_read(const char *path, const char *text, envfile_take *take,
+    void *context, struct buf *problems);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Which events are sent: the FILTER language. Pure.
+ *
+ *	failure limit anomaly -fsa client_id=load*
+ *
+ * Terms stand in order, separated by space or comma. A term is a class, a
+ * glob over the type code, or field=glob over a top-level string of the
+ * event's data; "-" before it excludes. The last term that matches an
+ * event decides. An event that none matches is not sent, unless the first
+ * term excludes: such a filter starts from everything.
+ *
+ * Globs are those of fnmatch(3): * ? and [], over bytes.
+ */
+#ifndef FILTER_H
+#define FILTER_H
+
+#include "buf.h"
+#include "catalog.h"
+
+#include <stdbool.h>
+
+#define FILTER_DEFAULT "failure limit anomaly"
+
+struct filter; /* made by filter_new, freed by filter_free */
+
+/*
+ * Gives the value of a field of the event in hand; NULL when it has none
+ * or it is not a string.
+ */
+typedef const char *filter_lookup(const void *event, const char *field);
+
+/*
+ * Reads a filter. Returns NULL and adds to *why what is wrong with it:
+ * "failure!" is neither a class (failure, ...) nor a type code or glob.
+ */
+struct filter *filter_new(const char *text, struct buf *why);
+
+/* Takes NULL too. */
+void filter_free(struct filter *f);
+
+/* Whether an event of this type code is sent. */
+bool filter_keeps(const struct filter *f, const char *code,
+    filter_lookup *lookup, const void *event);
+
+/*
+ * Adds to *out, one a line, the type terms that match no code of the
+ * catalogue: most likely misspelt, though Auth0 adds codes monthly.
+ */
+void filter_doubts(const struct filter *f, struct buf *out);
+
+#endif

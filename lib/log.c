@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: ISC */
+/* The log. It knows levels, sinks and escaping, and no meaning. */
+#include "log.h"
+
+#include "utf8.h"
+
+#include <errno.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#define VALUE_MAX 500
+
+struct level {
+	const char *name;
+	const char *say_key;
+	int priority;
+};
+
+static const struct level levels[] = {
+	[LEVEL_ERROR] = { "error", "error", LOG_ERR },
+	[LEVEL_WARN] = { "warn", "message", LOG_WARNING },
+	[LEVEL_INFO] = { "info", "message", LOG_INFO },
+	[LEVEL_DEBUG] = { "debug", "message", LOG_DEBUG },
+};
+
+static struct {
+	log_writer *writer;
+	void *context;
+	enum log_level level;
+	bool syslog;
+} sink = { NULL, NULL, LEVEL_INFO, false };
+
+void
+log_to(log_writer *writer, void *context)
+{
+	sink.writer = writer;
+	sink.context = context;
+}
+
+void
+log_to_syslog(bool on)
+{
+	if (on == sink.syslog)
+		return;
+	sink.syslog = on;
+	if (on)
+		openlog("log-stream-to-slack", LOG_PID, LOG_DAEMON);
+	else
+		closelog();
+}
+
+void
+log_set_level(enum log_level level)
+{
+	sink.level = level;
+}
+
+bool
+log_wants(enum log_level level)
+{
+	return level <= sink.level;
+}
+
+/* One write, so that lines of several processes do not mix. */
+static void
+write_stderr(const char *line, size_t len)
+{
+	struct buf out = BUF_INIT;
+	size_t done = 0;
+	ssize_t n;
+
+	buf_add(&out, line, len);
+	buf_addc(&out, '\n');
+	while (done < out.len) {
+		n = write(STDERR_FILENO, out.data + done, out.len - done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	buf_release(&out);
+}
+
+static void
+emit(enum log_level level, const char *line, size_t len)
+{
+	if (sink.syslog)
+		syslog(levels[level].priority, "%s", line);
+	else if (sink.writer)
+		sink.writer(sink.context, line, len);
+	else
+		write_stderr(line, len);
+}
+
+/*
+ * C0, DEL and C1 drive terminals; U+2028 and U+2029 end lines for some
+ * readers of logs.
+ */
+static bool
+is_control(uint32_t code)
+{
+	return code < 0x20 || (code >= 0x7F && code < 0xA0) ||
+	    code == 0x2028 || code == 0x2029;
+}
+
+void
+log_escape(struct buf *out, const char *value, size_t len)
+{
+	size_t i, j, n;
+	uint32_t code;
+	bool plain;
+
+	for (i = 0; i < len; i += n) {
+		n = utf8_next(value + i, len - i, &code);
+		plain = !is_control(code) && code != '"' && code != '\\' &&
+		    !(n == 1 && code == 0xFFFD);
+		if (plain)
+			buf_add(out, value + i, n);
+		for (j = 0; !plain && j < n; j++)
+			buf_addf(out, "\\x%02x", (unsigned char)value[i + j]);
+	}
+}
+
+static bool
+needs_quotes(const char *value, size_t len)
+{
+	static const char plain[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "0123456789._-:/@+|";
+
+	return len == 0 || strspn(value, plain) < len;
+}
+
+void
+log_begin(struct log_line *line, enum log_level level)
+{
+	memset(line, 0, sizeof(*line));
+	line->level = level;
+}
+
+static void
+add_key(struct log_line *line, const char *key)
+{
+	if (line->text.len > 0)
+		buf_addc(&line->text, ' ');
+	buf_adds(&line->text, key);
+	buf_addc(&line->text, '=');
+}
+
+void
+log_str(struct log_line *line, const char *key, const char *value)
+{
+	size_t len;
+
+	if (!value)
+		return;
+	add_key(line, key);
+	len = strlen(value);
+	if (len > VALUE_MAX)
+		len = VALUE_MAX;
+	if (!needs_quotes(value, len)) {
+		buf_add(&line->text, value, len);
+		return;
+	}
+	buf_addc(&line->text, '"');
+	log_escape(&line->text, value, len);
+	buf_addc(&line->text, '"');
+}
+
+void
+log_num(struct log_line *line, const char *key, long long value)
+{
+	add_key(line, key);
+	buf_addf(&line->text, "%lld", value);
+}
+
+void
+log_end(struct log_line *line)
+{
+	struct buf whole = BUF_INIT;
+
+	if (log_wants(line->level)) {
+		buf_addf(&whole, "log-stream-to-slack[%ld]: %s ",
+		    (long)getpid(), levels[line->level].name);
+		buf_add(&whole, buf_text(&line->text), line->text.len);
+		emit(line->level, whole.data, whole.len);
+	}
+	buf_release(&whole);
+	buf_release(&line->text);
+}
+
+void
+log_say(enum log_level level, const char *fmt, ...)
+{
+	struct buf text = BUF_INIT;
+	struct log_line line;
+	va_list args;
+
+	va_start(args, fmt);
+	buf_vaddf(&text, fmt, args);
+	va_end(args);
+	log_begin(&line, level);
+	log_str(&line, levels[level].say_key, buf_text(&text));
+	log_end(&line);
+	buf_release(&text);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The log: one line an event, key=value, to standard error, to syslog, or
+ * to whatever the program names. The only global of the library.
+ *
+ * Values are data: one that holds anything but letters, digits and a few
+ * plain signs is put in double quotes, and in it control bytes, quotes,
+ * backslashes and what is not UTF-8 appear as \xHH. A line can therefore
+ * be neither split nor forged, and no terminal is driven by it.
+ */
+#ifndef LOG_H
+#define LOG_H
+
+#include "buf.h"
+
+#include <stdbool.h>
+
+enum log_level {
+	LEVEL_ERROR,
+	LEVEL_WARN,
+	LEVEL_INFO,
+	LEVEL_DEBUG
+};
+
+/* Takes a finished line: len bytes, no line end, no NUL, no control byte. */
+typedef void log_writer(void *context, const char *line, size_t len);
+
+/*
+ * Where lines go from now on. log_to(NULL, NULL) is standard error. The
+ * context must live until log_to is called again. While log_to_syslog()
+ * is in force, log_to only remembers.
+ */
+void log_to(log_writer *writer, void *context);
+
+/* Sends lines to syslog (facility daemon) instead, or no longer. */
+void log_to_syslog(bool on);
+
+/* Lines above this level are dropped; LEVEL_INFO when never called. */
+void log_set_level(enum log_level level);
+
+bool log_wants(enum log_level level);
+
+/*
+ * One line, built piece by piece:
+ *
+ *	struct log_line line;
+ *
+ *	log_begin(&line, LEVEL_INFO);
+ *	log_str(&line, "log_id", event->log_id);
+ *	log_num(&line, "status", 200);
+ *	log_end(&line);
+ *
+ * log_end writes the line and releases it. A value that is NULL leaves its
+ * key out. Values are cut at 500 bytes.
+ */
+struct log_line {
+	enum log_level level;
+	struct buf text;
+};
+
+void log_begin(struct log_line *line, enum log_level level);
+void log_str(struct log_line *line, const char *key, const char *value);
+void log_num(struct log_line *line, const char *key, long long value);
+void log_end(struct log_line *line);
+
+/* A line of one member: message="...", or error="..." at LEVEL_ERROR. */
+void log_say(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/*
+ * Adds value to out as the log would write it within quotes: control
+ * bytes, quotes, backslashes and bytes that are not UTF-8 as \xHH. For
+ * whatever else shows foreign text to a person.
+ */
+void log_escape(struct buf *out, const char *value, size_t len);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One HTTPS POST to an incoming webhook, and what came of it.
+ *
+ * TLS is verified; redirects are not followed, because the URL is the
+ * secret; https is spoken, and http only to this machine. Proxies come
+ * from libcurl's usual variables (https_proxy, no_proxy, ...), certificate
+ * authorities from CURL_CA_BUNDLE, SSL_CERT_FILE and SSL_CERT_DIR, as the
+ * curl program has them.
+ */
+#ifndef POST_H
+#define POST_H
+
+#include "buf.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Slack's answer sorted by what to do next (Slack, "Handling errors" of
+ * incoming webhooks): the word in the body decides first, then the status.
+ */
+enum post_result {
+	POST_LATER,	/* transient: try again */
+	POST_SENT,	/* 200 and "ok": nothing else is success */
+	POST_REFUSED,	/* this destination: try others, tell the owner */
+	POST_NEVER	/* this payload: it will never be taken */
+};
+
+struct post_outcome {
+	enum post_result result;
+	int status;		/* HTTP's; 0 when no answer came */
+	int64_t retry_after_s;	/* least wait before a next try; 0: not said */
+	bool timed_out;
+	/* Slack's word ("no_service"), or else what went wrong; plain text
+	 * of one line, in which the URL is not. */
+	char reason[256];
+};
+
+/* "sent", "later", "refused" or "never". */
+const char *post_result_name(enum post_result result);
+
+/*
+ * What an answer means; pure. body is NUL-terminated and may be cut.
+ * retry_after_s is the header's, 0 for none.
+ */
+void post_judge(struct post_outcome *outcome, int status, const char *body,
+    int64_t retry_after_s);
+
+struct poster;
+
+/* Keeps a connection open from one post to the next. Never NULL. */
+struct poster *poster_new(void);
+void poster_free(struct poster *p);
+
+/* Posts the JSON in *payload, waiting no longer than timeout_ms > 0. */
+void poster_send(struct poster *p, const char *url, const struct buf *payload,
+    int64_t timeout_ms, struct post_outcome *outcome);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The pipeline: a request goes in, an answer comes out, and on the way
+ * what is worth telling goes to Slack. Begin reading here; each step has a
+ * header of its own:
+ *
+ *	config.h	what the owner asked for
+ *	token.h		whether the sender may post
+ *	event.h		the body, record by record, to events
+ *	filter.h	which of them are sent (type codes: catalog.h)
+ *	slack.h		events to messages
+ *	post.h		a message to Slack
+ *	log.h		what happened, a line each
+ *
+ * buf.h, utf8.h, url.h and envfile.h are what these stand on.
+ */
+#ifndef RELAY_H
+#define RELAY_H
+
+#include "buf.h"
+#include "config.h"
+#include "event.h"
+#include "post.h"
+#include "slack.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum body_state {
+	BODY_BAD,	/* cut, stalled, longer than announced: see *why */
+	BODY_MORE,
+	BODY_END
+};
+
+/*
+ * A request as a gateway hands it over. Strings are borrowed and live as
+ * long as the request does.
+ */
+struct request {
+	const char *method;
+	const char *authorization;	/* NULL: none reached the program */
+	int64_t content_length;		/* -1: not known */
+	/*
+	 * Reads up to size bytes of the body into bytes and their number
+	 * into *len (which is 0 unless BODY_MORE is returned). With BODY_BAD
+	 * the reason is added to *why.
+	 */
+	enum body_state (*read)(void *context, char *bytes, size_t size,
+	    size_t *len, struct buf *why);
+	void *context;
+};
+
+/* What to answer. The body is plain text; none with status 204. */
+struct answer {
+	int status;
+	int64_t retry_after_s;	/* 0: no Retry-After header */
+	const char *allow;	/* NULL: no Allow header; a literal */
+	struct buf body;
+};
+
+struct relay;
+
+/*
+ * Reads the configuration. When that fails the relay is there all the
+ * same and answers 503 until the configuration is mended. Never NULL.
+ */
+struct relay *relay_new(void);
+void relay_free(struct relay *r);
+
+/*
+ * Handles one request, after looking for a change of configuration. It may
+ * stop reading the body early; the rest is for the gateway to read away.
+ * *answer must be all zero; the caller releases its body.
+ */
+void relay_handle(struct relay *r, const struct request *request,
+    struct answer *answer);
+
+/*
+ * For people: what the relay would do with a request body. The texts of
+ * the messages are added to *out, as JSON or laid out for a terminal;
+ * *counts is filled in. Returns false with the reason in *why for a body
+ * that the door would answer with 400.
+ */
+bool relay_try(const struct config *c, const struct request *request,
+    bool json, struct buf *out, struct event_counts *counts,
+    struct buf *why);
+
+/* Posts a message that says it is a test. */
+void relay_send_test(const struct config *c, struct post_outcome *outcome);
+
+#endif

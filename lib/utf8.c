@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: ISC */
+/* UTF-8, byte by byte, after the table in RFC 3629 section 4. */
+#include "utf8.h"
+
+struct lead {
+	unsigned char from, to;	/* range of the first byte */
+	unsigned char need;	/* how many bytes follow */
+	unsigned char low, high; /* range of the second byte */
+	unsigned char mask;	/* bits of the first byte that count */
+};
+
+static const struct lead leads[] = {
+	{ 0x00, 0x7F, 0, 0, 0, 0x7F },
+	{ 0xC2, 0xDF, 1, 0x80, 0xBF, 0x1F },
+	{ 0xE0, 0xE0, 2, 0xA0, 0xBF, 0x0F },
+	{ 0xE1, 0xEC, 2, 0x80, 0xBF, 0x0F },
+	{ 0xED, 0xED, 2, 0x80, 0x9F, 0x0F },
+	{ 0xEE, 0xEF, 2, 0x80, 0xBF, 0x0F },
+	{ 0xF0, 0xF0, 3, 0x90, 0xBF, 0x07 },
+	{ 0xF1, 0xF3, 3, 0x80, 0xBF, 0x07 },
+	{ 0xF4, 0xF4, 3, 0x80, 0x8F, 0x07 },
+};
+
+static bool
+begin(struct utf8 *u, unsigned char byte)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(leads) / sizeof(leads[0]); i++) {
+		if (byte < leads[i].from || byte > leads[i].to)
+			continue;
+		u->need = leads[i].need;
+		u->low = leads[i].low;
+		u->high = leads[i].high;
+		u->code = byte & leads[i].mask;
+		return true;
+	}
+	return false;
+}
+
+bool
+utf8_step(struct utf8 *u, unsigned char byte)
+{
+	if (u->need == 0)
+		return begin(u, byte);
+	if (byte < u->low || byte > u->high)
+		return false;
+	u->need--;
+	u->low = 0x80;
+	u->high = 0xBF;
+	u->code = u->code << 6 | (byte & 0x3F);
+	return true;
+}
+
+bool
+utf8_between(const struct utf8 *u)
+{
+	return u->need == 0;
+}
+
+size_t
+utf8_next(const char *text, size_t len, uint32_t *code)
+{
+	struct utf8 u = { 0, 0, 0, 0 };
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if (!utf8_step(&u, (unsigned char)text[i]))
+			break;
+		if (utf8_between(&u)) {
+			*code = u.code;
+			return i + 1;
+		}
+	}
+	*code = 0xFFFD;
+	return 1;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing
+ * above U+10FFFF. Bytes in, yes or no and code points out.
+ */
+#ifndef UTF8_H
+#define UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define UTF8_REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD */
+
+/*
+ * Where in a character a stream of bytes stands. All zero: between two
+ * characters, which is also how a valid text ends (see utf8_between).
+ */
+struct utf8 {
+	unsigned need;		/* continuation bytes still to come */
+	unsigned char low;	/* bounds of the next one */
+	unsigned char high;
+	uint32_t code;		/* bits so far; whole when need is 0 */
+};
+
+/* Takes one byte. False when it cannot stand there. */
+bool utf8_step(struct utf8 *u, unsigned char byte);
+
+/* True when no character is half-read. */
+bool utf8_between(const struct utf8 *u);
+
+/*
+ * Decodes the character that text (len > 0 bytes) begins with into *code
+ * and returns its length in bytes, 1 to 4. A byte that begins no valid
+ * character counts as one character U+FFFD of length 1.
+ */
+size_t utf8_next(const char *text, size_t len, uint32_t *code);
+
+#endif
