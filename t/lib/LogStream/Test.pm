@@ -1,0 +1,673 @@
+# What the .t scripts share: running our programs as a web server or a person
+# would, a Slack stand-in, a real lighttpd, and waiting with a deadline. It
+# knows how to talk to the programs, and nothing of what they should answer.
+#
+# Bodies, output and files are bytes. Seconds may be fractions. Whatever takes
+# longer than its deadline dies and says what it waited for. Processes and
+# directories made here are gone when the script ends.
+package LogStream::Test;
+
+use v5.20;
+use warnings;
+use feature 'signatures';
+no warnings 'experimental::signatures';
+
+use Carp qw(croak);
+use Cwd qw(abs_path);
+use Exporter qw(import);
+use File::Basename qw(dirname);
+use File::Spec;
+use File::Temp;
+use HTTP::Tiny;
+use IO::Handle;
+use IO::Socket::INET;
+use POSIX ();
+use Test::More ();
+use Time::HiRes ();
+
+our @EXPORT;
+BEGIN {
+	@EXPORT = qw(door_path ctl_path srcdir builddir need standin run cgi ctl
+		fastcgi lighttpd http raw_http wait_until slurp spew tempdir);
+}
+
+# A complaint names the line of the test script, not one of these.
+$Carp::Internal{$_}++ for map { "LogStream::Test$_" }
+	'', '::Process', '::Standin', '::FastCGI', '::Lighttpd';
+
+# A script that is told to stop still stops what it started.
+$SIG{$_} ||= sub { exit 1 } for qw(HUP INT TERM);
+
+#
+# Places
+#
+
+# Made absolute now: make gives relative ones, and a script may chdir.
+my $srcdir = abs_path($ENV{top_srcdir} // dirname(__FILE__) . '/../../..');
+my $builddir = defined $ENV{top_builddir} ? abs_path($ENV{top_builddir})
+	: (grep { -x "$_/fcgi/log-stream-to-slack" } $srcdir, "$srcdir/build")[0]
+	// $srcdir;
+
+sub srcdir () { return $srcdir }
+sub builddir () { return $builddir }
+sub door_path () { return "$builddir/fcgi/log-stream-to-slack" }
+sub ctl_path () { return "$builddir/fcgi/log-stream-ctl" }
+
+# The full path of a program ("lighttpd"), or true for a Perl module
+# ("IO::Socket::SSL"). Without it the test is skipped, or fails when CI=true;
+# so ask before the first test.
+sub need ($program) {
+	if ($program =~ /::/) {
+		return 1 if eval "require $program";
+	} else {
+		my @path = split /:/, $ENV{PATH} // '';
+		for (@path, qw(/usr/sbin /sbin /usr/local/sbin)) { return "$_/$program" if -f "$_/$program" && -x _ }
+	}
+	Test::More::plan(skip_all => "$program is not installed")
+		if ($ENV{CI} // '') ne 'true';
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	Test::More::fail("$program is installed");
+	croak "$program is not installed";
+}
+
+#
+# Files
+#
+
+sub slurp ($file) {
+	open my $in, '<:raw', $file or croak "$file: $!";
+	local $/;
+	return scalar(<$in>) // '';
+}
+
+# The mode, when given, is set before anything is written.
+sub spew ($file, $bytes, $mode = undef) {
+	open my $out, '>:raw', $file or croak "$file: $!";
+	chmod $mode, $file if defined $mode;
+	print $out $bytes;
+	close $out or croak "$file: $!";
+	return $file;
+}
+
+sub tempdir () {
+	return File::Temp::tempdir('log-stream-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
+}
+
+#
+# Waiting
+#
+
+# What $code returned once it was true.
+sub wait_until ($code, $seconds, $what) {
+	my $deadline = Time::HiRes::time() + $seconds;
+	while (1) {
+		my $result = $code->();
+		return $result if $result;
+		croak "waited $seconds s for $what" if Time::HiRes::time() > $deadline;
+		Time::HiRes::sleep(0.01);
+	}
+}
+
+# Runs $code, which may block, and returns what it returns. The alarm repeats,
+# because perl may miss the one that comes right before it blocks.
+sub within ($seconds, $what, $code) {
+	my (@result, $outer);
+	my $good = eval {
+		local $SIG{ALRM} = sub { croak "waited $seconds s for $what" };
+		$outer = Time::HiRes::alarm($seconds, 1);
+		@result = $code->();
+		Time::HiRes::alarm(0);
+		1;
+	};
+	my $why = $@;
+	Time::HiRes::alarm($outer, 1);
+	die $why if !$good;
+	return wantarray ? @result : $result[0];
+}
+
+#
+# Running a program to its end
+#
+
+# The environment of a program under test: what is given, and what it takes to
+# run at all, under a sanitizer too. Nothing of the developer's own settings.
+sub environment ($given) {
+	my %env = (PATH => '/usr/bin:/bin', LC_ALL => 'C');
+	for (qw(PATH TMPDIR TZ LD_LIBRARY_PATH LD_PRELOAD ASAN_OPTIONS LSAN_OPTIONS
+		UBSAN_OPTIONS GCOV_PREFIX LLVM_PROFILE_FILE)) {
+		$env{$_} = $ENV{$_} if defined $ENV{$_};
+	}
+	%env = (%env, %{ $given // {} });
+	return { map { $_ => $env{$_} } grep { defined $env{$_} } keys %env };
+}
+
+# Starts a program with only the descriptors in, out and err. Returns its pid.
+sub start (%o) {
+	my $pid = fork // croak "fork: $!";
+	return $pid if $pid;
+
+	$SIG{$_} = 'DEFAULT' for qw(PIPE HUP INT TERM CHLD ALRM);
+	for my $fd (0 .. 2) {
+		POSIX::dup2(fileno $o{(qw(in out err))[$fd]}, $fd);
+	}
+	%ENV = %{ environment($o{env}) };
+	no warnings 'exec';
+	chdir $o{cwd} and exec { $o{cmd}[0] } @{ $o{cmd} };
+	my $why = "cannot run $o{cmd}[0]: $!\n";
+	POSIX::write(2, $why, length $why);
+	POSIX::_exit(127);
+}
+
+# Gives $input to a program: bytes, or a function that writes to the handle.
+# When the function returns the handle, it stays open until the program ends.
+sub feed ($handle, $input) {
+	local $SIG{PIPE} = 'IGNORE';
+	binmode $handle;
+	$handle->autoflush;
+	if (ref $input eq 'CODE') {
+		my $kept = $input->($handle);
+		return if ref $kept && $kept == $handle;
+	} else {
+		write_all($handle, $input);
+	}
+	close $handle;
+}
+
+# False when the reader has gone, which is its right.
+sub write_all ($handle, $bytes) {
+	local $SIG{PIPE} = 'IGNORE';
+	for (my $at = 0; $at < length $bytes; ) {
+		$at += syswrite($handle, $bytes, length($bytes) - $at, $at) // return 0;
+	}
+	return 1;
+}
+
+# Those of the named options that were given.
+sub picked ($options, @name) {
+	return map { $_ => $options->{$_} } grep { exists $options->{$_} } @name;
+}
+
+# run(cmd => [...], env => {}, stdin => bytes or code, timeout => 30,
+# cwd => an empty one): { out, err, exit, signal }.
+sub run (%o) {
+	my $timeout = $o{timeout} // 30;
+	my $dir = tempdir();
+	open my $out, '+>', "$dir/out" or croak "$dir/out: $!";
+	open my $err, '+>', "$dir/err" or croak "$dir/err: $!";
+	mkdir "$dir/cwd";
+	pipe my $in, my $feed or croak "pipe: $!";
+
+	my $pid = start(cmd => $o{cmd}, env => $o{env}, cwd => $o{cwd} // "$dir/cwd",
+		in => $in, out => $out, err => $err);
+	close $in;
+	my $status;
+	my $good = eval {
+		within($timeout, "$o{cmd}[0] to end", sub {
+			feed($feed, $o{stdin} // '');
+			waitpid $pid, 0;
+			$status = $?;
+		});
+		1;
+	};
+	if (!$good) {
+		my $why = $@;
+		kill KILL => $pid;
+		waitpid $pid, 0;
+		die $why . "its output was:\n" . slurp("$dir/out") . slurp("$dir/err");
+	}
+	return { out => slurp("$dir/out"), err => slurp("$dir/err"),
+		exit => $status >> 8, signal => $status & 127 };
+}
+
+# ctl(\%env, @args). Lower-case stdin, cwd and timeout among the environment
+# are for run().
+sub ctl ($env, @args) {
+	my %env = %$env;
+	my %option = picked(\%env, qw(stdin cwd timeout));
+	delete @env{keys %option};
+	return run(%option, env => \%env, cmd => [ ctl_path(), @args ]);
+}
+
+#
+# CGI and FastCGI
+#
+
+# The variables of a request. The lower-case names are options: method, token,
+# length (undef: no CONTENT_LENGTH), body (only for its length). Others are
+# variables themselves; undef takes one away.
+sub variables (%o) {
+	my $body = delete $o{body} // '';
+	my $length = ref $body ? undef : length $body;
+	$length = delete $o{length} if exists $o{length};
+	my %variable = (
+		GATEWAY_INTERFACE => 'CGI/1.1',
+		SERVER_PROTOCOL => 'HTTP/1.1',
+		SERVER_SOFTWARE => 'test',
+		SERVER_NAME => 'localhost',
+		SERVER_PORT => '80',
+		REMOTE_ADDR => '127.0.0.1',
+		REQUEST_METHOD => delete $o{method} // 'POST',
+		REQUEST_URI => '/log-stream-to-slack',
+		SCRIPT_NAME => '/log-stream-to-slack',
+		QUERY_STRING => '',
+		CONTENT_TYPE => 'application/json',
+		CONTENT_LENGTH => $length,
+		HTTP_AUTHORIZATION => delete $o{token},
+		%o,
+	);
+	return map { $_ => $variable{$_} } grep { defined $variable{$_} } keys %variable;
+}
+
+# What a program answered, taken apart. The status is 0 when it did not even
+# finish a header.
+sub answer_of ($raw) {
+	my ($head, $body) = $raw =~ /\A(.*?\r?\n)\r?\n(.*)\z/s
+		or return (status => 0, headers => {}, body => '', raw => $raw);
+	my %header = map { /^([^:]+):\s*(.*?)\s*$/ ? (lc $1 => $2) : () } split /\n/, $head;
+	my ($status) = ($header{status} // 200) =~ /^(\d+)/;
+	return (status => $status // 0, headers => \%header, body => $body, raw => $raw);
+}
+
+# The door as a CGI program: cgi(env => {}, method => 'POST', token => ...,
+# body => bytes or code (see feed), length => ..., cwd => ..., timeout => 30):
+# { status, headers, body, raw, err, exit, signal }.
+sub cgi (%o) {
+	my %request = picked(\%o, qw(method token length body));
+	my $ended = run(cmd => $o{cmd} // [ door_path() ], stdin => $o{body},
+		cwd => $o{cwd}, timeout => $o{timeout},
+		env => { variables(%request), %{ $o{env} // {} } });
+	return { answer_of($ended->{out}), map { $_ => $ended->{$_} } qw(err exit signal) };
+}
+
+sub standin (%o) { return LogStream::Test::Standin->new(%o) }
+sub fastcgi (%o) { return LogStream::Test::FastCGI->new(%o) }
+sub lighttpd (%o) { return LogStream::Test::Lighttpd->new(%o) }
+
+#
+# HTTP
+#
+
+# { status, headers, body }; a failure to get any answer is status 599 with
+# the reason as body. More options go to HTTP::Tiny.
+sub http ($method, $url, $headers = {}, $body = undef, %o) {
+	my $tiny = HTTP::Tiny->new(timeout => 10, max_redirect => 0, keep_alive => 0,
+		proxy => undef, http_proxy => undef, https_proxy => undef, %o);
+	my $answer = $tiny->request($method, $url, { headers => $headers,
+		defined $body ? (content => $body) : () });
+	return { status => $answer->{status}, headers => $answer->{headers},
+		body => $answer->{content} };
+}
+
+# Sends bytes, or what a function writes to the socket, and returns everything
+# that comes until the other side closes.
+sub raw_http ($port, $bytes, $timeout = 10) {
+	my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port)
+		or croak "cannot connect to port $port: $@";
+	my $all = '';
+	within($timeout, "port $port to answer and close", sub {
+		ref $bytes ? $bytes->($socket) : write_all($socket, $bytes);
+		1 while sysread $socket, $all, 65536, length $all;
+	});
+	return $all;
+}
+
+#
+# Processes that stay
+#
+
+package LogStream::Test::Process;
+
+use Carp qw(croak);
+use POSIX ();
+use Scalar::Util qw(weaken);
+
+BEGIN { LogStream::Test->import(qw(slurp spew tempdir wait_until)) }
+
+# Stopped at the latest before File::Temp takes their directories away.
+my %running;
+END {
+	local $?;
+	$_->stop for grep { defined } values %running;
+}
+
+# Starts the programs described by start()'s options, one for each pid.
+sub launch ($self, $count, %o) {
+	open my $null, '+<', '/dev/null' or croak "/dev/null: $!";
+	$self->{owner} = $$;
+	$self->{ended} = {};
+	weaken($running{ 0 + $self } = $self);
+	$self->{pids} = [ map {
+		LogStream::Test::start(in => $null, out => $null, err => \*STDERR,
+			cwd => '/', %o)
+	} 1 .. $count ];
+}
+
+sub pid ($self) { return $self->{pids}[0] }
+sub pids ($self) { return @{ $self->{pids} } }
+
+# How many still run.
+sub alive ($self) {
+	local ($?, $!);
+	for my $pid (grep { !exists $self->{ended}{$_} } $self->pids) {
+		my $got = waitpid $pid, POSIX::WNOHANG();
+		$self->{ended}{$pid} = $? if $got == $pid;
+	}
+	return $self->pids - keys %{ $self->{ended} };
+}
+
+sub signal ($self, $signal) {
+	$self->alive;
+	return kill $signal => grep { !exists $self->{ended}{$_} } $self->pids;
+}
+
+# The wait status of the (first) process once all have ended.
+sub wait_exit ($self, $seconds = 10) {
+	wait_until(sub { !$self->alive }, $seconds, "process @{[$self->pids]} to end");
+	return $self->{ended}{ $self->pid };
+}
+
+sub stop ($self) {
+	return if $self->{owner} != $$;
+	delete $running{ 0 + $self };
+	$self->signal($_) for qw(TERM CONT);
+	return if eval { $self->wait_exit(5); 1 };
+	$self->signal('KILL');
+	$self->wait_exit;
+}
+
+sub DESTROY ($self) {
+	local ($@, $!, $?);
+	$self->stop if $self->{pids};
+}
+
+# From /proc, of the first process: clock ticks used; the resident kB now and
+# at the highest (the first alone in scalar context); the state letter.
+sub cpu ($self) {
+	my @field = split ' ', slurp('/proc/' . $self->pid . '/stat') =~ s/.*\)//sr;
+	return $field[11] + $field[12];
+}
+
+sub rss_kb ($self) {
+	my $status = slurp('/proc/' . $self->pid . '/status');
+	my ($now, $high) = map { $status =~ /^$_:\s*(\d+)/m } qw(VmRSS VmHWM);
+	return wantarray ? ($now, $high) : $now;
+}
+
+sub state ($self) {
+	return (split ' ', slurp('/proc/' . $self->pid . '/stat') =~ s/.*\)//sr)[0];
+}
+
+#
+# Slack
+#
+
+package LogStream::Test::Standin;
+
+use Carp qw(croak);
+use JSON::PP;
+
+BEGIN {
+	our @ISA = 'LogStream::Test::Process';
+	LogStream::Test->import(qw(need run slurp spew srcdir tempdir wait_until));
+}
+
+# standin(port => 0, tls => 0, show => 0)
+sub new ($class, %o) {
+	my $dir = tempdir();
+	my $self = bless { dir => $dir, seen => 0, tls => $o{tls} }, $class;
+	my @tls = $o{tls} ? $self->make_certificate : ();
+
+	spew("$dir/record", '');
+	open my $shown, '>>', "$dir/shown" or croak "$dir/shown: $!";
+	$self->launch(1, out => $shown, cmd => [ $^X, srcdir() . '/t/slack-standin',
+		'--port', $o{port} // 0, '--port-file', "$dir/port",
+		'--record', "$dir/record", @tls, $o{show} ? '--show' : () ]);
+	wait_until(sub {
+		$self->alive or croak 'the Slack stand-in does not start';
+		-e "$dir/port";
+	}, 10, 'the Slack stand-in to listen');
+	$self->{port} = 0 + slurp("$dir/port");
+	return $self;
+}
+
+sub make_certificate ($self) {
+	my ($cert, $key) = map { "$self->{dir}/$_.pem" } qw(cert key);
+	need('IO::Socket::SSL');
+	my $made = run(cmd => [ need('openssl'), qw(req -x509 -nodes -days 2 -newkey ec
+		-pkeyopt ec_paramgen_curve:prime256v1 -subj /CN=localhost -addext),
+		'subjectAltName=DNS:localhost,IP:127.0.0.1',
+		'-out', $cert, '-keyout', $key ]);
+	croak "openssl: $made->{err}" if $made->{exit};
+	$self->{cert} = $cert;
+	return ('--tls-cert', $cert, '--tls-key', $key);
+}
+
+sub port ($self) { return $self->{port} }
+sub cert ($self) { return $self->{cert} }
+sub shown ($self) { return slurp("$self->{dir}/shown") }
+
+sub url ($self, $path) {
+	return ($self->{tls} ? 'https' : 'http') . "://127.0.0.1:$self->{port}$path";
+}
+
+# Whole lines only: the last one may still be on its way.
+sub lines ($self) {
+	my @line = slurp("$self->{dir}/record") =~ /^(.*)\n/mg;
+	return splice @line, $self->{seen};
+}
+
+# The requests since the start or the last forget: each a hash of time,
+# connection, method, path, query, headers, body (bytes), payload (characters),
+# status, answer, problems.
+sub requests ($self) {
+	return map { JSON::PP->new->decode($_) } $self->lines;
+}
+
+sub forget ($self) {
+	$self->{seen} += () = $self->lines;
+}
+
+sub wait_for ($self, $count, $seconds = 10) {
+	my $good = eval {
+		wait_until(sub { $count <= (() = $self->lines) }, $seconds, '');
+	};
+	my @request = $self->requests;
+	return @request if $good || @request >= $count;
+	croak join "\n", "waited $seconds s for $count requests, Slack got " . @request,
+		map { "  $_->{method} $_->{path}: $_->{body}" } @request;
+}
+
+#
+# The door as a FastCGI program, with us as its web server
+#
+
+package LogStream::Test::FastCGI;
+
+use Carp qw(croak);
+use IO::Socket::UNIX;
+
+BEGIN {
+	our @ISA = 'LogStream::Test::Process';
+	LogStream::Test->import(qw(door_path slurp tempdir));
+}
+
+# The record types of the FastCGI specification.
+use constant { FCGI_BEGIN_REQUEST => 1, FCGI_ABORT_REQUEST => 2,
+	FCGI_END_REQUEST => 3, FCGI_PARAMS => 4, FCGI_STDIN => 5,
+	FCGI_STDOUT => 6, FCGI_STDERR => 7 };
+
+# fastcgi(env => {}, processes => 1, cwd => an empty one)
+sub new ($class, %o) {
+	my $dir = tempdir();
+	my $self = bless { dir => $dir, path => "$dir/socket" }, $class;
+
+	$self->{listener} = IO::Socket::UNIX->new(Local => $self->{path}, Listen => 128)
+		or croak "$self->{path}: $!";
+	open my $err, '>>', "$dir/stderr" or croak "$dir/stderr: $!";
+	mkdir "$dir/cwd";
+	$self->launch($o{processes} // 1, in => $self->{listener}, err => $err,
+		env => $o{env}, cwd => $o{cwd} // "$dir/cwd",
+		cmd => $o{cmd} // [ door_path() ]);
+	return $self;
+}
+
+sub path ($self) { return $self->{path} }
+sub stderr ($self) { return slurp("$self->{dir}/stderr") }
+sub close_socket ($self) { close delete $self->{listener} }
+
+sub connect ($self) {
+	return IO::Socket::UNIX->new(Peer => $self->{path}) // croak "$self->{path}: $!";
+}
+
+sub record ($type, $content) {
+	return pack 'CCnnCx a*', 1, $type, 1, length $content, 0, $content;
+}
+
+# Bytes as the records of a stream, without the empty one that ends it.
+sub stream ($type, $bytes) {
+	return join '', map { record($type, $_) } unpack '(a65535)*', $bytes;
+}
+
+sub pairs (%pair) {
+	return join '', map {
+		my $value = $pair{$_};
+		join '', (map {
+			length($_) > 127 ? pack('N', 0x80000000 | length $_) : chr length $_
+		} $_, $value), $_, $value;
+	} sort keys %pair;
+}
+
+# All that send something return false when the program has gone.
+sub put ($socket, $bytes) {
+	return LogStream::Test::within(10, 'the program to read', sub {
+		LogStream::Test::write_all($socket, $bytes);
+	});
+}
+
+# The beginning of a request, up to the end of its parameters. %params are
+# variables, or token, method and length as for cgi().
+sub begin ($self, $socket, %params) {
+	my %variable = LogStream::Test::variables(length => undef, %params);
+	return put($socket, record(FCGI_BEGIN_REQUEST, pack 'nCx5', 1, 0)
+		. stream(FCGI_PARAMS, pairs(%variable)) . record(FCGI_PARAMS, ''));
+}
+
+# A piece of the body; the empty one ends it.
+sub stdin ($self, $socket, $bytes) {
+	return put($socket, stream(FCGI_STDIN, $bytes) || record(FCGI_STDIN, ''));
+}
+
+sub abort ($self, $socket) {
+	return put($socket, record(FCGI_ABORT_REQUEST, ''));
+}
+
+# $count bytes, or undef when the program closed before them.
+sub take ($socket, $count) {
+	my $bytes = '';
+	while (length $bytes < $count) {
+		sysread $socket, $bytes, $count - length $bytes, length $bytes
+			or return undef;
+	}
+	return $bytes;
+}
+
+# { status, headers, body, raw, err, ended, app_status, protocol_status }.
+# "ended" is false when the program closed without END_REQUEST.
+sub answer ($self, $socket, $timeout = 10) {
+	my %stream = (FCGI_STDOUT, '', FCGI_STDERR, '');
+	my ($end, $content);
+	LogStream::Test::within($timeout, 'an answer over FastCGI', sub {
+		while (defined(my $head = take($socket, 8))) {
+			my ($type, $length, $padding) = unpack 'xCx2nC', $head;
+			$content = take($socket, $length + $padding) // last;
+			$stream{$type} .= substr $content, 0, $length;
+			$end = $content, last if $type == FCGI_END_REQUEST;
+		}
+	});
+	my ($app, $protocol) = unpack 'NC', $end // '';
+	return { LogStream::Test::answer_of($stream{+FCGI_STDOUT}),
+		err => $stream{+FCGI_STDERR}, ended => defined $end,
+		app_status => $app, protocol_status => $protocol };
+}
+
+# A complete exchange: request(body => bytes, token => ..., method => 'POST',
+# length => ..., params => {}, timeout => 10), answered as answer() says.
+sub request ($self, %o) {
+	my $socket = $self->connect;
+	my $body = $o{body} // '';
+	$self->begin($socket, length => length $body,
+		LogStream::Test::picked(\%o, qw(method token length)),
+		%{ $o{params} // {} });
+	$self->stdin($socket, $body) if $body ne '';
+	$self->stdin($socket, '');
+	return $self->answer($socket, $o{timeout} // 10);
+}
+
+#
+# A real web server
+#
+
+package LogStream::Test::Lighttpd;
+
+use Carp qw(croak);
+use IO::Socket::INET;
+
+BEGIN {
+	our @ISA = 'LogStream::Test::Process';
+	LogStream::Test->import(qw(need slurp spew tempdir wait_until));
+}
+
+# lighttpd(conf => text that is appended, env => {}, docroot => an empty one)
+sub new ($class, %o) {
+	my $program = need('lighttpd');
+	for (1 .. 5) {
+		my $self = bless { dir => tempdir() }, $class;
+		return $self if $self->try($program, %o);
+	}
+	croak 'found no free port for lighttpd';
+}
+
+# False when another program took the port in the meantime.
+sub try ($self, $program, %o) {
+	my $dir = $self->{dir};
+	$self->{port} = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
+		Listen => 1)->sockport;
+	mkdir "$dir/docroot";
+	spew("$dir/conf", <<"END" . ($o{conf} // ''));
+server.bind = "127.0.0.1"
+server.port = $self->{port}
+server.document-root = "@{[ $o{docroot} // "$dir/docroot" ]}"
+server.errorlog = "$dir/error.log"
+server.upload-dirs = ("$dir")
+END
+	spew("$dir/error.log", '');
+	open my $err, '>>', "$dir/error.log" or croak "$dir/error.log: $!";
+	$self->launch(1, cmd => [ $program, '-D', '-f', "$dir/conf" ], out => $err,
+		err => $err, env => $o{env}, cwd => $dir);
+	my $up = wait_until(sub {
+		$self->alive ? IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+			PeerPort => $self->{port}) : 'ended';
+	}, 10, 'lighttpd to accept connections');
+	return 1 if ref $up && $self->alive;
+	return 0 if $self->errorlog =~ /Address already in use/;
+	croak 'lighttpd does not start: ' . $self->errorlog;
+}
+
+sub port ($self) { return $self->{port} }
+sub url ($self, $path) { return "http://127.0.0.1:$self->{port}$path" }
+sub errorlog ($self) { return slurp("$self->{dir}/error.log") }
+
+# lighttpd tells its FastCGI programs to end but does not wait for them.
+sub stop ($self) {
+	my $pid = $self->pid;
+	my @backend = $self->alive ? split ' ', slurp("/proc/$pid/task/$pid/children") : ();
+	$self->SUPER::stop;
+	wait_until(sub { !grep { runs($_) } @backend }, 5, "programs @backend to end");
+}
+
+sub runs ($pid) {
+	my $stat = eval { slurp("/proc/$pid/stat") } // return 0;
+	return $stat !~ /\) [ZX]/;
+}
+
+1;
