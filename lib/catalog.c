@@ -72,7 +72,8 @@ static const struct event_type types[] = {
 	{ "fdeaz", CLASS_FAILURE, "Failed Device Authorization Request" },
 	{ "fdecc", CLASS_FAILURE, "User Canceled Device Confirmation" },
 	{ "fdeleacft", CLASS_FAILURE,
-	    "Failed to Exchange Delegated Authorization Code for Access Token" },
+	    "Failed to Exchange Delegated Authorization Code "
+	    "for Access Token" },
 	{ "fdelsa", CLASS_FAILURE, "Failed Delegated Silent Authentication" },
 	{ "fdu", CLASS_FAILURE, "Failed User Deletion" },
 	{ "feacft", CLASS_FAILURE, "Failed Exchange" },
@@ -192,7 +193,8 @@ static const struct event_type types[] = {
 	{ "sd", CLASS_SUCCESS, "Success Delegation" },
 	{ "sdel", CLASS_SUCCESS, "Successful Delegated Login" },
 	{ "sdeleacft", CLASS_SUCCESS,
-	    "Successful Exchange of Delegated Authorization Code for Access Token" },
+	    "Successful Exchange of Delegated Authorization "
+	    "Code for Access Token" },
 	{ "sdelsa", CLASS_SUCCESS,
 	    "Successful Delegated Silent Authentication" },
 	{ "sdu", CLASS_SUCCESS, "Success User Deletion" },

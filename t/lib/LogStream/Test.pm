@@ -22,13 +22,14 @@ use HTTP::Tiny;
 use IO::Handle;
 use IO::Socket::INET;
 use POSIX ();
+use Storable ();
 use Test::More ();
 use Time::HiRes ();
 
 our @EXPORT;
 BEGIN {
 	@EXPORT = qw(door_path ctl_path srcdir builddir need standin run cgi ctl
-		fastcgi lighttpd http raw_http wait_until slurp spew tempdir);
+		fastcgi lighttpd http raw_http later wait_until slurp spew tempdir);
 }
 
 # A complaint names the line of the test script, not one of these.
@@ -97,6 +98,26 @@ sub tempdir () {
 # Waiting
 #
 
+# Runs $code in a process of its own and returns a function that waits for it
+# and returns its value, a reference: so that slow cases run side by side.
+sub later ($code) {
+	pipe my $in, my $out or croak "pipe: $!";
+	my $pid = fork // croak "fork: $!";
+	if (!$pid) {
+		close $in;
+		my $result = eval { $code->() } // { died => $@ };
+		Storable::store_fd($result, $out) && close $out;
+		exit 0;
+	}
+	close $out;
+	return sub {
+		my $result = Storable::fd_retrieve($in);
+		waitpid $pid, 0;
+		croak $result->{died} if ref $result eq 'HASH' && $result->{died};
+		return $result;
+	};
+}
+
 # What $code returned once it was true.
 sub wait_until ($code, $seconds, $what) {
 	my $deadline = Time::HiRes::time() + $seconds;
@@ -129,10 +150,14 @@ sub within ($seconds, $what, $code) {
 # Running a program to its end
 #
 
+# Keeps the programs away from a configuration in the developer's home. A test
+# of the places where they look says LOG_STREAM_CONFIG => undef.
+my $no_config = spew(tempdir() . '/none.conf', '');
+
 # The environment of a program under test: what is given, and what it takes to
 # run at all, under a sanitizer too. Nothing of the developer's own settings.
 sub environment ($given) {
-	my %env = (PATH => '/usr/bin:/bin', LC_ALL => 'C');
+	my %env = (PATH => '/usr/bin:/bin', LC_ALL => 'C', LOG_STREAM_CONFIG => $no_config);
 	for (qw(PATH TMPDIR TZ LD_LIBRARY_PATH LD_PRELOAD ASAN_OPTIONS LSAN_OPTIONS
 		UBSAN_OPTIONS GCOV_PREFIX LLVM_PROFILE_FILE)) {
 		$env{$_} = $ENV{$_} if defined $ENV{$_};
@@ -411,11 +436,12 @@ BEGIN {
 	LogStream::Test->import(qw(need run slurp spew srcdir tempdir wait_until));
 }
 
-# standin(port => 0, tls => 0, show => 0)
+# standin(port => 0, tls => 0, names => those of its certificate, show => 0)
 sub new ($class, %o) {
 	my $dir = tempdir();
 	my $self = bless { dir => $dir, seen => 0, tls => $o{tls} }, $class;
-	my @tls = $o{tls} ? $self->make_certificate : ();
+	my @tls = $o{tls}
+		? $self->make_certificate($o{names} // 'DNS:localhost,IP:127.0.0.1') : ();
 
 	spew("$dir/record", '');
 	open my $shown, '>>', "$dir/shown" or croak "$dir/shown: $!";
@@ -430,12 +456,12 @@ sub new ($class, %o) {
 	return $self;
 }
 
-sub make_certificate ($self) {
+sub make_certificate ($self, $names) {
 	my ($cert, $key) = map { "$self->{dir}/$_.pem" } qw(cert key);
 	need('IO::Socket::SSL');
 	my $made = run(cmd => [ need('openssl'), qw(req -x509 -nodes -days 2 -newkey ec
 		-pkeyopt ec_paramgen_curve:prime256v1 -subj /CN=localhost -addext),
-		'subjectAltName=DNS:localhost,IP:127.0.0.1',
+		"subjectAltName=$names",
 		'-out', $cert, '-keyout', $key ]);
 	croak "openssl: $made->{err}" if $made->{exit};
 	$self->{cert} = $cert;

@@ -1,0 +1,170 @@
+#!/usr/bin/perl
+# ./bootstrap as a new user meets it: a copy of the tree, the commands of the
+# README, and what is left after Ctrl-C.
+use v5.20;
+use warnings;
+use feature 'signatures';
+no warnings 'experimental::signatures';
+
+use IO::Socket::INET;
+use JSON::PP;
+use Test::More;
+use LogStream::Test;
+
+need($_) for qw(autoreconf automake lighttpd curl);
+
+# A copy of what is in the repository: no configure, nothing built.
+my $tree = tempdir() . '/tree';
+mkdir $tree or die $!;
+for my $name (qw(.ci COPYING INSTALL Makefile.am README bootstrap conf configure.ac fcgi lib t)) {
+	system('cp', '-R', srcdir() . "/$name", "$tree/$name") == 0 or die "cp $name";
+}
+system("chmod -R u+w '$tree' && find '$tree' -name '*.o' -delete") == 0 or die;
+
+my @home = (HOME => tempdir());
+
+sub bootstrap ($env, @arguments) {
+	return run(cmd => [ "$tree/bootstrap", @arguments ], env => { @home, %$env }, timeout => 300);
+}
+
+sub free_port () {
+	return IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')->sockport;
+}
+
+# Starts "./bootstrap serve"; what it prints goes to the file returned with
+# the process's number.
+sub serve ($port, %env) {
+	my $out = tempdir() . '/out';
+	spew($out, '');
+	my $pid = fork // die $!;
+	if (!$pid) {
+		setpgrp;
+		open STDIN, '<', '/dev/null';
+		open STDOUT, '>', $out or die $!;
+		open STDERR, '>&', \*STDOUT or die $!;
+		chdir $tree or die $!;
+		my $path = $ENV{PATH};
+		%ENV = (PATH => $path, PORT => $port, @home, %env);
+		exec './bootstrap', 'serve';
+	}
+	my $ended;
+	wait_until(sub { $ended = waitpid($pid, 1) != 0; $ended || slurp($out) =~ /^curl .*\n\n/m },
+		240, 'bootstrap serve to print its curl');
+	die slurp($out) if $ended;
+	return ($pid, $out);
+}
+
+# The processes of a group, by number.
+sub group ($leader) {
+	my @numbers = map { m{(\d+)} } glob '/proc/[0-9]*';
+	return grep { process_group($_) == $leader } @numbers;
+}
+
+# From /proc/N/stat: after the name come state, parent and group.
+sub process_group ($number) {
+	open my $in, '<', "/proc/$number/stat" or return 0;
+	return (split ' ', (<$in> // '') =~ s/^.*\) //r)[2] // 0;
+}
+
+# Ctrl-C in a terminal reaches every process of the group.
+sub interrupt ($pid) {
+	kill INT => -$pid;
+	my $status;
+	wait_until(sub { waitpid($pid, 1) == $pid and ($status = $?, 1) }, 20, 'bootstrap to end');
+	return $status;
+}
+
+subtest 'it says how it is used' => sub {
+	my $help = bootstrap({}, '--help');
+	is $help->{exit}, 0, '--help is no error';
+	like $help->{out}, qr{^usage: \./bootstrap .*\./bootstrap serve .*\./bootstrap check}s,
+		'and names the commands';
+	my $wrong = bootstrap({}, 'sreve');
+	is $wrong->{exit}, 2, 'a command that there is not is misuse';
+	is $wrong->{err}, $help->{out}, 'and answered with the usage';
+};
+
+subtest 'a system that is not Debian-like is told what to install' => sub {
+	my $bin = tempdir();
+	for my $program (qw(sh dirname printf id cat)) {
+		my $path = (grep { -x } map { "$_/$program" } '/bin', '/usr/bin')[0];
+		symlink $path, "$bin/$program" or die $! if $path;
+	}
+	my $check = run(cmd => [ '/bin/sh', "$tree/bootstrap", 'check' ],
+		env => { @home, PATH => $bin });
+	is $check->{exit}, 1, 'and that is a failure';
+	like $check->{err}, qr/^bootstrap: this is not a Debian-like system\. Please install:\n/,
+		'the first line says so';
+	like $check->{err}, qr/^    libfcgi with its headers$/m, 'a library is named in words';
+	like $check->{err}, qr/^    the perl module IO::Socket::SSL$/m, 'and what the tests need';
+};
+
+subtest 'the two commands of the README work from a fresh copy' => sub {
+	my ($port, $temporary) = (free_port(), tempdir());
+	my ($pid, $out) = serve($port, TMPDIR => $temporary);
+	my $said = slurp($out);
+	like $said, qr{^Serving http://localhost:$port/api/logs; Ctrl-C stops it\.$}m,
+		'it says where it serves';
+	like $said, qr/^SLACK_WEBHOOK_URL is not set: messages are shown here\.$/m,
+		'and that messages are shown';
+	my ($curl) = $said =~ /^(curl .*)$/m;
+	is run(cmd => [ 'sh', '-c', "$curl -s" ])->{out}, 'ok', 'the curl it prints comes back with ok';
+	wait_until(sub { slurp($out) =~ /^\| Wrong email or password\. \[type: fu\]$/m }, 10, 'the message');
+	pass 'and the message appears';
+
+	my ($readme) = slurp("$tree/README") =~ /^(    curl .*?\}\]')$/ms;
+	my ($shown) = slurp("$tree/README") =~ /^(    Auth0 log alert, acme\n(?:    \|.*\n)+)/m;
+	is run(cmd => [ 'sh', '-c', $readme =~ s/:3000/:$port/r . ' -s' ])->{out}, 'ok',
+		"the README's curl comes back with ok";
+	$shown =~ s/^    //mg;
+	wait_until(sub { index(slurp($out), $shown) >= 0 }, 10, "the README's message");
+	pass 'and what the README shows appears, word for word';
+
+	is interrupt($pid), 0, 'Ctrl-C ends it well';
+	wait_until(sub { !group($pid) }, 10, 'the processes to be gone');
+	pass 'and no process is left';
+	is_deeply [ glob "$temporary/*" ], [], 'nor a temporary file';
+};
+
+subtest 'a token and a webhook of one\'s own are used' => sub {
+	my $slack = standin();
+	my $port = free_port();
+	my ($pid, $out) = serve($port, SLACK_WEBHOOK_URL => $slack->url('/services/T/B/own'),
+		AUTH0_LOG_STREAM_TOKEN => q{it's "a" $ecret});
+	my ($curl) = slurp($out) =~ /^(curl .*)$/m;
+	is run(cmd => [ 'sh', '-c', "$curl -s" ])->{out}, 'ok', 'the curl has the token in force, quoted';
+	is +($slack->wait_for(1, 10))[0]{path}, '/services/T/B/own', 'the message goes to the webhook';
+	unlike slurp($out), qr/messages are shown here/, 'no stand-in is started';
+	is http('POST', "http://localhost:$port/api/logs", {}, '[]')->{status}, 401,
+		'without the token the door is shut';
+	is interrupt($pid), 0, 'Ctrl-C ends it well';
+};
+
+subtest 'a token in .env is found, and stays there' => sub {
+	spew("$tree/.env", qq{# mine\nAUTH0_LOG_STREAM_TOKEN="from the file"\n}, 0600);
+	my $port = free_port();
+	my ($pid, $out) = serve($port);
+	my ($curl) = slurp($out) =~ /^(curl .*)$/m;
+	unlike slurp($out), qr/from the file/, 'it is not printed';
+	is run(cmd => [ 'sh', '-c', "$curl -s" ])->{out}, 'ok', 'the curl fetches it from its place';
+	is interrupt($pid), 0, 'Ctrl-C ends it well';
+	unlink "$tree/.env";
+};
+
+subtest 'a port in use is said' => sub {
+	my $taken = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1');
+	my $serve = bootstrap({ PORT => $taken->sockport }, 'serve');
+	is $serve->{exit}, 1, 'it fails';
+	like $serve->{err}, qr/^bootstrap: lighttpd did not start: is port \d+ in use\? \(PORT=n\)$/m,
+		'and says what to look at';
+};
+
+subtest 'a tree configured in place is not built over' => sub {
+	spew("$tree/config.status", '');
+	my $check = bootstrap({}, 'check');
+	is $check->{exit}, 1, 'it fails';
+	is $check->{err}, "bootstrap: this tree is configured in place: run 'make distclean' first\n",
+		'and says what to do';
+};
+
+done_testing;

@@ -1,0 +1,94 @@
+#!/usr/bin/perl
+# What holds for the texts of this tree: rules that a reader would otherwise
+# have to check by eye, and documents that say what the programs do.
+use v5.20;
+use warnings;
+use feature 'signatures';
+no warnings 'experimental::signatures';
+
+use Test::More;
+use Text::Tabs qw(expand);
+use LogStream::Test;
+
+my $src = srcdir();
+my @code = glob "$src/fcgi/*.[ch] $src/lib/*.[ch] $src/t/unit/*.[ch]";
+my @shipped = grep { m{/(?:fcgi|lib)/} } @code;
+my @pages = map { "$src/$_.in" } 'conf/log-stream-to-slack.conf.5',
+	'fcgi/log-stream-ctl.1', 'fcgi/log-stream-to-slack.1';
+
+# Every line of the files that matches, as file:number: line.
+sub lines_like ($pattern, @files) {
+	my @found;
+	for my $file (@files) {
+		my $number = 0;
+		for my $line (split /\n/, slurp($file)) {
+			$number++;
+			push @found, "$file:$number: $line" if $line =~ $pattern;
+		}
+	}
+	return @found;
+}
+
+sub none_like ($pattern, $title, @files) {
+	is_deeply [ lines_like($pattern, @files) ], [], $title;
+}
+
+ok @shipped > 20, 'the sources are found';
+none_like(qr/\b(?:strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|strtok|system|popen|alloca)\s*\(/,
+	'no function is called that cannot be told a limit or an error', @shipped);
+none_like(qr/\s$/, 'no line ends in white space', @code);
+none_like(qr/^ {8}/, 'code is indented with tabs', @code);
+
+is_deeply [ grep { length expand($_) > 80 } map { split /\n/, slurp($_) } @shipped ],
+	[], 'no line of code is longer than 80 columns';
+
+for my $owner ([ 'curl/', 'post.c' ], [ 'json-c/', 'event.c slack.c' ],
+	[ 'fcgiapp', 'gateway.c' ]) {
+	my ($header, $files) = @$owner;
+	my %allowed = map { $_ => 1 } split ' ', $files;
+	is_deeply [ grep { !$allowed{ s{:.*}{}r =~ s{.*/}{}r } }
+		lines_like(qr/#include <$header/, @shipped) ], [],
+		"<$header is included by $files alone";
+}
+
+is_deeply [ grep { slurp($_) !~ m{^/\* SPDX-License-Identifier: ISC \*/\n/\*} } @code ],
+	[], 'every source begins with its licence and what it is for';
+
+my @keys = slurp("$src/lib/config.c") =~ /\.name = "([A-Z0-9_]+)"/g;
+ok @keys >= 9, 'the keys of the configuration are found';
+for my $key (@keys) {
+	like slurp($pages[0]), qr/^\.It Ev $key$/m, "$key has its place in the manual";
+	like slurp("$src/conf/log-stream-to-slack.conf.in"), qr/^#?$key=/m,
+		"$key is in the sample configuration";
+}
+my @verbs = slurp("$src/fcgi/ctl.c") =~ /\.name = "([a-z]+)"/g;
+ok @verbs >= 4, 'the verbs of log-stream-ctl are found';
+for my $verb (@verbs) {
+	like slurp($pages[1]), qr/^\.It Cm $verb\b/m, "the verb $verb has its place in the manual";
+}
+
+subtest 'the manual pages are clean mdoc' => sub {
+	my $mandoc = need('mandoc');
+	for my $page (@pages) {
+		my $lint = run(cmd => [ $mandoc, '-T', 'lint', '-W', 'warning', $page ]);
+		is $lint->{out} . $lint->{err}, '', $page =~ s{.*/}{}r;
+	}
+};
+
+subtest 'the sample configuration is one' => sub {
+	my $dir = tempdir();
+	my $text = slurp("$src/conf/log-stream-to-slack.conf.in");
+	$text =~ s/^SLACK_WEBHOOK_URL=\K/http:\/\/127.0.0.1:1\/x/m or die;
+	my @defaults = $text =~ /^#([A-Z_]+=.+)$/mg;
+	$text =~ s/^#(?=[A-Z_]+=.)//mg;
+	spew("$dir/.env", $text, 0600);
+	my $check = ctl({ LOG_STREAM_CONFIG => "$dir/.env" }, 'check');
+	is $check->{exit}, 0, 'log-stream-ctl check takes it, with every default uncommented'
+		or diag $check->{out};
+
+	spew("$dir/.env", "SLACK_WEBHOOK_URL=http://127.0.0.1:1/x\n", 0600);
+	my %default = ctl({ LOG_STREAM_CONFIG => "$dir/.env" }, 'check')->{out} =~ /^([A-Z_]+=.+?)    \((default)\)$/mg;
+	is_deeply [ sort @defaults ], [ sort keys %default ], 'and the defaults in it are those in force';
+};
+
+done_testing;
