@@ -36,7 +36,8 @@ void buf_add(struct buf *b, const void *bytes, size_t len);
 void buf_adds(struct buf *b, const char *text);
 void buf_addc(struct buf *b, char c);
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void buf_vaddf(struct buf *b, const char *fmt, va_list args);
+void buf_vaddf(struct buf *b, const char *fmt, va_list args)
+    PRINTF_LIKE(2, 0);
 
 /* Adds n with its thousands separated by commas: 1,234,567. */
 void buf_add_count(struct buf *b, unsigned long long n);

@@ -151,6 +151,12 @@ subtest 'a token in .env is found, and stays there' => sub {
 	unlink "$tree/.env";
 };
 
+subtest 'a bad configuration is said at once' => sub {
+	my $serve = bootstrap({ PORT => free_port(), FILTER => 'failure!' }, 'serve');
+	is $serve->{exit}, 1, 'it fails';
+	like $serve->{err}, qr/^error: environment: FILTER: "failure!" is not .*\nbootstrap: the configuration is bad$/m, 'and says what is wrong';
+};
+
 subtest 'a port in use is said' => sub {
 	my $taken = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1');
 	my $serve = bootstrap({ PORT => $taken->sockport }, 'serve');

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The keys of the configuration, one row each: parsing, listing and error
+ * texts come from here. For config.c; others see config.h.
+ */
+#ifndef KEY_H
+#define KEY_H
+
+#include "config.h"
+
+struct key;
+
+/*
+ * Reads text, which is not empty, into its member of the configuration.
+ * Returns false and adds the reason to *why; no secret is in it.
+ */
+typedef bool key_reader(struct config *c, const struct key *key,
+    const char *text, struct buf *why);
+
+struct key {
+	const char *name;
+	const char *help;
+	key_reader *read;
+	const char *fallback;	/* the default; NULL: none */
+	int64_t min, max;	/* of numbers, in the unit of the member */
+	size_t member;		/* of numbers: its place in struct config */
+	bool secret;		/* masked; may come from NAME_FILE */
+	bool many;		/* its file may have several lines */
+};
+
+extern const struct key keys[CONFIG_KEYS];
+
+#endif
