@@ -76,6 +76,10 @@ stop(int signal)
 	stopping = 1;
 }
 
+static const int stop_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
+
+#define STOP_SIGNALS (sizeof(stop_signals) / sizeof(stop_signals[0]))
+
 /*
  * libfcgi installs handlers of its own that take effect in the middle of
  * a read; ours replace them and are blocked until the next wait.
@@ -83,7 +87,6 @@ stop(int signal)
 static void
 take_signals(void)
 {
-	static const int stops[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
 	struct sigaction action;
 	sigset_t blocked;
 	size_t i;
@@ -92,13 +95,30 @@ take_signals(void)
 	sigemptyset(&action.sa_mask);
 	sigemptyset(&blocked);
 	action.sa_handler = stop;
-	for (i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
-		sigaction(stops[i], &action, NULL);
-		sigaddset(&blocked, stops[i]);
+	for (i = 0; i < STOP_SIGNALS; i++) {
+		sigaction(stop_signals[i], &action, NULL);
+		sigaddset(&blocked, stop_signals[i]);
 	}
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, NULL);
 	sigprocmask(SIG_BLOCK, &blocked, NULL);
+}
+
+/*
+ * Asked to stop, now or while the last request was in hand? ppoll lets a
+ * signal in only when it has to wait, and under load it never has to.
+ */
+static bool
+must_stop(void)
+{
+	sigset_t pending;
+	size_t i;
+
+	sigpending(&pending);
+	for (i = 0; i < STOP_SIGNALS; i++)
+		if (sigismember(&pending, stop_signals[i]) == 1)
+			stopping = 1;
+	return stopping;
 }
 
 /* -------------------------------------------------------------- body */
@@ -283,9 +303,12 @@ reason_phrase(int status)
 	return "Unknown";
 }
 
-/* The answer as RFC 3875 section 6 has it, for CGI and FastCGI alike. */
+/*
+ * The answer as RFC 3875 section 6 has it, for CGI and FastCGI alike; to a
+ * HEAD it has no body (section 4.3.3).
+ */
 static void
-add_answer(struct buf *out, const struct answer *answer)
+add_answer(struct buf *out, const struct answer *answer, const char *method)
 {
 	buf_addf(out, "Status: %d %s\r\n", answer->status,
 	    reason_phrase(answer->status));
@@ -301,7 +324,8 @@ add_answer(struct buf *out, const struct answer *answer)
 		buf_addf(out, "Content-Type: text/plain; charset=utf-8\r\n"
 		    "Content-Length: %zu\r\n", answer->body.len);
 	buf_adds(out, "\r\n");
-	buf_add(out, buf_text(&answer->body), answer->body.len);
+	if (!method || strcmp(method, "HEAD") != 0)
+		buf_add(out, buf_text(&answer->body), answer->body.len);
 }
 
 /* ----------------------------------------------------------- request */
@@ -328,7 +352,7 @@ handle(const struct variables *v, struct body *body,
 	request.context = body;
 	handler(context, &request, &answer);
 	body_discard(body);
-	add_answer(out, &answer);
+	add_answer(out, &answer, request.method);
 	buf_release(&answer.body);
 }
 
@@ -384,19 +408,21 @@ set_timeout(int fd, int option, int ms)
 	setsockopt(fd, SOL_SOCKET, option, &time, sizeof(time));
 }
 
-/* Waits for a connection, with signals let in only here. */
+/*
+ * Waits for a connection, with signals let in only here. False when the
+ * listening socket is gone: accept would then say "try again" for ever.
+ */
 static bool
 wait_for_connection(void)
 {
-	struct pollfd listener = { LISTENER, POLLIN, 0 };
+	struct pollfd listener = { LISTENER, POLLIN | POLLRDHUP, 0 };
 	sigset_t none;
 
 	sigemptyset(&none);
 	if (ppoll(&listener, 1, NULL, &none) < 0)
 		return errno == EINTR;
-	if (listener.revents & POLLNVAL)
-		errno = EBADF;
-	return (listener.revents & (POLLNVAL | POLLERR)) == 0;
+	errno = listener.revents & POLLNVAL ? EBADF : ESHUTDOWN;
+	return (listener.revents & ~POLLIN) == 0;
 }
 
 /* Whether accept failed for this time only. */
@@ -432,8 +458,8 @@ accept_connection(void)
 {
 	int fd;
 
-	while (!stopping && wait_for_connection()) {
-		if (stopping)
+	while (!must_stop() && wait_for_connection()) {
+		if (must_stop())
 			break;
 		fd = accept4(LISTENER, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0) {
@@ -445,6 +471,24 @@ accept_connection(void)
 			break;
 	}
 	return -1;
+}
+
+/*
+ * Lets libfcgi read what comes before the body from fd. False when no
+ * whole request came; fd is then closed. It takes parameters that broke
+ * off for all there were, and only the stream remembers.
+ */
+static bool
+read_request(FCGX_Request *request, int fd)
+{
+	request->ipcFd = fd;
+	request->keepConnection = 1; /* or it is closed at once */
+	if (FCGX_Accept_r(request) < 0)
+		return false;
+	if (FCGX_GetError(request->in) == 0)
+		return true;
+	FCGX_Free(request, 1);
+	return false;
 }
 
 static void
@@ -474,10 +518,8 @@ serve_fastcgi(gateway_handler *handler, void *context)
 	/* No listener for libfcgi: it must not accept by itself. */
 	FCGX_InitRequest(&request, -1, 0);
 	while ((fd = accept_connection()) >= 0) {
-		request.ipcFd = fd;
-		request.keepConnection = 1; /* or it is closed at once */
-		if (FCGX_Accept_r(&request) < 0)
-			continue; /* no request came; it has closed fd */
+		if (!read_request(&request, fd))
+			continue;
 		serve_request(&request, handler, context);
 		/* A kept connection would hold up all the others. */
 		request.keepConnection = 0;

@@ -243,6 +243,11 @@ secret_dup(struct config *c, size_t i, const struct config_value *from_file,
 	struct buf text = BUF_INIT, why = BUF_INIT;
 	char *secret = NULL;
 
+	if (!*from_file->text) {
+		buf_addf(problems, "%s: %s_FILE: it is empty: give it a value "
+		    "or remove it\n", from_file->origin, keys[i].name);
+		return NULL;
+	}
 	remember(c, from_file->text);
 	if (envfile_slurp(from_file->text, &text, &why)) {
 		check_mode(from_file->text, keys[i].name, problems);

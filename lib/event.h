@@ -1,30 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * From the bytes of a request body to the events worth keeping.
- *
- * A body holds records, {"log_id": "...", "data": {"type": "...", ...}},
- * in one of the formats of Auth0's "Custom Webhook" log stream, told apart
- * by the body itself, never by a header:
- *
- *	[record, ...]			JSON Array
- *	record, a line feed, record ...	JSON Lines; a bare record as well
- *	{"logs": [record, ...]}		JSON Object
- *
- * The body is read as it arrives, record by record: memory grows with the
- * events kept and the longest record, not with the body. What is not
- * strict JSON (RFC 8259) in UTF-8 is refused as a whole; a lone surrogate
- * escape, which its grammar allows, becomes U+FFFD.
+ * An event: what is kept of a record of Auth0's log stream, and lists of
+ * them. Pure.
  */
 #ifndef EVENT_H
 #define EVENT_H
 
-#include "buf.h"
 #include "catalog.h"
 
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#define EVENT_DEPTH_MAX 100	/* nesting within a record */
 #define EVENT_NO_TIME INT64_MIN
 
 /*
@@ -55,6 +41,9 @@ struct event_list {
 	size_t size;
 };
 
+/* Gives the event to the list. */
+void event_list_add(struct event_list *list, struct event *e);
+
 void event_list_release(struct event_list *list);
 
 /*
@@ -69,54 +58,22 @@ void event_list_sort(struct event_list *list);
  */
 struct event *event_new(const struct event *fields);
 
+/* Gives the text of a field of a record; NULL when it has none. */
+typedef const char *event_lookup(const void *record, const char *name);
+
+/*
+ * Makes an event from what lookup says of a record, which has a type.
+ * log_id, where not NULL, is used in place of the record's own. The caller
+ * frees the event with free().
+ */
+struct event *event_read(event_lookup *lookup, const void *record,
+    const char *log_id);
+
 /*
  * Reads ISO 8601 as Auth0 writes it (2026-08-01T12:34:56.789Z; an offset
  * such as +02:00 in place of Z is understood). EVENT_NO_TIME for anything
  * else.
  */
 int64_t event_time_ms(const char *iso);
-
-/* A record while it is read; see filter.h for the look-up. */
-struct record;
-
-/*
- * A top-level string of the record's data; NULL when it has none of that
- * name, or it is no string, or empty. Valid during the call of keep only.
- */
-const char *record_field(const void *record, const char *name);
-
-/* Whether the record, whose type is given, is to be kept. */
-typedef bool event_keep(void *context, const char *type,
-    const struct record *record);
-
-struct event_counts {
-	unsigned long records;	/* all that the body held */
-	unsigned long unusable;	/* those without a type */
-	unsigned long kept;
-};
-
-struct event_reader;
-
-/* Kept events go to *list, which the caller owns. */
-struct event_reader *event_reader_new(event_keep *keep, void *context,
-    struct event_list *list);
-
-/*
- * Takes the next bytes of the body. Returns false and adds the reason, one
- * line without its end, to *why when the body cannot be used; no more may
- * then be fed, and what is already in the list must not be sent.
- */
-bool event_reader_feed(struct event_reader *r, const char *bytes, size_t len,
-    struct buf *why);
-
-/*
- * The body is over. Returns false with the reason in *why when it is
- * empty, ends too early, or held records of which none is usable.
- */
-bool event_reader_end(struct event_reader *r, struct buf *why);
-
-const struct event_counts *event_reader_counts(const struct event_reader *r);
-
-void event_reader_free(struct event_reader *r);
 
 #endif

@@ -2,6 +2,8 @@
 /* The FILTER language. It knows type codes and classes, and no JSON. */
 #include "filter.h"
 
+#include "log.h"
+
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,8 +101,9 @@ read_term(struct term *term, const char *word, struct buf *why)
 	if (read_field(term, word)) {
 		if (plausible_field(term))
 			return true;
-		buf_addf(why, "\"%s\" is not a filter term: it takes the "
-		    "name of a field, =, and a glob", whole);
+		log_quote(why, whole, strlen(whole));
+		buf_adds(why, " is not a filter term: it takes the name of a "
+		    "field, =, and a glob");
 		return false;
 	}
 	if (catalog_class_find(word, &term->class)) {
@@ -111,9 +114,10 @@ read_term(struct term *term, const char *word, struct buf *why)
 	term->glob = mem_dup(word);
 	if (plausible_code_glob(word))
 		return true;
-	buf_addf(why, "\"%s\" is not a filter term: it is neither a class "
-	    "(failure limit anomaly warning notice success) nor a type code "
-	    "or glob such as f*", whole);
+	log_quote(why, whole, strlen(whole));
+	buf_adds(why, " is not a filter term: it is neither a class (failure "
+	    "limit anomaly warning notice success) nor a type code or glob "
+	    "such as f*");
 	return false;
 }
 
@@ -168,7 +172,7 @@ filter_free(struct filter *f)
 
 static bool
 matches(const struct term *term, const char *code, enum event_class class,
-    filter_lookup *lookup, const void *event)
+    event_lookup *lookup, const void *record)
 {
 	const char *value;
 
@@ -178,21 +182,21 @@ matches(const struct term *term, const char *code, enum event_class class,
 	case TERM_CODE:
 		return fnmatch(term->glob, code, 0) == 0;
 	case TERM_FIELD:
-		value = lookup(event, term->field);
+		value = lookup(record, term->field);
 		return value && fnmatch(term->glob, value, 0) == 0;
 	}
 	return false;
 }
 
 bool
-filter_keeps(const struct filter *f, const char *code, filter_lookup *lookup,
-    const void *event)
+filter_keeps(const struct filter *f, const char *code, event_lookup *lookup,
+    const void *record)
 {
 	enum event_class class = catalog_class(code);
 	size_t i;
 
 	for (i = f->count; i-- > 0;)
-		if (matches(&f->terms[i], code, class, lookup, event))
+		if (matches(&f->terms[i], code, class, lookup, record))
 			return !f->terms[i].exclude;
 	return f->terms[0].exclude;
 }

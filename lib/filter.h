@@ -16,19 +16,13 @@
 #define FILTER_H
 
 #include "buf.h"
-#include "catalog.h"
+#include "event.h"
 
 #include <stdbool.h>
 
 #define FILTER_DEFAULT "failure limit anomaly"
 
 struct filter; /* made by filter_new, freed by filter_free */
-
-/*
- * Gives the value of a field of the event in hand; NULL when it has none
- * or it is not a string.
- */
-typedef const char *filter_lookup(const void *event, const char *field);
 
 /*
  * Reads a filter. Returns NULL and adds to *why what is wrong with it:
@@ -39,9 +33,9 @@ struct filter *filter_new(const char *text, struct buf *why);
 /* Takes NULL too. */
 void filter_free(struct filter *f);
 
-/* Whether an event of this type code is sent. */
+/* Whether a record of this type code is sent; lookup reads its fields. */
 bool filter_keeps(const struct filter *f, const char *code,
-    filter_lookup *lookup, const void *event);
+    event_lookup *lookup, const void *record);
 
 /*
  * Adds to *out, one a line, the type terms that match no code of the

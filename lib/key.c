@@ -39,7 +39,8 @@ read_number(struct config *c, const struct key *key, const char *text,
 		if (strcmp(text + digits, unit->name) == 0)
 			break;
 	if (digits == 0 || !unit->name) {
-		buf_addf(why, "\"%s\" is not %s", text, form);
+		log_quote(why, text, strlen(text));
+		buf_addf(why, " is not %s", form);
 		return false;
 	}
 	errno = 0;
@@ -140,8 +141,9 @@ read_dashboard(struct config *c, const struct key *key, const char *text,
 
 	(void)key;
 	if (!url_host(text, &len)) {
-		buf_addf(why, "\"%s\" is not a URL such as "
-		    "https://manage.auth0.com", text);
+		log_quote(why, text, strlen(text));
+		buf_adds(why, " is not a URL such as "
+		    "https://manage.auth0.com");
 		return false;
 	}
 	c->dashboard_url = mem_dup(text);
@@ -158,7 +160,8 @@ read_log(struct config *c, const struct key *key, const char *text,
 	c->syslog = strcmp(text, "syslog") == 0;
 	if (c->syslog || strcmp(text, "stderr") == 0)
 		return true;
-	buf_addf(why, "\"%s\" is neither stderr nor syslog", text);
+	log_quote(why, text, strlen(text));
+	buf_adds(why, " is neither stderr nor syslog");
 	return false;
 }
 
@@ -180,8 +183,8 @@ read_log_level(struct config *c, const struct key *key, const char *text,
 			c->log_level = (enum log_level)i;
 			return true;
 		}
-	buf_addf(why, "\"%s\" is not a level: choose from error warn info "
-	    "debug", text);
+	log_quote(why, text, strlen(text));
+	buf_adds(why, " is not a level: choose from error warn info debug");
 	return false;
 }
 

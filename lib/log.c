@@ -123,6 +123,14 @@ log_escape(struct buf *out, const char *value, size_t len)
 	}
 }
 
+void
+log_quote(struct buf *out, const char *value, size_t len)
+{
+	buf_addc(out, '"');
+	log_escape(out, value, len);
+	buf_addc(out, '"');
+}
+
 static bool
 needs_quotes(const char *value, size_t len)
 {
@@ -160,13 +168,10 @@ log_str(struct log_line *line, const char *key, const char *value)
 	len = strlen(value);
 	if (len > VALUE_MAX)
 		len = VALUE_MAX;
-	if (!needs_quotes(value, len)) {
+	if (needs_quotes(value, len))
+		log_quote(&line->text, value, len);
+	else
 		buf_add(&line->text, value, len);
-		return;
-	}
-	buf_addc(&line->text, '"');
-	log_escape(&line->text, value, len);
-	buf_addc(&line->text, '"');
 }
 
 void

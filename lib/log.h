@@ -73,4 +73,7 @@ void log_say(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
  */
 void log_escape(struct buf *out, const char *value, size_t len);
 
+/* The same between double quotes. */
+void log_quote(struct buf *out, const char *value, size_t len);
+
 #endif

@@ -96,27 +96,38 @@ judge_status(int status)
 	return POST_LATER;
 }
 
+/* What is between the quotes of "error": "word"; "" for none. */
+static const char *
+json_error(const char *body)
+{
+	const char *error = strstr(body, "\"error\"");
+
+	if (!error)
+		return "";
+	error += strlen("\"error\"");
+	error += strspn(error, " \t\r\n:");
+	return *error == '"' ? error + 1 : "";
+}
+
 /*
- * The word of an answer: the whole body, or the value of "error" in a JSON
- * one. It is shown to people, so nothing but a plain word is taken.
+ * The word of an answer: the whole body, or the error of a JSON one. It is
+ * shown to people, so nothing but a plain word is taken.
  */
 static void
 find_word(const char *body, char *word, size_t size)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-	const char *error = strstr(body, "\"error\"");
+	bool json = *body == '{';
+	const char *begin = json ? json_error(body) : body;
 	size_t len;
 
-	if (*body == '{' && error)
-		body = error + strlen("\"error\"") +
-		    strspn(error + strlen("\"error\""), " \t\r\n:\"");
-	body += strspn(body, " \t\r\n");
-	len = strspn(body, letters);
-	if (len == 0 || len >= size ||
-	    body[len + strspn(body + len, " \t\r\n\",}")] != '\0')
+	begin += strspn(begin, " \t\r\n");
+	len = strspn(begin, letters);
+	if (len >= size || (json && begin[len] != '"') || (!json &&
+	    begin[len + strspn(begin + len, " \t\r\n")] != '\0'))
 		len = 0;
-	memcpy(word, body, len);
+	memcpy(word, begin, len);
 	word[len] = '\0';
 }
 
@@ -272,6 +283,15 @@ transfer(struct poster *p, const char *url, const struct buf *payload,
 	return curl_easy_perform(p->curl);
 }
 
+/* No word of Slack's has a NUL byte in it. */
+static const char *
+answer_text(const struct poster *p)
+{
+	const char *text = buf_text(&p->answer);
+
+	return strlen(text) == p->answer.len ? text : "";
+}
+
 void
 poster_send(struct poster *p, const char *url, const struct buf *payload,
     int64_t timeout_ms, struct post_outcome *outcome)
@@ -287,7 +307,7 @@ poster_send(struct poster *p, const char *url, const struct buf *payload,
 	curl_easy_getinfo(p->curl, CURLINFO_RESPONSE_CODE, &status);
 	/* An endless answer still has a status: CURLE_WRITE_ERROR is ours. */
 	if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && status > 0))
-		post_judge(outcome, (int)status, buf_text(&p->answer),
+		post_judge(outcome, (int)status, answer_text(p),
 		    retry_after(p->curl));
 	else
 		judge_failure(outcome, code, detail, url);

@@ -6,21 +6,21 @@
  *
  *	config.h	what the owner asked for
  *	token.h		whether the sender may post
- *	event.h		the body, record by record, to events
+ *	reader.h	the body, record by record, to events (event.h)
  *	filter.h	which of them are sent (type codes: catalog.h)
  *	slack.h		events to messages
  *	post.h		a message to Slack
  *	log.h		what happened, a line each
  *
- * buf.h, utf8.h, url.h and envfile.h are what these stand on.
+ * buf.h, utf8.h, scan.h, url.h, envfile.h and key.h are what these stand on.
  */
 #ifndef RELAY_H
 #define RELAY_H
 
 #include "buf.h"
 #include "config.h"
-#include "event.h"
 #include "post.h"
+#include "reader.h"
 #include "slack.h"
 
 #include <stdbool.h>

@@ -6,6 +6,7 @@
  */
 #include "slack.h"
 
+#include "log.h"
 #include "utf8.h"
 
 #include <json-c/json.h>
@@ -96,20 +97,18 @@ add_clean(struct buf *out, const char *text)
 }
 
 /*
- * Adds clean text of at most max characters, counted as Slack will: after
+ * Adds at most max characters of clean text, counted as Slack will: after
  * escaping. What is too long is cut between characters and ends in "...",
  * the one sign.
  */
 static void
 add_cut(struct buf *out, const char *text, size_t max)
 {
-	struct buf clean = BUF_INIT;
-	size_t i, n, width, used = 0, cut = 0;
+	size_t len = strlen(text), i, n, width, used = 0, cut = 0;
 	uint32_t code;
 
-	add_clean(&clean, text);
-	for (i = 0; i < clean.len; i += n) {
-		n = utf8_next(clean.data + i, clean.len - i, &code);
+	for (i = 0; i < len; i += n) {
+		n = utf8_next(text + i, len - i, &code);
 		width = escaped_width(code);
 		if (used + width > max)
 			break;
@@ -117,13 +116,9 @@ add_cut(struct buf *out, const char *text, size_t max)
 		if (used < max)
 			cut = i + n; /* with room for the sign behind it */
 	}
-	if (i < clean.len) {
-		buf_add(out, buf_text(&clean), cut);
+	buf_add(out, text, i < len ? cut : len);
+	if (i < len)
 		buf_adds(out, ELLIPSIS);
-	} else {
-		buf_add(out, buf_text(&clean), clean.len);
-	}
-	buf_release(&clean);
 }
 
 static void
@@ -275,73 +270,78 @@ words_for(const struct event *e, struct buf *clean)
 static void
 add_title(struct buf *title, const struct event *e)
 {
-	struct buf words = BUF_INIT, type = BUF_INIT;
+	struct buf words = BUF_INIT, code = BUF_INIT, type = BUF_INIT;
 	size_t i, room = SLACK_TITLE_MAX - strlen(" [type: ]");
 
-	add_cut(&type, e->type, TYPE_MAX);
+	add_clean(&code, e->type);
+	add_cut(&type, buf_text(&code), TYPE_MAX);
 	for (i = 0; i < type.len; i++)
 		room -= escaped_width((unsigned char)type.data[i]);
 	add_cut(title, words_for(e, &words), room);
 	buf_addf(title, " [type: %s]", buf_text(&type));
 	buf_release(&words);
+	buf_release(&code);
 	buf_release(&type);
 }
 
+/* Takes clean text; what is empty makes no field. */
 static void
 add_field(struct card *card, const char *title, const char *value)
 {
 	struct field *field = &card->fields[card->field_count];
 
-	if (!value)
+	if (!*value)
 		return;
 	add_cut(&field->value, value, SLACK_VALUE_MAX);
-	if (field->value.len == 0)
-		return;
 	field->title = title;
 	card->field_count++;
 }
 
 /* "name (id)", or the one there is. */
 static void
-add_named(struct card *card, const char *title, const char *name,
-    const char *id)
+show_named(struct card *card, const char *title, const char *raw_name,
+    const char *raw_id)
 {
-	struct buf both = BUF_INIT;
+	struct buf name = BUF_INIT, id = BUF_INIT, both = BUF_INIT;
 
-	if (name && id && strcmp(name, id) != 0) {
-		add_cut(&both, name, SLACK_VALUE_MAX / 2);
+	add_clean(&name, raw_name ? raw_name : "");
+	add_clean(&id, raw_id ? raw_id : "");
+	if (name.len > 0 && id.len > 0 && strcmp(name.data, id.data) != 0) {
+		add_cut(&both, name.data, SLACK_VALUE_MAX / 2);
 		buf_adds(&both, " (");
-		add_cut(&both, id, SLACK_VALUE_MAX / 2 - 3);
+		add_cut(&both, id.data, SLACK_VALUE_MAX / 2 - 3);
 		buf_addc(&both, ')');
-		add_field(card, title, both.data);
 	} else {
-		add_field(card, title, name ? name : id);
+		buf_adds(&both, buf_text(name.len > 0 ? &name : &id));
 	}
+	add_field(card, title, buf_text(&both));
+	buf_release(&name);
+	buf_release(&id);
 	buf_release(&both);
 }
 
 static void
 show_client(struct card *card, const struct event *e)
 {
-	add_named(card, "Client", e->client_name, e->client_id);
+	show_named(card, "Client", e->client_name, e->client_id);
 }
 
 static void
 show_user(struct card *card, const struct event *e)
 {
-	add_named(card, "User", e->user_name, e->user_id);
+	show_named(card, "User", e->user_name, e->user_id);
 }
 
 static void
 show_ip(struct card *card, const struct event *e)
 {
-	add_field(card, "IP address", e->ip);
+	show_named(card, "IP address", e->ip, NULL);
 }
 
 static void
 show_connection(struct card *card, const struct event *e)
 {
-	add_field(card, "Connection", e->connection);
+	show_named(card, "Connection", e->connection, NULL);
 }
 
 static void
@@ -350,10 +350,9 @@ show_tenant(struct card *card, const struct event *e)
 	struct buf name = BUF_INIT;
 	struct label tenant;
 
-	if (tenant_of(e, &tenant)) {
+	if (tenant_of(e, &tenant))
 		buf_add(&name, tenant.text, tenant.len);
-		add_field(card, "Tenant", buf_text(&name));
-	}
+	show_named(card, "Tenant", buf_text(&name), NULL);
 	buf_release(&name);
 }
 
@@ -422,9 +421,9 @@ slack_show_read(const char *text, unsigned *show, struct buf *why)
 	     text += len, text += strspn(text, " \t,")) {
 		len = strcspn(text, " \t,");
 		if (!read_word(text, len, show)) {
-			buf_addf(why, "\"%.*s\" cannot be shown: choose from "
-			    "client user ip connection tenant", (int)len,
-			    text);
+			log_quote(why, text, len);
+			buf_adds(why, " cannot be shown: choose from client "
+			    "user ip connection tenant");
 			return false;
 		}
 	}

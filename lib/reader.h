@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * From the bytes of a request body to the events worth keeping.
+ *
+ * A body holds records, {"log_id": "...", "data": {"type": "...", ...}},
+ * in one of the formats of Auth0's "Custom Webhook" log stream, told apart
+ * by the body itself, never by a header:
+ *
+ *	[record, ...]			JSON Array
+ *	record, a line feed, record ...	JSON Lines; a bare record as well
+ *	{"logs": [record, ...]}		JSON Object
+ *
+ * The body is read as it arrives, record by record: memory grows with the
+ * events kept and the longest record, not with the body. What is not
+ * strict JSON (RFC 8259) in UTF-8 is refused as a whole; a lone surrogate
+ * escape, which its grammar allows, becomes U+FFFD.
+ */
+#ifndef READER_H
+#define READER_H
+
+#include "buf.h"
+#include "event.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A record while it is read. */
+struct record;
+
+/*
+ * An event_lookup: a top-level string of the record's data; NULL when it
+ * has none of that name, or it is no string, or empty. Valid during the
+ * call of keep only.
+ */
+const char *record_field(const void *record, const char *name);
+
+/* Whether the record, whose type is given, is to be kept. */
+typedef bool event_keep(void *context, const char *type,
+    const struct record *record);
+
+struct event_counts {
+	unsigned long records;	/* all that the body held */
+	unsigned long unusable;	/* those without a type */
+	unsigned long kept;
+};
+
+struct event_reader;
+
+/* Kept events go to *list, which the caller owns. */
+struct event_reader *event_reader_new(event_keep *keep, void *context,
+    struct event_list *list);
+
+/*
+ * Takes the next bytes of the body. Returns false and adds the reason, one
+ * line without its end, to *why when the body cannot be used; no more may
+ * then be fed, and what is already in the list must not be sent.
+ */
+bool event_reader_feed(struct event_reader *r, const char *bytes, size_t len,
+    struct buf *why);
+
+/*
+ * The body is over. Returns false with the reason in *why when it is
+ * empty, ends too early, or held records of which none is usable.
+ */
+bool event_reader_end(struct event_reader *r, struct buf *why);
+
+const struct event_counts *event_reader_counts(const struct event_reader *r);
+
+void event_reader_free(struct event_reader *r);
+
+#endif
