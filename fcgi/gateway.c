@@ -24,6 +24,7 @@
 #define SILENCE_MS 10000	/* longest wait for the next bytes of a body */
 #define BODY_MS 30000		/* longest time a whole body may take */
 #define SEND_MS 10000		/* longest wait for the server to read */
+#define HANG_UP_MS 2000		/* longest wait for the server to close */
 #define CGI_EOF_MS 1000		/* wait for the end after the last byte */
 #define DISCARD_MAX 67108864	/* bytes read away before an answer */
 #define DISCARD_SIZE 65536
@@ -474,21 +475,42 @@ accept_connection(void)
 }
 
 /*
- * Lets libfcgi read what comes before the body from fd. False when no
- * whole request came; fd is then closed. It takes parameters that broke
- * off for all there were, and only the stream remembers.
+ * Lets libfcgi read what comes before the body. It gets a descriptor of
+ * its own to close, and is told not to wait when it does (see hang_up).
+ * False when no whole request came: parameters that broke off it takes for
+ * all there were, and only the stream remembers.
  */
 static bool
 read_request(FCGX_Request *request, int fd)
 {
-	request->ipcFd = fd;
+	request->ipcFd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	request->keepConnection = 1; /* or it is closed at once */
+	request->detached = 1;
 	if (FCGX_Accept_r(request) < 0)
 		return false;
 	if (FCGX_GetError(request->in) == 0)
 		return true;
 	FCGX_Free(request, 1);
 	return false;
+}
+
+/*
+ * Ends a connection whose answer is on its way: closed with bytes unread,
+ * it would be reset and the answer lost. libfcgi does the same, but for as
+ * long as the client keeps sending.
+ */
+static void
+hang_up(int fd)
+{
+	struct pollfd peer = { fd, POLLIN, 0 };
+	int64_t left, end = now_ms() + HANG_UP_MS;
+	char rest[4096];
+
+	shutdown(fd, SHUT_WR);
+	while ((left = end - now_ms()) > 0 && poll(&peer, 1, (int)left) > 0)
+		if (read(fd, rest, sizeof(rest)) <= 0)
+			break;
+	close(fd);
 }
 
 static void
@@ -518,12 +540,13 @@ serve_fastcgi(gateway_handler *handler, void *context)
 	/* No listener for libfcgi: it must not accept by itself. */
 	FCGX_InitRequest(&request, -1, 0);
 	while ((fd = accept_connection()) >= 0) {
-		if (!read_request(&request, fd))
-			continue;
-		serve_request(&request, handler, context);
-		/* A kept connection would hold up all the others. */
-		request.keepConnection = 0;
-		FCGX_Finish_r(&request);
+		if (read_request(&request, fd)) {
+			serve_request(&request, handler, context);
+			/* A kept one would hold up all the others. */
+			request.keepConnection = 0;
+			FCGX_Finish_r(&request);
+		}
+		hang_up(fd);
 	}
 	if (stopping)
 		return 0;

@@ -115,7 +115,10 @@ take_line(void *context, const char *name, const char *text,
 {
 	struct config_value *value = find_value(context, name);
 
-	if (!value) {
+	if (!value && text[strspn(text, "=")] == '\0') {
+		/* Base64 ends like this: the name may be half a secret. */
+		buf_adds(why, "an unknown key without a value");
+	} else if (!value) {
 		buf_addf(why, "unknown key \"%s\"", name);
 	} else if (value->text) {
 		buf_addf(why, "%s was already set at %s", name,

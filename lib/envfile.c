@@ -2,6 +2,8 @@
 /* Files of KEY=value lines. It knows no key and no meaning. */
 #include "envfile.h"
 
+#include "log.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -49,10 +51,12 @@ envfile_slurp(const char *path, struct buf *text, struct buf *why)
 	begin = buf_text(&whole);
 	if (strncmp(begin, BOM, strlen(BOM)) == 0)
 		begin += strlen(BOM);
-	if (reason)
-		buf_addf(why, "%s: cannot be read: %s", path, reason);
-	else
+	if (reason) {
+		log_escape(why, path, strlen(path));
+		buf_addf(why, ": cannot be read: %s", reason);
+	} else {
 		buf_adds(text, begin);
+	}
 	buf_release(&whole);
 	return !reason;
 }

@@ -131,30 +131,45 @@ find_word(const char *body, char *word, size_t size)
 	word[len] = '\0';
 }
 
+/* The row of a word of Slack's; WORDS when it is none we know. */
+static size_t
+find_row(const char *word)
+{
+	size_t i;
+
+	for (i = 0; i < WORDS; i++)
+		if (strcmp(word, words[i].word) == 0)
+			break;
+	return i;
+}
+
 void
 post_judge(struct post_outcome *outcome, int status, const char *body,
     int64_t retry_after_s)
 {
 	char word[WORD_MAX + 1];
-	size_t i;
+	const char *reason = word;
+	char other[64];
+	size_t row;
 
 	memset(outcome, 0, sizeof(*outcome));
 	find_word(body, word, sizeof(word));
+	row = find_row(word);
 	outcome->status = status;
 	outcome->retry_after_s = retry_after_s;
-	outcome->result = judge_status(status);
-	for (i = 0; i < WORDS; i++)
-		if (strcmp(word, words[i].word) == 0)
-			outcome->result = words[i].result;
+	outcome->result = row < WORDS ? words[row].result :
+	    judge_status(status);
+	snprintf(other, sizeof(other), "status %d and no word of Slack's",
+	    status);
 	if (status == 200 && strcmp(body, "ok") == 0)
 		outcome->result = POST_SENT;
+	else if (status == 200 && row == WORDS)
+		reason = "status 200, but the body is not ok";
+	else if (!*word)
+		reason = other;
 	if (retry_after_s == 0 && strcmp(word, "message_limit_exceeded") == 0)
 		outcome->retry_after_s = LIMIT_WAIT_S;
-	if (*word)
-		snprintf(outcome->reason, sizeof(outcome->reason), "%s", word);
-	else
-		snprintf(outcome->reason, sizeof(outcome->reason),
-		    "status %d and no word of Slack's", status);
+	snprintf(outcome->reason, sizeof(outcome->reason), "%s", reason);
 }
 
 /* ---------------------------------------------------------- transfer */

@@ -2,8 +2,9 @@
 /*
  * From bytes to events. The outer structure is walked here, so that every
  * record can be let go before the next is read; each value in it is given
- * to json-c's tokener, once scan.c has found it good. It knows nothing of
- * requests or messages.
+ * to json-c's tokener, once scan.c has found it good. The tokener's own
+ * strictness is off: in 0.17 and later it refuses long integers, in 0.18
+ * all but ASCII. This file knows nothing of requests or messages.
  */
 #include "reader.h"
 
@@ -338,8 +339,6 @@ event_reader_new(event_keep *keep, void *context, struct event_list *list)
 	r->tokener = json_tokener_new_ex(SCAN_DEPTH_MAX + 1);
 	if (!r->tokener)
 		mem_exhausted();
-	json_tokener_set_flags(r->tokener,
-	    JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
 	return r;
 }
 

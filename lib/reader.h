@@ -13,7 +13,8 @@
  * The body is read as it arrives, record by record: memory grows with the
  * events kept and the longest record, not with the body. What is not
  * strict JSON (RFC 8259) in UTF-8 is refused as a whole; a lone surrogate
- * escape, which its grammar allows, becomes U+FFFD.
+ * escape, which its grammar allows, becomes U+FFFD. Of members of the same
+ * name the last counts; json-c ends a name at "\u0000", and so do we.
  */
 #ifndef READER_H
 #define READER_H

@@ -13,7 +13,7 @@ use File::Basename qw(basename);
 use JSON::PP;
 use LogStream::Test;
 use Test::More;
-use Time::HiRes qw(time);
+use Time::HiRes qw(sleep time);
 
 my $json = JSON::PP->new->utf8->canonical;
 my $slack = standin();
@@ -313,7 +313,7 @@ subtest 'bodies kept in t/data are answered as the file beside each says' => sub
 		my ($want) = slurp($body =~ s/\.json$/.expect/r) =~ /^(.*)/;
 		my $answer = door(body => slurp($body), env => { LOG_LEVEL => 'debug' });
 		my @request = posted();
-		if (my ($kept) = $want =~ /^200 (\d+) kept/) {
+		if (my ($kept) = $want =~ /^200 (\d+)$/) {
 			is told($answer), '200 ok', basename($body);
 			like request_line($answer), qr/ kept=$kept status=200$/, "$kept kept";
 			is @{ titles(@request) }, $kept, 'as many in Slack';
@@ -388,7 +388,11 @@ subtest 'a signal during the request does not disturb it' => sub {
 		my $body = sub ($in) {
 			syswrite $in, substr $seed, 0, 50;
 			wait_until_read($in);
-			kill $signal => 0 + slurp($file);
+			# Several, apart: one may hit a poll, the next the read after it.
+			for (1 .. 10) {
+				kill $signal => 0 + slurp($file);
+				sleep 0.01;
+			}
 			syswrite $in, substr $seed, 50;
 		};
 		my $answer = door(cmd => [ @cmd, $file, door_path() ], length => length $seed,

@@ -1,0 +1,382 @@
+#!/usr/bin/perl
+# log-stream-ctl: what it prints, where, and its exit status.
+use v5.20;
+use warnings;
+use feature 'signatures';
+no warnings 'experimental::signatures';
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use IO::Socket::INET;
+use JSON::PP;
+use LogStream::Test;
+use Test::More;
+
+my $json = JSON::PP->new->utf8->canonical;
+my $slack = standin();
+my $url = $slack->url('/services/T0/B0/SECRETpath');
+my $token = 'token-SECRETtoken-0123456789';
+my %env = (SLACK_WEBHOOK_URL => $url, AUTH0_LOG_STREAM_TOKEN => $token);
+my $seed = '[{"data": {"type": "f", "description": "Test failure", "client_id": "TestClientId", '
+	. '"client_name": "Test Client Name", "log_id": "abc1234567890"}}]';
+my $hint = "Try 'log-stream-ctl --help'.\n";
+my @written;
+
+# The program with a good configuration, but for what is given first.
+sub tool ($changed, @args) {
+	my $ended = ctl({ %env, %$changed }, @args);
+	push @written, @$ended{qw(out err)};
+	return $ended;
+}
+
+# Exit status, output and complaints, as one text.
+sub all ($ended) { return "$ended->{exit}\n$ended->{out}--\n$ended->{err}" }
+
+# The lines of check that begin so.
+sub lines ($ended, $label) { return [ $ended->{out} =~ /^$label: (.*)$/mg ] }
+
+#
+# check
+#
+
+subtest 'check lists every key, its value with secrets masked, and where it is from' => sub {
+	my $dir = tempdir();
+	spew("$dir/conf", "# mine\nSLACK_WEBHOOK_URL=https://hooks.slack.com/services/T0/B0/SECRETpath\n"
+		. "AUTH0_LOG_STREAM_TOKEN_FILE=$dir/token\nFILTER='failure,limit'\nLOG_LEVEL=warn\n"
+		. "SLACK_TIMEOUT=\n", 0600);
+	spew("$dir/token", "one-SECRETtoken-012345\ntwo-SECRETtoken-012345\n", 0600);
+	my $checked = tool({ SLACK_WEBHOOK_URL => undef, AUTH0_LOG_STREAM_TOKEN => undef,
+		LOG_STREAM_CONFIG => "$dir/conf", LOG_LEVEL => 'debug' }, 'check');
+	is all($checked), <<"END", 'all is well';
+0
+file: $dir/conf
+file: $dir/token
+# the Slack incoming webhook that messages go to
+SLACK_WEBHOOK_URL=https://hooks.slack.com/********    ($dir/conf:2)
+# the secret that Auth0 sends
+AUTH0_LOG_STREAM_TOKEN=******** (2 tokens)    ($dir/conf:3, in $dir/token)
+# which events are sent
+FILTER=failure,limit    ($dir/conf:4)
+# what a message tells: client user ip connection tenant
+SHOW=client    (default)
+# longest a post to Slack may take
+SLACK_TIMEOUT=10s    (default)
+# largest request body
+MAX_BODY=16MiB    (default)
+# base of the links to log entries
+DASHBOARD_URL=https://manage.auth0.com    (default)
+# where log lines go: stderr syslog
+LOG=stderr    (default)
+# how much is logged: error warn info debug
+LOG_LEVEL=debug    (environment)
+all is well
+--
+END
+};
+
+subtest 'check finds an error, names its place and ends with 1' => sub {
+	my $file = spew(tempdir() . '/conf', "CHANEL=SECRETx\nFILTER=!\n", 0600);
+	my $checked = tool({ LOG_STREAM_CONFIG => $file, SLACK_WEBHOOK_URL => 'SECRETpath',
+		SLACK_TIMEOUT => '1' }, 'check');
+	is $checked->{exit}, 1, 'exit status';
+	is_deeply lines($checked, 'error'), [
+		"$file:1: unknown key \"CHANEL\"",
+		'environment: SLACK_WEBHOOK_URL: it is not a URL such as https://hooks.slack.com/services/...',
+		"$file:2: FILTER: \"!\" is not a filter term: it is neither a class (failure limit anomaly "
+			. 'warning notice success) nor a type code or glob such as f*',
+		'environment: SLACK_TIMEOUT: "1" is not a duration: write a number and ms, s, min, h or d, '
+			. 'such as 10s',
+	], 'the errors';
+	like $checked->{out}, qr/^SLACK_WEBHOOK_URL=\*{8}    \(environment\)$/m, 'a bad URL is masked';
+	like $checked->{out}, qr/^FILTER=!    \(\Q$file\E:2\)$/m, 'a bad value is shown';
+	unlike $checked->{out}, qr/all is well/, 'nothing is well';
+
+	my $none = tool({ SLACK_WEBHOOK_URL => undef }, 'check');
+	is $none->{exit}, 1, 'without a destination';
+	is_deeply lines($none, 'error'), [ 'SLACK_WEBHOOK_URL is not set: give it the address of a '
+		. 'Slack incoming webhook' ], 'it says so';
+
+	chmod 0644, spew($file, "SLACK_WEBHOOK_URL=$url\n");
+	my $open = tool({ LOG_STREAM_CONFIG => $file, SLACK_WEBHOOK_URL => undef }, 'check');
+	is $open->{exit}, 1, 'a file that everybody may read';
+	is_deeply lines($open, 'error'), [ "$file: every user of this machine may read it, and it holds "
+		. 'SLACK_WEBHOOK_URL: run chmod o-rw on it' ], 'it says so';
+
+	my $gone = tool({ LOG_STREAM_CONFIG => '/nowhere/conf' }, 'check');
+	is $gone->{exit}, 1, 'a file that is not there';
+	is_deeply lines($gone, 'error'),
+		[ '/nowhere/conf: cannot be read: No such file or directory' ], 'it says so';
+	is_deeply lines($gone, 'file'), [ '/nowhere/conf (not there)' ], 'and where it looked';
+};
+
+subtest 'check warns of what is unwise, and ends with 0' => sub {
+	my $checked = tool({ AUTH0_LOG_STREAM_TOKEN => undef, FILTER => 'failure xyz_* -q fu' }, 'check');
+	is $checked->{exit}, 0, 'exit status';
+	is_deeply lines($checked, 'warning'), [
+		'SLACK_WEBHOOK_URL: 127.0.0.1 is not Slack',
+		'AUTH0_LOG_STREAM_TOKEN is not set: whoever finds the address may post',
+		'FILTER: "xyz_*" matches no known type code',
+		'FILTER: "q" matches no known type code',
+	], 'the warnings';
+	like $checked->{out}, qr/^AUTH0_LOG_STREAM_TOKEN=    \(not set\)$/m, 'no token';
+	unlike $checked->{out}, qr/all is well/, 'it does not say that all is well';
+	my $short = tool({ AUTH0_LOG_STREAM_TOKEN => 'Bearer SECRET789012345' }, 'check');
+	ok grep({ $_ eq 'AUTH0_LOG_STREAM_TOKEN: a token of fewer than 16 characters can be guessed' }
+		@{ lines($short, 'warning') }), 'a token of 15 characters';
+	like $short->{out}, qr/^AUTH0_LOG_STREAM_TOKEN=\*{8} \(1 token\)    \(environment\)$/m, 'masked';
+	my $long = tool({ AUTH0_LOG_STREAM_TOKEN => 'SECRET7890123456' }, 'check');
+	unlike $long->{out}, qr/can be guessed/, 'one of 16 is long enough';
+	is scalar($slack->requests), 0, 'nothing is sent';
+};
+
+subtest 'check looks where the door looks, and shows foreign text harmlessly' => sub {
+	my $dir = tempdir();
+	my %nowhere = (LOG_STREAM_CONFIG => undef, cwd => $dir);
+	like lines(tool(\%nowhere, 'check'), 'file')->[0], qr/^\.env \(not there\)$/, 'first .env';
+	spew("$dir/.env", "FILTER=f\n", 0600);
+	my $checked = tool(\%nowhere, 'check');
+	is_deeply lines($checked, 'file'), [ '.env' ], 'no further when it is there';
+	like $checked->{out}, qr/^FILTER=f    \(\.env:1\)$/m, 'it was read';
+	my $evil = tool({ DASHBOARD_URL => "\e[2J\nall is well" }, 'check');
+	is $evil->{exit}, 1, 'a value with control bytes';
+	unlike $evil->{out}, qr/[\x00-\x09\x0b-\x1f]/, 'no control byte is printed';
+	unlike $evil->{out}, qr/^all is well/m, 'nor a forged line';
+};
+
+#
+# send
+#
+
+subtest 'send posts a test message and prints what Slack answers' => sub {
+	is all(tool({}, 'send')), "0\nSlack answered 200: ok\n--\n", 'accepted';
+	my ($request) = $slack->requests;
+	$slack->forget;
+	my ($attachment) = @{ $request->{payload}{attachments} };
+	is $attachment->{title}, 'This is a test: messages from log-stream-to-slack arrive here. [type: test]',
+		'the message';
+	cmp_ok abs($attachment->{ts} - time), '<', 60, 'of now';
+	is_deeply $request->{problems}, [], 'no problems';
+
+	my @case = (
+		'/status/404/no_service?SECRET' => 'Slack answered 404: no_service',
+		'/status/429/rate_limited?json=1&SECRET' => 'Slack answered 429: rate_limited',
+		'/status/200/welcome?SECRET' => 'Slack answered 200: status 200, but the body is not ok',
+		'/status/500/?SECRET' => "Slack answered 500: status 500 and no word of Slack's",
+	);
+	while (my ($path, $want) = splice @case, 0, 2) {
+		is all(tool({ SLACK_WEBHOOK_URL => $slack->url($path) }, 'send')), "1\n$want\n--\n", $want;
+	}
+	my $closed = IO::Socket::INET->new(LocalAddr => '127.0.0.1')->sockport;
+	like all(tool({ SLACK_WEBHOOK_URL => "http://127.0.0.1:$closed/SECRET" }, 'send')),
+		qr/\A1\nno answer: [^\n]*onnect[^\n]*\n--\n\z/, 'nobody there';
+	like all(tool({ SLACK_WEBHOOK_URL => $slack->url('/stall'), SLACK_TIMEOUT => '200ms' }, 'send')),
+		qr/\A1\nno answer: [^\n]*timed out[^\n]*\n--\n\z/, 'no answer';
+	is all(tool({ SLACK_WEBHOOK_URL => undef }, 'send')), "1\n--\nlog-stream-ctl: SLACK_WEBHOOK_URL "
+		. "is not set: give it the address of a Slack incoming webhook\n", 'nowhere to send';
+	is all(tool({ LOG => 'x' }, 'send')), "1\n--\nlog-stream-ctl: environment: LOG: \"x\" is neither "
+		. "stderr nor syslog\n", 'a bad configuration';
+	$slack->forget;
+};
+
+#
+# try
+#
+
+subtest 'try lays a body out for a person and sends nothing' => sub {
+	my $dir = tempdir();
+	my $laid_out = <<'END';
+0
+Auth0 log alert
+| Test failure [type: f]
+| https://manage.auth0.com/#/logs/abc1234567890
+| Client: Test Client Name (TestClientId)
+
+--
+records: 1, unusable: 0, filtered out: 0, to send: 1
+END
+	is all(tool({}, 'try', spew("$dir/body", $seed))), $laid_out, 'a file';
+	is all(tool({ stdin => $seed }, 'try', '-')), $laid_out, 'standard input';
+	is all(tool({ stdin => $seed, SLACK_WEBHOOK_URL => undef, AUTH0_LOG_STREAM_TOKEN => undef },
+		'try', '-')), $laid_out, 'without destination and token';
+
+	my $record = sub ($type, %data) { +{ data => { type => $type, %data } } };
+	my $body = $json->encode([ {}, $record->('s'),
+		$record->('fu', date => '2026-08-01T12:00:01.999+02:00', user_name => "\x{e9}<b>&",
+			description => "two\nlines\e[2J", hostname => 'acme.eu.auth0.com', log_id => 'a/b'),
+		$record->('limit_wc', date => '2026-07-31T00:00:00Z', hostname => 'acme.eu.auth0.com') ]);
+	is all(tool({ stdin => $body, SHOW => 'user,tenant' }, 'try', '-')), <<"END", 'more of them';
+0
+Auth0 log alert, acme, 2 events
+| Blocked Account [type: limit_wc]
+| Tenant: acme
+| 2026-07-31 00:00:00 UTC
+| two lines [2J [type: fu]
+| https://manage.auth0.com/dashboard/eu/acme/logs/a%2Fb
+| User: \xc3\xa9<b>&
+| Tenant: acme
+| 2026-08-01 10:00:01 UTC
+
+--
+records: 4, unusable: 1, filtered out: 1, to send: 2
+END
+	is all(tool({ stdin => '[]' }, 'try', '-')),
+		"0\n--\nrecords: 0, unusable: 0, filtered out: 0, to send: 0\n", 'nothing';
+	is scalar($slack->requests), 0, 'nothing was sent';
+};
+
+subtest 'try --json prints the payload itself, a message a line' => sub {
+	my $ended = tool({ stdin => $seed }, 'try', '--json', '-');
+	is $ended->{exit}, 0, 'exit status';
+	is $ended->{out}, '{"text":"*Auth0 log alert*","attachments":[{"fallback":"Test failure [type: f]",'
+		. '"color":"#d1242f","title":"Test failure [type: f]",'
+		. '"title_link":"https://manage.auth0.com/#/logs/abc1234567890",'
+		. '"fields":[{"title":"Client","value":"Test Client Name (TestClientId)","short":true}]}]}' . "\n",
+		'the seed case';
+	is tool({ stdin => $seed }, 'try', '-', '--json')->{out}, $ended->{out}, 'in any order';
+
+	my $many = tool({ stdin => $json->encode([ ({ data => { type => 'f' } }) x 45 ]) },
+		'try', '-', '--json');
+	my @line = split /\n/, $many->{out};
+	is_deeply [ map { scalar @{ $json->decode($_)->{attachments} } } @line ], [ 20, 20, 5 ],
+		'45 events in three lines';
+	is $many->{err}, "records: 45, unusable: 0, filtered out: 0, to send: 45\n", 'counted';
+	is http('POST', $url, { 'Content-Type' => 'application/json' }, "$line[0]\n")->{body}, 'ok',
+		'Slack would take it';
+	$slack->forget;
+};
+
+subtest 'try ends with 1 and the reason where the door would answer 400 or 413' => sub {
+	my $dir = tempdir();
+	my @case = (
+		'', 'the body is empty',
+		'{}', 'no record in the body has a data.type (records: 1)',
+		'[{"data":', 'the body ends in the middle of its JSON, after 9 bytes',
+		"$seed]", 'the body is not the JSON that Auth0 sends: more text after its end at byte '
+			. length $seed,
+	);
+	while (my ($body, $why) = splice @case, 0, 2) {
+		is all(tool({ stdin => $body }, 'try', '-')), "1\n--\nlog-stream-ctl: -: $why\n", $why;
+	}
+	my $file = spew("$dir/body", $seed . ' ' x 1000);
+	is all(tool({ MAX_BODY => '1kB' }, 'try', $file)),
+		"1\n--\nlog-stream-ctl: $file: the body is longer than MAX_BODY, 1000 bytes\n", 'too long';
+	is all(tool({}, 'try', "$dir/none")),
+		"1\n--\nlog-stream-ctl: $dir/none: No such file or directory\n", 'no such file';
+	is all(tool({}, 'try', $dir)),
+		"1\n--\nlog-stream-ctl: $dir: cannot be read: Is a directory\n", 'a directory';
+	is all(tool({ FILTER => '!' }, 'try', $file)) =~ s/(FILTER:).*/$1/r,
+		"1\n--\nlog-stream-ctl: environment: FILTER:\n", 'a bad configuration';
+};
+
+#
+# types
+#
+
+subtest 'types lists the catalogue and what the filter keeps' => sub {
+	my %want;
+	for (split /\n/, slurp(srcdir() . '/t/data/event-types.tsv')) {
+		next if /^#/;
+		my ($code, @rest) = split /\t/;
+		$want{$code} = join ' ', @rest;
+	}
+	my $listed = tool({}, 'types');
+	is "$listed->{exit}$listed->{err}", 0, 'exit status';
+	my @line = split /\n/, $listed->{out};
+	is pop @line, '89 of 182 types are sent', 'the count';
+	my (%got, %sent);
+	for (@line) {
+		my ($keep, $class, $code, $name) = /^(send|-   )  (\w+) +([\w]+) +(\S.*)$/
+			or fail("a line like the others: $_"), next;
+		$got{$code} = "$class $name";
+		$sent{$code} = $keep eq 'send' ? 1 : 0;
+	}
+	is_deeply \%got, \%want, 'the codes, their classes and names';
+	is_deeply [ map { /(\w+) +\w+ +\S/ ? (split)[2] : () } @line ], [ sort keys %want ], 'sorted';
+	is_deeply \%sent, { map { $_ => $want{$_} =~ /^(?:failure|limit|anomaly) / ? 1 : 0 } keys %want },
+		'failures, limits and attacks are sent';
+	is $line[0], '-     notice    acls_summary                                Network ACLs Summary',
+		'the layout';
+
+	my $kept = sub (@args) { (tool({ FILTER => 'fu' }, 'types', @args)->{out} =~ /^(\d+) of 182/m)[0] };
+	is $kept->(), 1, 'FILTER of the configuration';
+	is $kept->('limit_wc fu'), 2, 'or of the command line';
+	is $kept->('-success'), 182 - (grep { /^success / } values %want), 'one that begins with -';
+	is $kept->('*,-f*'), (grep { !/^f/ } keys %want), 'globs';
+	is $kept->('client_id=x'), 0, 'a field that no type has';
+};
+
+subtest 'types refuses a filter that is none, with 2' => sub {
+	my @case = (
+		'failure !' => '"!" is not a filter term: it is neither a class (failure limit anomaly warning '
+			. 'notice success) nor a type code or glob such as f*',
+		'f[' => '"f[" is not a filter term: it is neither a class (failure limit anomaly warning '
+			. 'notice success) nor a type code or glob such as f*',
+		'=x' => '"=x" is not a filter term: it takes the name of a field, =, and a glob',
+		' , ' => 'the filter has no term',
+	);
+	while (my ($filter, $why) = splice @case, 0, 2) {
+		is all(tool({}, 'types', $filter)), "2\n--\nlog-stream-ctl: FILTER: $why\n", $filter;
+	}
+};
+
+#
+# The command line
+#
+
+subtest '--help and --version are answered on standard output' => sub {
+	is all(tool({ LOG => 'x' }, '--help')), <<'END', '--help, with any configuration';
+0
+usage: log-stream-ctl VERB [ARGUMENT]
+
+  check                   show the configuration and what is wrong with it
+  send                    send a test message and print Slack's answer
+  try [--json] FILE|-     show what a request body would send; nothing is sent
+  types [FILTER]          list the event types and which of them are sent
+
+  --help                  show this
+  --version               show the version
+--
+END
+	like all(tool({}, '--version')), qr/\A0\nlog-stream-ctl \(log-stream-to-slack\) \d+\.\d+\.\d+\n--\n\z/,
+		'--version';
+};
+
+subtest 'misuse is told on standard error, with 2' => sub {
+	my @case = (
+		[] => 'which verb?',
+		[ 'chek' ] => 'unknown verb chek',
+		[ '' ] => 'unknown verb',
+		[ '--check' ] => 'unknown verb --check',
+		[ 'work' ] => 'unknown verb work',
+		[ 'check', 'x' ] => 'too many arguments to check',
+		[ 'check', '--json' ] => 'unknown option --json',
+		[ 'send', 'x' ] => 'too many arguments to send',
+		[ 'try' ] => 'too few arguments to try',
+		[ 'try', '--json' ] => 'too few arguments to try',
+		[ 'try', 'a', 'b' ] => 'too many arguments to try',
+		[ 'try', '--jsn', 'a' ] => 'unknown option --jsn',
+		[ 'types', 'f', 's' ] => 'too many arguments to types',
+	);
+	while (my ($args, $why) = splice @case, 0, 2) {
+		is all(tool({}, @$args)), "2\n--\nlog-stream-ctl: $why\n$hint", "'@$args'";
+	}
+	is scalar($slack->requests), 0, 'nothing is sent';
+};
+
+subtest 'output that cannot be written is an error' => sub {
+	my $full = sub (@args) {
+		return run(env => \%env, stdin => $seed,
+			cmd => [ '/bin/sh', '-c', 'exec "$0" "$@" >/dev/full', ctl_path(), @args ]);
+	};
+	for my $args ([ 'check' ], [ 'types' ], [ 'try', '-' ], [ 'send' ], [ '--help' ], [ '--version' ]) {
+		is all($full->(@$args)) =~ s/^records: .*\n//mr,
+			"1\n--\nlog-stream-ctl: cannot write: No space left on device\n", "@$args";
+	}
+	is $full->('types', '!')->{exit}, 2, 'where nothing is printed there it does not matter';
+};
+
+subtest 'no secret was ever printed' => sub {
+	is_deeply [ grep { /SECRET/ } @written ], [], 'in all of the above';
+};
+
+done_testing;

@@ -1,0 +1,1094 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Configuration, read from real files and the real environment. The tests
+ * run in a directory of their own, where .env is the file to be found
+ * first. The user database is ours: see getpwuid().
+ */
+#include "config.h"
+
+#include "slack.h"
+#include "tap.h"
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HOOK "https://hooks.slack.com/services/T0/B0/hunter2hunter2"
+#define TOKEN "hunter2hunter2hunter2"
+#define SECRET "hunter2"
+#define SYSTEM_FILE SYSCONFDIR "/log-stream-to-slack.conf"
+
+static const char *scratch;
+static char home[4096];
+static bool homeless;
+
+/* In place of the C library's: the owner's home is a directory of ours. */
+struct passwd *
+getpwuid(uid_t uid)
+{
+	static struct passwd owner;
+
+	owner.pw_uid = uid;
+	owner.pw_dir = home;
+	return homeless ? NULL : &owner;
+}
+
+static const char *const variables[] = {
+	"SLACK_WEBHOOK_URL", "SLACK_WEBHOOK_URL_FILE",
+	"AUTH0_LOG_STREAM_TOKEN", "AUTH0_LOG_STREAM_TOKEN_FILE", "FILTER",
+	"SHOW", "SLACK_TIMEOUT", "MAX_BODY", "DASHBOARD_URL", "LOG",
+	"LOG_LEVEL", "LOG_STREAM_CONFIG", "FILTER_FILE",
+};
+
+/* No variable is set, and .env holds text (NULL: there is no .env). */
+static void
+start_over(const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < ROWS(variables); i++)
+		unsetenv(variables[i]);
+	unlink(".env");
+	if (text)
+		file_write(".env", text, strlen(text), 0600);
+}
+
+static void
+write_text(const char *path, const char *text)
+{
+	file_write(path, text, strlen(text), 0600);
+}
+
+/* Sets variables from "NAME=value" texts up to NULL. */
+static void
+set_variables(const char *const *settings)
+{
+	char name[100];
+	const char *equals;
+
+	for (; *settings; settings++) {
+		equals = strchr(*settings, '=');
+		snprintf(name, sizeof(name), "%.*s",
+		    (int)(equals - *settings), *settings);
+		setenv(name, equals + 1, 1);
+	}
+}
+
+/* What is wrong with the configuration there is; valid until next time. */
+static const char *
+problems(void)
+{
+	static struct buf text;
+	struct config c;
+
+	buf_clear(&text);
+	if (config_load(&c, &text) != (text.len == 0))
+		buf_adds(&text, "(config_load says otherwise)");
+	config_release(&c);
+	return buf_text(&text);
+}
+
+/* ----------------------------------------------------------- defaults */
+
+static const char *
+no_field(const void *event, const char *field)
+{
+	(void)event;
+	(void)field;
+	return NULL;
+}
+
+static void
+test_defaults(void)
+{
+	struct buf text = BUF_INIT;
+	struct config c;
+
+	start_over("");
+	ok(config_load(&c, &text), "an empty configuration is good");
+	is_str(buf_text(&text), "", "and has no problem");
+	ok(!c.webhook_url, "no webhook");
+	ok(!c.tokens, "no token");
+	ok(filter_keeps(c.filter, "f", no_field, NULL) &&
+	    filter_keeps(c.filter, "api_limit", no_field, NULL) &&
+	    filter_keeps(c.filter, "pwd_leak", no_field, NULL) &&
+	    !filter_keeps(c.filter, "s", no_field, NULL) &&
+	    !filter_keeps(c.filter, "w", no_field, NULL),
+	    "FILTER is failure limit anomaly");
+	is_num(c.show, SHOW_CLIENT, "SHOW is client");
+	is_num(c.slack_timeout_ms, 10000, "SLACK_TIMEOUT is 10s");
+	is_num(c.max_body, 16 * 1024 * 1024, "MAX_BODY is 16MiB");
+	is_str(c.dashboard_url, "https://manage.auth0.com",
+	    "DASHBOARD_URL is Auth0's");
+	ok(!c.syslog, "LOG is stderr");
+	is_num(c.log_level, LEVEL_INFO, "LOG_LEVEL is info");
+	config_describe(&c, &text);
+	is_str(buf_text(&text),
+	    "# the Slack incoming webhook that messages go to\n"
+	    "SLACK_WEBHOOK_URL=    (not set)\n"
+	    "# the secret that Auth0 sends\n"
+	    "AUTH0_LOG_STREAM_TOKEN=    (not set)\n"
+	    "# which events are sent\n"
+	    "FILTER=failure limit anomaly    (default)\n"
+	    "# what a message tells: client user ip connection tenant\n"
+	    "SHOW=client    (default)\n"
+	    "# longest a post to Slack may take\n"
+	    "SLACK_TIMEOUT=10s    (default)\n"
+	    "# largest request body\n"
+	    "MAX_BODY=16MiB    (default)\n"
+	    "# base of the links to log entries\n"
+	    "DASHBOARD_URL=https://manage.auth0.com    (default)\n"
+	    "# where log lines go: stderr syslog\n"
+	    "LOG=stderr    (default)\n"
+	    "# how much is logged: error warn info debug\n"
+	    "LOG_LEVEL=info    (default)\n", "the listing says so");
+	buf_clear(&text);
+	config_doubts(&c, &text);
+	is_str(buf_text(&text), "AUTH0_LOG_STREAM_TOKEN is not set: whoever "
+	    "finds the address may post\n", "the missing token is doubted");
+	config_release(&c);
+	config_release(&c);
+	buf_release(&text);
+}
+
+/* ----------------------------------------------------------- every key */
+
+static void
+test_file(void)
+{
+	struct buf text = BUF_INIT;
+	struct config c;
+
+	start_over("# a comment\r\n"
+	    "SLACK_WEBHOOK_URL=\"" HOOK "\"\r\n"
+	    "AUTH0_LOG_STREAM_TOKEN='Bearer " TOKEN "'\r\n"
+	    "FILTER=f* -fsa client_id=load*\r\n"
+	    "SHOW= user,ip \r\n"
+	    "SLACK_TIMEOUT=2500ms\r\n"
+	    "MAX_BODY=2MB\r\n"
+	    "DASHBOARD_URL=https://manage.acme.example//\r\n"
+	    "LOG=syslog\r\n"
+	    "LOG_LEVEL=debug");
+	ok(config_load(&c, &text), "a file with every key is good");
+	is_str(buf_text(&text), "", "and has no problem");
+	is_str(c.path, ".env", "it is the file that was read");
+	is_str(c.webhook_url, HOOK, "SLACK_WEBHOOK_URL");
+	is_str(c.tokens, "Bearer " TOKEN, "AUTH0_LOG_STREAM_TOKEN");
+	ok(filter_keeps(c.filter, "fu", no_field, NULL) &&
+	    !filter_keeps(c.filter, "fsa", no_field, NULL), "FILTER");
+	is_num(c.show, SHOW_USER | SHOW_IP, "SHOW");
+	is_num(c.slack_timeout_ms, 2500, "SLACK_TIMEOUT");
+	is_num(c.max_body, 2000000, "MAX_BODY");
+	is_str(c.dashboard_url, "https://manage.acme.example",
+	    "DASHBOARD_URL, without the slashes at its end");
+	ok(c.syslog, "LOG");
+	is_num(c.log_level, LEVEL_DEBUG, "LOG_LEVEL");
+	config_describe(&c, &text);
+	is_str(buf_text(&text),
+	    "# the Slack incoming webhook that messages go to\n"
+	    "SLACK_WEBHOOK_URL=https://hooks.slack.com/********"
+	    "    (.env:2)\n"
+	    "# the secret that Auth0 sends\n"
+	    "AUTH0_LOG_STREAM_TOKEN=******** (1 token)    (.env:3)\n"
+	    "# which events are sent\n"
+	    "FILTER=f* -fsa client_id=load*    (.env:4)\n"
+	    "# what a message tells: client user ip connection tenant\n"
+	    "SHOW=user,ip    (.env:5)\n"
+	    "# longest a post to Slack may take\n"
+	    "SLACK_TIMEOUT=2500ms    (.env:6)\n"
+	    "# largest request body\n"
+	    "MAX_BODY=2MB    (.env:7)\n"
+	    "# base of the links to log entries\n"
+	    "DASHBOARD_URL=https://manage.acme.example//    (.env:8)\n"
+	    "# where log lines go: stderr syslog\n"
+	    "LOG=syslog    (.env:9)\n"
+	    "# how much is logged: error warn info debug\n"
+	    "LOG_LEVEL=debug    (.env:10)\n",
+	    "the listing has each value and its line, and no secret");
+	buf_clear(&text);
+	config_doubts(&c, &text);
+	is_str(buf_text(&text), "", "nothing is doubted");
+	config_release(&c);
+	buf_release(&text);
+}
+
+static void
+test_environment(void)
+{
+	static const char *const settings[] = {
+		"SLACK_WEBHOOK_URL=http://127.0.0.1:8080/" SECRET,
+		"AUTH0_LOG_STREAM_TOKEN=" SECRET "\n" TOKEN "\n",
+		"FILTER=success", "SHOW=tenant", "SLACK_TIMEOUT=1s",
+		"MAX_BODY=1KiB", "DASHBOARD_URL=http://localhost", "LOG=stderr",
+		"LOG_LEVEL=error", NULL
+	};
+	struct buf text = BUF_INIT;
+	struct config c;
+
+	start_over("SLACK_WEBHOOK_URL=https://file.example/\n"
+	    "AUTH0_LOG_STREAM_TOKEN=file\nFILTER=notice\nSHOW=user\n"
+	    "SLACK_TIMEOUT=2s\nMAX_BODY=2KiB\nLOG=syslog\nLOG_LEVEL=debug\n"
+	    "DASHBOARD_URL=https://file.example\n");
+	set_variables(settings);
+	ok(config_load(&c, &text), "every key may come from the environment");
+	is_str(c.webhook_url, "http://127.0.0.1:8080/" SECRET,
+	    "it wins over the file: SLACK_WEBHOOK_URL");
+	is_str(c.tokens, SECRET "\n" TOKEN "\n", "AUTH0_LOG_STREAM_TOKEN");
+	ok(filter_keeps(c.filter, "s", no_field, NULL) &&
+	    !filter_keeps(c.filter, "du", no_field, NULL), "FILTER");
+	is_num(c.show, SHOW_TENANT, "SHOW");
+	is_num(c.slack_timeout_ms, 1000, "SLACK_TIMEOUT");
+	is_num(c.max_body, 1024, "MAX_BODY");
+	is_str(c.dashboard_url, "http://localhost", "DASHBOARD_URL");
+	ok(!c.syslog, "LOG");
+	is_num(c.log_level, LEVEL_ERROR, "LOG_LEVEL");
+	config_describe(&c, &text);
+	ok(strstr(buf_text(&text), "\nSLACK_WEBHOOK_URL="
+	    "http://127.0.0.1:8080/") == NULL &&
+	    strstr(buf_text(&text), "\nSLACK_WEBHOOK_URL="
+	    "http://127.0.0.1/********    (environment)\n") != NULL,
+	    "the listing names a webhook's host alone");
+	ok(strstr(buf_text(&text), "\nAUTH0_LOG_STREAM_TOKEN="
+	    "******** (2 tokens)    (environment)\n") != NULL,
+	    "and counts the tokens");
+	buf_clear(&text);
+	config_doubts(&c, &text);
+	is_str(buf_text(&text), "SLACK_WEBHOOK_URL: 127.0.0.1 is not Slack\n"
+	    "AUTH0_LOG_STREAM_TOKEN: a token of fewer than 16 characters can "
+	    "be guessed\n", "another host and a short token are doubted");
+	config_release(&c);
+	buf_release(&text);
+}
+
+static void
+test_mixture(void)
+{
+	struct buf text = BUF_INIT;
+	struct config c;
+
+	start_over("SHOW=ip\nFILTER=failure\n");
+	setenv("FILTER", "fux fuy", 1);
+	ok(config_load(&c, &text), "file and environment mix");
+	is_num(c.show, SHOW_IP, "what only the file has is the file's");
+	config_doubts(&c, &text);
+	is_str(buf_text(&text), "AUTH0_LOG_STREAM_TOKEN is not set: whoever "
+	    "finds the address may post\n"
+	    "FILTER: \"fux\" matches no known type code\n"
+	    "FILTER: \"fuy\" matches no known type code\n",
+	    "unknown type codes are doubted, each on a line");
+	config_release(&c);
+	start_over("SHOW=ip\n");
+	setenv("SHOW", "", 1);
+	setenv("LOG", "", 1);
+	buf_clear(&text);
+	ok(config_load(&c, &text) && c.show == SHOW_CLIENT && !c.syslog,
+	    "an empty value is the default");
+	config_release(&c);
+	buf_release(&text);
+}
+
+static void
+test_short_tokens(void)
+{
+	static const struct {
+		const char *token;
+		bool doubted;
+	} rows[] = {
+		{ "0123456789abcde", true },
+		{ "0123456789abcdef", false },
+		{ "Bearer 0123456789abcde", true },
+		{ "0123456789abcdef\nshort", true },
+	};
+	struct buf text = BUF_INIT;
+	struct config c;
+	size_t i;
+
+	start_over("");
+	for (i = 0; i < ROWS(rows); i++) {
+		setenv("AUTH0_LOG_STREAM_TOKEN", rows[i].token, 1);
+		buf_clear(&text);
+		config_load(&c, &text);
+		config_doubts(&c, &text);
+		is_str(buf_text(&text), rows[i].doubted ?
+		    "AUTH0_LOG_STREAM_TOKEN: a token of fewer than 16 "
+		    "characters can be guessed\n" : "", "token %zu is %s",
+		    i + 1, rows[i].doubted ? "doubted" : "long enough");
+		config_release(&c);
+	}
+	buf_release(&text);
+}
+
+/* ------------------------------------------------------- values of keys */
+
+struct number {
+	const char *text;
+	int64_t value;		/* -1: out of range; -2: not of the form */
+};
+
+static const struct number durations[] = {
+	{ "100ms", 100 }, { "101ms", 101 }, { "1s", 1000 }, { "60s", 60000 },
+	{ "1min", 60000 }, { "60000ms", 60000 }, { "0010s", 10000 },
+	{ "99ms", -1 }, { "0s", -1 }, { "0min", -1 }, { "60001ms", -1 },
+	{ "61s", -1 }, { "2min", -1 }, { "1h", -1 }, { "1d", -1 },
+	{ "9223372036854775807ms", -1 }, { "9223372036854775808ms", -1 },
+	{ "9223372036854775807d", -1 },
+	{ "99999999999999999999999999s", -1 },
+	{ "10", -2 }, { "s", -2 }, { "10 s", -2 }, { "10S", -2 },
+	{ "10sec", -2 }, { "10m", -2 }, { "-10s", -2 }, { "+10s", -2 },
+	{ "1.5s", -2 }, { "1e3ms", -2 }, { "10s10ms", -2 }, { "0x10s", -2 },
+	{ "ten", -2 }, { "10s;", -2 }, { "10ms s", -2 },
+};
+
+static const struct number sizes[] = {
+	{ "1000B", 1000 }, { "1kB", 1000 }, { "1KiB", 1024 },
+	{ "1MB", 1000000 }, { "1MiB", 1048576 }, { "1GiB", 1073741824 },
+	{ "1073741824B", 1073741824 }, { "1024MiB", 1073741824 },
+	{ "999B", -1 }, { "0B", -1 }, { "0GiB", -1 }, { "1073741825B", -1 },
+	{ "1025MiB", -1 }, { "2GiB", -1 }, { "9223372036854775807GiB", -1 },
+	{ "18446744073709552640KiB", -1 },
+	{ "1000", -2 }, { "1K", -2 }, { "1k", -2 }, { "1KB", -2 },
+	{ "1mb", -2 }, { "1 MiB", -2 }, { "1GB", -2 }, { "1TiB", -2 },
+	{ "-1B", -2 }, { "MiB", -2 }, { "1.5MiB", -2 },
+};
+
+static void
+test_numbers(const char *key, const struct number *rows, size_t count,
+    const char *range, const char *form)
+{
+	struct buf want = BUF_INIT, got = BUF_INIT;
+	struct config c;
+	int64_t value;
+	size_t i;
+
+	start_over("");
+	for (i = 0; i < count; i++) {
+		setenv(key, rows[i].text, 1);
+		buf_clear(&want);
+		buf_clear(&got);
+		if (rows[i].value == -1)
+			buf_addf(&want, "environment: %s: %s is out of range: "
+			    "%s\n", key, rows[i].text, range);
+		if (rows[i].value == -2)
+			buf_addf(&want, "environment: %s: \"%s\" is not %s\n",
+			    key, rows[i].text, form);
+		config_load(&c, &got);
+		is_str(buf_text(&got), buf_text(&want), "%s=%s is %s", key,
+		    rows[i].text, rows[i].value < 0 ? "refused" : "taken");
+		value = strcmp(key, "MAX_BODY") == 0 ? c.max_body :
+		    c.slack_timeout_ms;
+		is_num(value, rows[i].value >= 0 ? rows[i].value :
+		    strcmp(key, "MAX_BODY") == 0 ? 16777216 : 10000,
+		    "and the value is %s", rows[i].value < 0 ?
+		    "the default" : "that");
+		config_release(&c);
+	}
+	buf_release(&want);
+	buf_release(&got);
+}
+
+#define WEBHOOK "environment: SLACK_WEBHOOK_URL: "
+#define NO_URL WEBHOOK \
+	"it is not a URL such as https://hooks.slack.com/services/...\n"
+#define NO_HTTPS WEBHOOK "it must begin with https:// (http:// is for " \
+	"addresses of this machine alone)\n"
+#define TRIGGER WEBHOOK "it is a workflow's trigger, which takes no such " \
+	"messages: make an incoming webhook\n"
+
+static const struct {
+	const char *setting;
+	const char *problem;
+} values[] = {
+	{ "SLACK_WEBHOOK_URL=" HOOK, "" },
+	{ "SLACK_WEBHOOK_URL=https://hooks.slack-gov.com/services/x", "" },
+	{ "SLACK_WEBHOOK_URL=https://mattermost.example:8065/hooks/x", "" },
+	{ "SLACK_WEBHOOK_URL=http://localhost:3001/x", "" },
+	{ "SLACK_WEBHOOK_URL=http://127.0.0.1/x", "" },
+	{ "SLACK_WEBHOOK_URL=http://[::1]:3001/x", "" },
+	{ "SLACK_WEBHOOK_URL=https://example.com/triggers/x", "" },
+	{ "SLACK_WEBHOOK_URL=http://hooks.slack.com/services/x", NO_HTTPS },
+	{ "SLACK_WEBHOOK_URL=http://192.168.0.1/x", NO_HTTPS },
+	{ "SLACK_WEBHOOK_URL=http://localhost.evil/x", NO_HTTPS },
+	{ "SLACK_WEBHOOK_URL=http://127.0.0.1.evil/x", NO_HTTPS },
+	{ "SLACK_WEBHOOK_URL=http://0.0.0.0/x", NO_HTTPS },
+	{ "SLACK_WEBHOOK_URL=http://127.0.0.1@evil/", NO_URL },
+	{ "SLACK_WEBHOOK_URL=https://user:" SECRET "@hooks.slack.com/",
+	    NO_URL },
+	{ "SLACK_WEBHOOK_URL=https://a\\b", NO_URL },
+	{ "SLACK_WEBHOOK_URL=" SECRET, NO_URL },
+	{ "SLACK_WEBHOOK_URL=hooks.slack.com/services/x", NO_URL },
+	{ "SLACK_WEBHOOK_URL=ftp://hooks.slack.com/" SECRET, NO_URL },
+	{ "SLACK_WEBHOOK_URL= " HOOK, NO_URL },
+	{ "SLACK_WEBHOOK_URL=" HOOK "\n", NO_URL },
+	{ "SLACK_WEBHOOK_URL=https://hooks.slack.com/triggers/T/1/x",
+	    TRIGGER },
+	{ "SLACK_WEBHOOK_URL=https://hooks.slack.com/workflows/T/A/1/x",
+	    TRIGGER },
+	{ "SLACK_WEBHOOK_URL=", WEBHOOK
+	    "it is empty: give it a value or remove it\n" },
+
+	{ "AUTH0_LOG_STREAM_TOKEN=" TOKEN, "" },
+	{ "AUTH0_LOG_STREAM_TOKEN=", "environment: AUTH0_LOG_STREAM_TOKEN: "
+	    "it is empty: give it a value or remove it\n" },
+	{ "AUTH0_LOG_STREAM_TOKEN= \n ", "environment: "
+	    "AUTH0_LOG_STREAM_TOKEN: it holds no token\n" },
+	{ "AUTH0_LOG_STREAM_TOKEN=Bearer ", "environment: "
+	    "AUTH0_LOG_STREAM_TOKEN: it holds no token\n" },
+
+	{ "FILTER=failure!", "environment: FILTER: \"failure!\" is not a "
+	    "filter term: it is neither a class (failure limit anomaly "
+	    "warning notice success) nor a type code or glob such as f*\n" },
+	{ "FILTER=client_id=", "environment: FILTER: \"client_id=\" is not a "
+	    "filter term: it takes the name of a field, =, and a glob\n" },
+	{ "FILTER= ,", "environment: FILTER: the filter has no term\n" },
+
+	{ "SHOW=ip", "" },
+	{ "SHOW=email", "environment: SHOW: \"email\" cannot be shown: "
+	    "choose from client user ip connection tenant\n" },
+
+	{ "DASHBOARD_URL=https://manage.acme.example/", "" },
+	{ "DASHBOARD_URL=https://manage.acme.example:8443/x", "" },
+	{ "DASHBOARD_URL=manage.acme.example", "environment: DASHBOARD_URL: "
+	    "\"manage.acme.example\" is not a URL such as "
+	    "https://manage.auth0.com\n" },
+	{ "DASHBOARD_URL=javascript:alert(1)", "environment: DASHBOARD_URL: "
+	    "\"javascript:alert(1)\" is not a URL such as "
+	    "https://manage.auth0.com\n" },
+	{ "DASHBOARD_URL=https://", "environment: DASHBOARD_URL: "
+	    "\"https://\" is not a URL such as https://manage.auth0.com\n" },
+
+	{ "LOG=stderr", "" },
+	{ "LOG=syslog", "" },
+	{ "LOG=/var/log/x", "environment: LOG: \"/var/log/x\" is neither "
+	    "stderr nor syslog\n" },
+	{ "LOG=Syslog", "environment: LOG: \"Syslog\" is neither stderr nor "
+	    "syslog\n" },
+
+	{ "LOG_LEVEL=error", "" },
+	{ "LOG_LEVEL=warn", "" },
+	{ "LOG_LEVEL=info", "" },
+	{ "LOG_LEVEL=debug", "" },
+	{ "LOG_LEVEL=warning", "environment: LOG_LEVEL: \"warning\" is not a "
+	    "level: choose from error warn info debug\n" },
+	{ "LOG_LEVEL=INFO", "environment: LOG_LEVEL: \"INFO\" is not a "
+	    "level: choose from error warn info debug\n" },
+};
+
+static void
+test_values(void)
+{
+	const char *settings[2] = { NULL, NULL };
+	size_t i;
+
+	for (i = 0; i < ROWS(values); i++) {
+		start_over("");
+		settings[0] = values[i].setting;
+		set_variables(settings);
+		is_str(problems(), values[i].problem, "%s is %s",
+		    values[i].setting, *values[i].problem ? "refused" :
+		    "taken");
+	}
+}
+
+/* A bad value is told, and the default stands in for it. */
+static void
+test_bad_is_whole(void)
+{
+	struct buf text = BUF_INIT;
+	struct config c;
+
+	start_over("SLACK_WEBHOOK_URL=nonsense\nAUTH0_LOG_STREAM_TOKEN= \n"
+	    "FILTER=!\nSHOW=!\nSLACK_TIMEOUT=!\nMAX_BODY=!\n"
+	    "DASHBOARD_URL=!\nLOG=!\nLOG_LEVEL=!\n");
+	ok(!config_load(&c, &text), "a file with nothing but bad values is "
+	    "bad");
+	is_str(buf_text(&text),
+	    ".env:1: SLACK_WEBHOOK_URL: it is not a URL such as "
+	    "https://hooks.slack.com/services/...\n"
+	    ".env:2: AUTH0_LOG_STREAM_TOKEN: it is empty: give it a value or "
+	    "remove it\n"
+	    ".env:3: FILTER: \"!\" is not a filter term: it is neither a "
+	    "class (failure limit anomaly warning notice success) nor a type "
+	    "code or glob such as f*\n"
+	    ".env:4: SHOW: \"!\" cannot be shown: choose from client user ip "
+	    "connection tenant\n"
+	    ".env:5: SLACK_TIMEOUT: \"!\" is not a duration: write a number "
+	    "and ms, s, min, h or d, such as 10s\n"
+	    ".env:6: MAX_BODY: \"!\" is not a size: write a number and B, "
+	    "kB, MB, KiB, MiB or GiB, such as 16MiB\n"
+	    ".env:7: DASHBOARD_URL: \"!\" is not a URL such as "
+	    "https://manage.auth0.com\n"
+	    ".env:8: LOG: \"!\" is neither stderr nor syslog\n"
+	    ".env:9: LOG_LEVEL: \"!\" is not a level: choose from error warn "
+	    "info debug\n", "all of them are told, each with its line");
+	ok(!c.webhook_url && !c.tokens && c.filter &&
+	    c.show == SHOW_CLIENT && c.slack_timeout_ms == 10000 &&
+	    c.max_body == 16777216 && !c.syslog &&
+	    c.log_level == LEVEL_INFO, "and the defaults stand in for them");
+	is_str(c.dashboard_url, "https://manage.auth0.com", "all of them");
+	config_release(&c);
+	buf_release(&text);
+}
+
+/* -------------------------------------------------------------- lines */
+
+static const struct {
+	const char *title;
+	const char *text;
+	const char *problem;
+} files[] = {
+	{ "a token on a line of its own, which looks like a key",
+	    "c2VjcmV0==\n",
+	    ".env:1: an unknown key without a value\n" },
+	{ "an unknown key", "\nSLACK_CHANEL=x\n",
+	    ".env:2: unknown key \"SLACK_CHANEL\"\n" },
+	{ "a key in small letters", "filter=f\n",
+	    ".env:1: unknown key \"filter\"\n" },
+	{ "a key that begins like another", "LOG_LEVELS=x\nFILTE=f\n",
+	    ".env:1: unknown key \"LOG_LEVELS\"\n"
+	    ".env:2: unknown key \"FILTE\"\n" },
+	{ "_FILE for what is no secret", "FILTER_FILE=x\n",
+	    ".env:1: unknown key \"FILTER_FILE\"\n" },
+	{ "the name of the file itself", "LOG_STREAM_CONFIG=x\n",
+	    ".env:1: unknown key \"LOG_STREAM_CONFIG\"\n" },
+	{ "a key given twice", "SHOW=ip\nLOG=stderr\nSHOW=ip\n",
+	    ".env:3: SHOW was already set at .env:1\n" },
+	{ "a secret given twice", "AUTH0_LOG_STREAM_TOKEN=" TOKEN "\n"
+	    "AUTH0_LOG_STREAM_TOKEN=" SECRET "\n",
+	    ".env:2: AUTH0_LOG_STREAM_TOKEN was already set at .env:1\n" },
+	{ "a line that is none", "SHOW\n",
+	    ".env:1: the line is not KEY=value\n" },
+	{ "a quote that is not closed", "SHOW=\"ip\n",
+	    ".env:1: SHOW: the closing quote is missing\n" },
+	{ "text behind quotes", "SHOW='ip' # only\n",
+	    ".env:1: SHOW: there is text after the closing quote\n" },
+	{ "a control character", "AUTH0_LOG_STREAM_TOKEN=" SECRET "\x02\n",
+	    ".env:1: AUTH0_LOG_STREAM_TOKEN: it holds a control character\n"
+	    },
+	{ "a tab in a value", "SHOW=ip\tuser\n",
+	    ".env:1: SHOW: it holds a control character\n" },
+	{ "a value that goes on", "FILTER=f \\\n",
+	    ".env:1: FILTER: it ends in a backslash: a value is one line\n" },
+	{ "an empty secret", "AUTH0_LOG_STREAM_TOKEN=\n",
+	    ".env:1: AUTH0_LOG_STREAM_TOKEN: it is empty: give it a value or "
+	    "remove it\n" },
+	{ "an empty secret in quotes", "SLACK_WEBHOOK_URL=''\n",
+	    ".env:1: SLACK_WEBHOOK_URL: it is empty: give it a value or "
+	    "remove it\n" },
+};
+
+static void
+test_files(void)
+{
+	size_t i;
+
+	for (i = 0; i < ROWS(files); i++) {
+		start_over(files[i].text);
+		is_str(problems(), files[i].problem, "%s is an error",
+		    files[i].title);
+	}
+	start_over(NULL);
+	file_write(".env", "SHOW=ip\0\n", 9, 0600);
+	is_str(problems(), ".env: cannot be read: it holds a NUL byte\n",
+	    "a file with a NUL byte is an error");
+	unlink(".env");
+	if (mkdir(".env", 0700) < 0)
+		abort();
+	is_str(problems(), ".env: cannot be read: it is not a file\n",
+	    "a directory in its place is an error");
+	rmdir(".env");
+}
+
+static void
+test_one_line_each(void)
+{
+	static const char *const names[] = {
+		"FILTER", "SHOW", "SLACK_TIMEOUT", "MAX_BODY",
+		"DASHBOARD_URL", "LOG", "LOG_LEVEL", "SLACK_WEBHOOK_URL",
+		"SLACK_WEBHOOK_URL_FILE", "LOG_STREAM_CONFIG",
+	};
+	const char *text;
+	size_t i, lines;
+
+	for (i = 0; i < ROWS(names); i++) {
+		start_over("");
+		setenv(names[i], "1!\n\x1B[31m2", 1);
+		for (lines = 0, text = problems(); *text; text++)
+			lines += *text == '\n' ||
+			    (unsigned char)*text < ' ';
+		is_num((long long)lines, 1, "a problem with %s is one line, "
+		    "even when the value is two", names[i]);
+	}
+}
+
+/* --------------------------------------------------------- secret files */
+
+static void
+test_secret_files(void)
+{
+	struct buf text = BUF_INIT;
+	struct config c;
+
+	start_over("SLACK_WEBHOOK_URL_FILE=hook\n"
+	    "AUTH0_LOG_STREAM_TOKEN_FILE=tokens\n");
+	write_text("hook", HOOK "\r\nmore lines\nare not read\n");
+	write_text("tokens", "Bearer new-" TOKEN "\n\nold-" TOKEN "\r\n");
+	ok(config_load(&c, &text), "secrets may come from files");
+	is_str(buf_text(&text), "", "and there is no problem");
+	is_str(c.webhook_url, HOOK, "a webhook is the file's first line");
+	is_str(c.tokens, "Bearer new-" TOKEN "\n\nold-" TOKEN "\r\n",
+	    "a token file may hold several");
+	config_describe(&c, &text);
+	ok(strstr(buf_text(&text), "\nSLACK_WEBHOOK_URL=https://"
+	    "hooks.slack.com/********    (.env:1, in hook)\n") != NULL &&
+	    strstr(buf_text(&text), "\nAUTH0_LOG_STREAM_TOKEN="
+	    "******** (2 tokens)    (.env:2, in tokens)\n") != NULL,
+	    "the listing says where they came from");
+	config_release(&c);
+	start_over("SLACK_WEBHOOK_URL_FILE=nonsense\n"
+	    "AUTH0_LOG_STREAM_TOKEN=from-the-file\n");
+	setenv("SLACK_WEBHOOK_URL", HOOK, 1);
+	setenv("AUTH0_LOG_STREAM_TOKEN_FILE", "tokens", 1);
+	ok(config_load(&c, &text) && strcmp(c.webhook_url, HOOK) == 0 &&
+	    strncmp(c.tokens, "Bearer new-", 11) == 0, "the environment wins "
+	    "in either form over the file in the other");
+	config_release(&c);
+	buf_release(&text);
+}
+
+static const struct {
+	const char *title;
+	const char *env;		/* .env */
+	const char *settings[3];	/* of the environment */
+	const char *problem;
+} secret_problems[] = {
+	{ "a webhook given in both ways", "SLACK_WEBHOOK_URL=" HOOK "\n"
+	    "SLACK_WEBHOOK_URL_FILE=hook\n", { NULL },
+	    ".env:2: SLACK_WEBHOOK_URL and SLACK_WEBHOOK_URL_FILE are both "
+	    "set: keep one\n" },
+	{ "a token given in both ways", "",
+	    { "AUTH0_LOG_STREAM_TOKEN=" TOKEN,
+	    "AUTH0_LOG_STREAM_TOKEN_FILE=tokens", NULL },
+	    "environment: AUTH0_LOG_STREAM_TOKEN and "
+	    "AUTH0_LOG_STREAM_TOKEN_FILE are both set: keep one\n" },
+	{ "a file that is not there", "",
+	    { "SLACK_WEBHOOK_URL_FILE=absent", NULL },
+	    "environment: SLACK_WEBHOOK_URL_FILE: absent: cannot be read: No "
+	    "such file or directory\n" },
+	{ "the same from a line", "\nAUTH0_LOG_STREAM_TOKEN_FILE=absent\n",
+	    { NULL }, ".env:2: AUTH0_LOG_STREAM_TOKEN_FILE: absent: cannot "
+	    "be read: No such file or directory\n" },
+	{ "a file without text", "AUTH0_LOG_STREAM_TOKEN_FILE=empty\n",
+	    { NULL }, ".env:1, in empty: AUTH0_LOG_STREAM_TOKEN: it is "
+	    "empty: give it a value or remove it\n" },
+	{ "a file of blank lines", "AUTH0_LOG_STREAM_TOKEN_FILE=blank\n",
+	    { NULL }, ".env:1, in blank: AUTH0_LOG_STREAM_TOKEN: it holds "
+	    "no token\n" },
+	{ "a webhook file that begins with a blank line",
+	    "SLACK_WEBHOOK_URL_FILE=blank\n", { NULL },
+	    ".env:1, in blank: SLACK_WEBHOOK_URL: it is empty: give it a "
+	    "value or remove it\n" },
+	{ "a webhook file with something else",
+	    "SLACK_WEBHOOK_URL_FILE=tokens\n", { NULL },
+	    ".env:1, in tokens: SLACK_WEBHOOK_URL: it is not a URL such as "
+	    "https://hooks.slack.com/services/...\n" },
+	{ "a directory", "AUTH0_LOG_STREAM_TOKEN_FILE=.\n", { NULL },
+	    ".env:1: AUTH0_LOG_STREAM_TOKEN_FILE: .: cannot be read: it is "
+	    "not a file\n" },
+	{ "no name of a file", "AUTH0_LOG_STREAM_TOKEN_FILE=\n", { NULL },
+	    ".env:1: AUTH0_LOG_STREAM_TOKEN_FILE: it is empty: give it a "
+	    "value or remove it\n" },
+};
+
+static void
+test_secret_problems(void)
+{
+	struct buf text = BUF_INIT;
+	struct config c;
+	size_t i;
+
+	write_text("empty", "");
+	write_text("blank", "\n \n");
+	for (i = 0; i < ROWS(secret_problems); i++) {
+		start_over(secret_problems[i].env);
+		set_variables(secret_problems[i].settings);
+		buf_clear(&text);
+		ok(!config_load(&c, &text) && (!c.tokens || !c.webhook_url),
+		    "%s: refused", secret_problems[i].title);
+		is_str(buf_text(&text), secret_problems[i].problem, "and "
+		    "the reason is told");
+		config_release(&c);
+	}
+	buf_release(&text);
+}
+
+/* ---------------------------------------------------------------- modes */
+
+static void
+test_modes(void)
+{
+	static const struct {
+		mode_t mode;
+		bool good;
+	} modes[] = {
+		{ 0600, true }, { 0400, true }, { 0640, true },
+		{ 0660, true }, { 0644, false }, { 0604, false },
+		{ 0602, false }, { 0666, false },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(modes); i++) {
+		start_over("SLACK_WEBHOOK_URL=" HOOK "\n");
+		chmod(".env", modes[i].mode);
+		is_str(problems(), modes[i].good ? "" : ".env: every user of "
+		    "this machine may read it, and it holds "
+		    "SLACK_WEBHOOK_URL: run chmod o-rw on it\n",
+		    "a file with a webhook of mode %03o is %s",
+		    (unsigned)modes[i].mode, modes[i].good ? "taken" :
+		    "refused");
+		start_over("AUTH0_LOG_STREAM_TOKEN_FILE=secret\n");
+		write_text("secret", TOKEN);
+		chmod("secret", modes[i].mode);
+		is_str(problems(), modes[i].good ? "" : "secret: every user "
+		    "of this machine may read it, and it holds "
+		    "AUTH0_LOG_STREAM_TOKEN: run chmod o-rw on it\n",
+		    "so is a file with a token");
+	}
+	start_over("FILTER=f\nSLACK_WEBHOOK_URL_FILE=secret\n");
+	write_text("secret", HOOK);
+	chmod(".env", 0644);
+	is_str(problems(), "", "a file without a secret may be read by all");
+	start_over("AUTH0_LOG_STREAM_TOKEN=" TOKEN "\n");
+	chmod(".env", 0644);
+	setenv("AUTH0_LOG_STREAM_TOKEN", TOKEN, 1);
+	is_str(problems(), ".env: every user of this machine may read it, "
+	    "and it holds AUTH0_LOG_STREAM_TOKEN: run chmod o-rw on it\n",
+	    "one with a secret may not, even when it is not the one used");
+}
+
+/* ---------------------------------------------------------------- places */
+
+static const char *
+files_looked_for(void)
+{
+	static struct buf text;
+	struct buf ignored = BUF_INIT;
+	struct config c;
+
+	buf_clear(&text);
+	config_load(&c, &ignored);
+	buf_addf(&text, "%s:\n", c.path ? c.path : "none");
+	config_files(&c, &text);
+	config_release(&c);
+	buf_release(&ignored);
+	return buf_text(&text);
+}
+
+static void
+test_places(void)
+{
+	struct buf want = BUF_INIT;
+	char path[5000];
+
+	snprintf(path, sizeof(path), "%s/.config/log-stream-to-slack.conf",
+	    home);
+	start_over(NULL);
+	if (access(SYSTEM_FILE, F_OK) == 0) {
+		skip("without any file three places were looked at",
+		    SYSTEM_FILE " is there");
+	} else {
+		buf_addf(&want, "none:\n.env (not there)\n%s (not there)\n"
+		    SYSTEM_FILE " (not there)\n", path);
+		is_str(files_looked_for(), buf_text(&want), "without any "
+		    "file three places were looked at");
+	}
+	write_text(path, "SHOW=ip\n");
+	buf_clear(&want);
+	buf_addf(&want, "%s:\n.env (not there)\n%s\n", path, path);
+	is_str(files_looked_for(), buf_text(&want), "the file in the owner's "
+	    "home comes second");
+	write_text(".env", "SHOW=user\n");
+	is_str(files_looked_for(), ".env:\n.env\n", "the one in the working "
+	    "directory comes first");
+	setenv("LOG_STREAM_CONFIG", "other.conf", 1);
+	write_text("other.conf", "SLACK_WEBHOOK_URL_FILE=secret\n");
+	is_str(files_looked_for(), "other.conf:\nother.conf\nsecret\n",
+	    "LOG_STREAM_CONFIG comes before all, and a secret's file counts");
+	setenv("LOG_STREAM_CONFIG", "", 1);
+	is_str(files_looked_for(), ".env:\n.env\n", "an empty one does not "
+	    "count");
+	setenv("LOG_STREAM_CONFIG", "absent.conf", 1);
+	is_str(problems(), "absent.conf: cannot be read: No such file or "
+	    "directory\n", "one that is not there is an error, though .env "
+	    "is there");
+	is_str(files_looked_for(), "absent.conf:\nabsent.conf (not there)\n",
+	    "and no other is looked for");
+	start_over("SHOW=user\n");
+	write_text(path, "SHOW=nonsense\n");
+	is_str(problems(), "", "only one file is read");
+	unlink(path);
+	start_over(NULL);
+	homeless = true;
+	ok(!strstr(files_looked_for(), ".config"), "an owner whom the user "
+	    "database does not know has no home");
+	homeless = false;
+	buf_release(&want);
+}
+
+/* A file that is there and cannot be had must not be passed over. */
+static void
+test_dangling(void)
+{
+	start_over(NULL);
+	if (symlink(".env", ".env") < 0)
+		abort();
+	is_str(problems(), ".env: cannot be read: Too many levels of "
+	    "symbolic links\n", "a file that cannot be opened is an error, "
+	    "not a miss");
+	unlink(".env");
+}
+
+/* ---------------------------------------------------------------- change */
+
+static void
+touch(const char *path, time_t mtime)
+{
+	struct timespec times[2] = { { 0, UTIME_OMIT }, { 0, 0 } };
+
+	times[1].tv_sec = mtime;
+	if (utimensat(AT_FDCWD, path, times, 0) < 0)
+		abort();
+}
+
+static bool
+changes(const char *title, void (*act)(void))
+{
+	struct buf text = BUF_INIT;
+	struct config c;
+	bool before, after;
+
+	config_load(&c, &text);
+	before = config_changed(&c);
+	act();
+	after = config_changed(&c);
+	config_release(&c);
+	buf_release(&text);
+	return ok(!before && after, "%s is noticed", title);
+}
+
+static void
+change_time(void)
+{
+	touch(".env", 1000000000);
+}
+
+static void
+change_text(void)
+{
+	write_text(".env", "SHOW=user\nLOG=stderr\n");
+}
+
+static void
+change_mode(void)
+{
+	chmod(".env", 0640);
+}
+
+static void
+replace(void)
+{
+	write_text("new", "SHOW=ip\nLOG=stderr\n");
+	rename("new", ".env");
+}
+
+static void
+remove_it(void)
+{
+	unlink(".env");
+}
+
+static void
+put_it_back(void)
+{
+	write_text(".env", "SHOW=ip\n");
+}
+
+static void
+change_secret(void)
+{
+	write_text("secret", TOKEN "-rotated");
+}
+
+static void
+remove_secret(void)
+{
+	unlink("secret");
+}
+
+static void
+make_secret(void)
+{
+	write_text("secret", TOKEN);
+}
+
+static void
+test_changes(void)
+{
+	struct buf text = BUF_INIT;
+	struct config c, other;
+
+	start_over("SHOW=ip\n");
+	changes("a new time of a file", change_time);
+	changes("a new text", change_text);
+	changes("a new mode", change_mode);
+	changes("another file in its place", replace);
+	changes("a file that is gone", remove_it);
+	changes("a file that has come, before the places looked at",
+	    put_it_back);
+	setenv("AUTH0_LOG_STREAM_TOKEN_FILE", "secret", 1);
+	write_text("secret", TOKEN);
+	changes("a new token in its file", change_secret);
+	changes("a token's file that is gone", remove_secret);
+	changes("a token's file that has come", make_secret);
+
+	config_load(&c, &text);
+	write_text(".env", "SHOW=nonsense\n");
+	config_load(&other, &text);
+	ok(config_changed(&c), "a file made bad is noticed");
+	config_adopt_stamps(&c, &other);
+	config_release(&other);
+	ok(!config_changed(&c), "and, once its stamps are taken over, no more");
+	is_num(c.show, SHOW_IP, "while the old values stay in force");
+	write_text(".env", "SHOW=user,ip\n");
+	ok(config_changed(&c), "the next change is noticed again");
+	config_release(&c);
+	memset(&c, 0, sizeof(c));
+	ok(!config_changed(&c), "nothing read has not changed");
+	buf_release(&text);
+}
+
+static void
+test_rotation(void)
+{
+	struct buf text = BUF_INIT;
+	struct config c;
+
+	start_over("AUTH0_LOG_STREAM_TOKEN_FILE=secret\n");
+	write_text("secret", "old\n");
+	config_load(&c, &text);
+	is_str(c.tokens, "old\n", "the old token");
+	config_release(&c);
+	write_text("secret", "new\nold\n");
+	config_load(&c, &text);
+	is_str(c.tokens, "new\nold\n", "then both");
+	config_release(&c);
+	buf_release(&text);
+}
+
+/* ---------------------------------------------------------------- secrecy */
+
+/* Every way to get a secret wrong, or right: it is never shown. */
+static void
+test_secrecy(void)
+{
+	static const char *const texts[] = {
+		"SLACK_WEBHOOK_URL=" HOOK "\nAUTH0_LOG_STREAM_TOKEN=" TOKEN,
+		"SLACK_WEBHOOK_URL=" SECRET,
+		"SLACK_WEBHOOK_URL=https://" SECRET "@x/",
+		"SLACK_WEBHOOK_URL=http://example.com/" SECRET,
+		"SLACK_WEBHOOK_URL=https://hooks.slack.com/triggers/" SECRET,
+		"SLACK_WEBHOOK_URL=https://example.com:80/" SECRET,
+		"SLACK_WEBHOOK_URL=\"" SECRET,
+		"SLACK_WEBHOOK_URL='" SECRET "' " SECRET,
+		"SLACK_WEBHOOK_URL=" SECRET "\\",
+		"SLACK_WEBHOOK_URL=" SECRET "\x01",
+		"SLACK_WEBHOOK_URL " SECRET,
+		"SLACK_WEBHOOK_URL: " SECRET,
+		SECRET,
+		"AUTH0_LOG_STREAM_TOKEN=" SECRET,
+		"AUTH0_LOG_STREAM_TOKEN=" SECRET "\nAUTH0_LOG_STREAM_TOKEN="
+		    SECRET "2",
+		"AUTH0_LOG_STREAM_TOKEN=" SECRET "\n"
+		    "AUTH0_LOG_STREAM_TOKEN_FILE=secret",
+		"AUTH0_LOG_STREAM_TOKEN_FILE=secret",
+		"SLACK_WEBHOOK_URL_FILE=secret",
+		"SLACK_WEBHOOK_URL_FILE=hook",
+		"AUTH0_LOG_STREAM_TOKENS=" SECRET,
+	};
+	struct buf text = BUF_INIT;
+	struct config c;
+	size_t i;
+
+	write_text("secret", SECRET "\n");
+	write_text("hook", HOOK "\n");
+	for (i = 0; i < ROWS(texts); i++) {
+		start_over(texts[i]);
+		chmod(".env", 0644);
+		buf_clear(&text);
+		config_load(&c, &text);
+		config_describe(&c, &text);
+		config_doubts(&c, &text);
+		config_files(&c, &text);
+		if (!ok(!strstr(buf_text(&text), SECRET), "no secret of "
+		    "configuration %zu is shown", i + 1))
+			diag("%s", buf_text(&text));
+		config_release(&c);
+	}
+	buf_release(&text);
+}
+
+/* What a person reads of a value drives no terminal. */
+static void
+test_describe_escapes(void)
+{
+	struct buf text = BUF_INIT;
+	struct config c;
+
+	start_over("FILTER='client_name=\xC2\x9B\xFF" "31m'\n");
+	ok(config_load(&c, &text), "a filter may hold any byte but control "
+	    "bytes");
+	config_describe(&c, &text);
+	ok(strstr(buf_text(&text), "\nFILTER=client_name=\\xc2\\x9b\\xff31m"
+	    "    (.env:1)\n") != NULL, "the listing escapes what would drive "
+	    "a terminal");
+	config_release(&c);
+	buf_release(&text);
+}
+
+int
+main(void)
+{
+	scratch = scratch_enter();
+	snprintf(home, sizeof(home), "%s/home", scratch);
+	if (mkdir("home", 0700) < 0 || mkdir("home/.config", 0700) < 0)
+		abort();
+	umask(0);
+	test_defaults();
+	test_file();
+	test_environment();
+	test_mixture();
+	test_short_tokens();
+	test_numbers("SLACK_TIMEOUT", durations, ROWS(durations),
+	    "from 100ms to 60000ms", "a duration: write a number and ms, s, "
+	    "min, h or d, such as 10s");
+	test_numbers("MAX_BODY", sizes, ROWS(sizes),
+	    "from 1000B to 1073741824B", "a size: write a number and B, kB, "
+	    "MB, KiB, MiB or GiB, such as 16MiB");
+	test_values();
+	test_bad_is_whole();
+	test_files();
+	test_one_line_each();
+	test_secret_files();
+	test_secret_problems();
+	test_modes();
+	test_places();
+	test_dangling();
+	test_changes();
+	test_rotation();
+	test_secrecy();
+	test_describe_escapes();
+	return done_testing();
+}

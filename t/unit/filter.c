@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: ISC */
+/* The FILTER language. */
+#include "filter.h"
+
+#include "tap.h"
+
+#include <string.h>
+
+/* An event is NULL-ended pairs of a field's name and its value. */
+static const char *
+look_up(const void *event, const char *field)
+{
+	const char *const *pair;
+
+	for (pair = event; *pair; pair += 2)
+		if (strcmp(pair[0], field) == 0)
+			return pair[1];
+	return NULL;
+}
+
+static const char *const nothing[] = { NULL };
+static const char *const load_client[] = {
+	"client_id", "loadtest-7", "client_name", "Load, test", NULL
+};
+static const char *const real_client[] = {
+	"client_id", "AbC123", "connection", "Users", "ip", "10.0.0.1", NULL
+};
+
+/* ------------------------------------------------------- what is kept */
+
+static const struct {
+	const char *filter;
+	const char *code;
+	const char *const *event;
+	bool kept;
+	const char *title;
+} cases[] = {
+	/* Classes. */
+	{ FILTER_DEFAULT, "f", nothing, true, "the default keeps a failure" },
+	{ FILTER_DEFAULT, "api_limit", nothing, true,
+	    "the default keeps a limit" },
+	{ FILTER_DEFAULT, "limit_wc", nothing, true,
+	    "the default keeps an anomaly" },
+	{ FILTER_DEFAULT, "s", nothing, false,
+	    "the default drops a success" },
+	{ FILTER_DEFAULT, "w", nothing, false,
+	    "the default drops a warning" },
+	{ FILTER_DEFAULT, "du", nothing, false,
+	    "the default drops a notice" },
+	{ FILTER_DEFAULT, "flows_execution_completed", nothing, false,
+	    "the default goes by the class, not by the first letter" },
+	{ FILTER_DEFAULT, "brand_new_failed", nothing, true,
+	    "an unknown code is judged by its spelling" },
+	{ "warning", "w", nothing, true, "warning keeps a warning" },
+	{ "notice", "du", nothing, true, "notice keeps a notice" },
+	{ "success", "s", nothing, true, "success keeps a success" },
+	{ "failure", "api_limit", nothing, false,
+	    "failure does not keep a limit" },
+
+	/* Type codes. */
+	{ "fu", "fu", nothing, true, "a code matches itself" },
+	{ "fu", "fui", nothing, false, "and not one that begins so" },
+	{ "fu", "f", nothing, false, "nor a shorter one" },
+	{ "FU", "fu", nothing, false, "capitals count" },
+	{ "*", "anything", nothing, true, "* matches every code" },
+	{ "f*", "f", nothing, true, "f* matches f" },
+	{ "f*", "forms_submission_succeeded", nothing, true,
+	    "f* goes by the spelling, whatever the class" },
+	{ "f*", "du", nothing, false, "f* does not match du" },
+	{ "*limit*", "gd_otp_rate_limit_exceed", nothing, true,
+	    "a glob may match the middle" },
+	{ "f?", "fp", nothing, true, "? is one sign" },
+	{ "f?", "f", nothing, false, "? is not none" },
+	{ "f?", "fpr", nothing, false, "? is not two" },
+	{ "f[cp]", "fp", nothing, true, "a set matches one of its signs" },
+	{ "f[cp]", "fs", nothing, false, "and no other" },
+	{ "f[a-d]", "fc", nothing, true, "a set may have a range" },
+	{ "f[!cp]", "fs", nothing, true, "a set may be turned round by !" },
+	{ "f[!cp]", "fp", nothing, false, "and then matches the others" },
+	{ "limit_wc", "limit_wc", nothing, true, "_ is a sign like others" },
+	{ "failures", "fu", nothing, false,
+	    "a word like a class but longer is a code" },
+
+	/* Order: the last term that matches decides. */
+	{ "failure -fsa", "fsa", nothing, false, "- excludes a code" },
+	{ "failure -fsa", "fs", nothing, true, "and no other" },
+	{ "failure -fsa f*", "fsa", nothing, true,
+	    "a later term takes it back in" },
+	{ "fsa -failure", "fsa", nothing, false,
+	    "a class may exclude an earlier code" },
+	{ "failure -f* fu", "fu", nothing, true, "three terms, the last one "
+	    "fits" },
+	{ "failure -f* fu", "fp", nothing, false, "three terms, the second "
+	    "is the last that fits" },
+	{ "failure -f* fu", "gd_auth_failed", nothing, true,
+	    "three terms, only the first fits" },
+	{ "failure -f* fu", "s", nothing, false, "three terms, none fits" },
+
+	/* A first term that excludes starts from everything. */
+	{ "-success", "du", nothing, true, "-success keeps the others" },
+	{ "-success", "s", nothing, false, "-success drops a success" },
+	{ "-success -notice", "w", nothing, true,
+	    "two exclusions keep the rest" },
+	{ "-success -notice", "du", nothing, false,
+	    "the second exclusion counts" },
+	{ "-success ss", "ss", nothing, true,
+	    "what was excluded can be taken back in" },
+	{ "-success ss", "du", nothing, true, "and the rest stays" },
+	{ "failure -success", "du", nothing, false,
+	    "an exclusion behind the first term does not start from "
+	    "everything" },
+
+	/* Separators. */
+	{ "failure,limit", "api_limit", nothing, true,
+	    "a comma separates" },
+	{ " ,failure , ,\tlimit, ", "api_limit", nothing, true,
+	    "separators may stand together and at the ends" },
+
+	/* Fields. */
+	{ "client_id=load*", "s", load_client, true,
+	    "a field is matched by a glob" },
+	{ "client_id=load*", "s", real_client, false,
+	    "one of another value is not" },
+	{ "client_id=load*", "f", nothing, false,
+	    "a field that is not there matches nothing" },
+	{ "client_id=*", "f", nothing, false, "not even *" },
+	{ "-client_id=*", "f", nothing, true,
+	    "nor is an event without it excluded" },
+	{ "failure -client_id=load*", "f", load_client, false,
+	    "a field excludes" },
+	{ "failure -client_id=load*", "f", real_client, true,
+	    "and leaves others in" },
+	{ "failure -client_id=load* fu", "fu", load_client, true,
+	    "a type behind it decides again" },
+	{ "connection=Users", "s", real_client, true,
+	    "a field may be given whole" },
+	{ "connection=users", "s", real_client, false,
+	    "capitals count in fields" },
+	{ "ip=10.0.0.?", "s", real_client, true,
+	    "a field's glob may hold other signs" },
+	{ "ip=10[.]0[.]0[.]1", "s", real_client, true,
+	    "and sets" },
+	{ "client_name=Load?*test", "s", load_client, true,
+	    "? and * stand for the separators that a term cannot hold" },
+};
+
+static void
+test_cases(void)
+{
+	struct buf why = BUF_INIT;
+	struct filter *f;
+	size_t i;
+
+	for (i = 0; i < ROWS(cases); i++) {
+		buf_clear(&why);
+		f = filter_new(cases[i].filter, &why);
+		if (!ok(f && why.len == 0 && filter_keeps(f, cases[i].code,
+		    look_up, cases[i].event) == cases[i].kept, "%s: %s",
+		    cases[i].filter, cases[i].title))
+			diag("%s", f ? "judged wrongly" : buf_text(&why));
+		filter_free(f);
+	}
+	buf_release(&why);
+}
+
+/* A plain reading of the rule, to check long filters against. */
+static void
+test_last_match_decides(void)
+{
+	static const char *const terms[] = {
+		"failure", "-failure", "success", "-success", "fu", "-fu",
+		"f*", "-s*",
+	};
+	static const bool hits_fu[] = { 1, 1, 0, 0, 1, 1, 1, 0 };
+	struct buf text = BUF_INIT, why = BUF_INIT;
+	struct filter *f;
+	unsigned i, n, bad = 0;
+	bool want;
+
+	for (i = 0; i < 8 * 8 * 8; i++) {
+		const unsigned pick[] = { i / 64, i / 8 % 8, i % 8 };
+
+		buf_clear(&text);
+		want = terms[pick[0]][0] == '-';
+		for (n = 0; n < 3; n++) {
+			buf_addf(&text, "%s ", terms[pick[n]]);
+			if (hits_fu[pick[n]])
+				want = terms[pick[n]][0] != '-';
+		}
+		f = filter_new(buf_text(&text), &why);
+		if (!f || filter_keeps(f, "fu", look_up, nothing) != want)
+			bad++;
+		filter_free(f);
+	}
+	is_num(bad, 0, "in all filters of three terms the last that matches "
+	    "decides");
+	buf_release(&text);
+	buf_release(&why);
+}
+
+/* ------------------------------------------------------------- errors */
+
+#define NEITHER(word) "\"" word "\" is not a filter term: it is neither a " \
+	"class (failure limit anomaly warning notice success) nor a type " \
+	"code or glob such as f*"
+#define NO_FIELD(word) "\"" word "\" is not a filter term: it takes the " \
+	"name of a field, =, and a glob"
+#define NO_TERM "the filter has no term"
+
+static const struct {
+	const char *filter;
+	const char *why;
+} errors[] = {
+	{ "", NO_TERM },
+	{ " ,\t, ", NO_TERM },
+	{ "failure!", NEITHER("failure!") },
+	{ "failure limit! -x", NEITHER("limit!") },
+	{ "-", NEITHER("-") },
+	{ "--fsa", NEITHER("--fsa") },
+	{ "+fsa", NEITHER("+fsa") },
+	{ "f-g", NEITHER("f-g") },
+	{ "f^", NEITHER("f^") },
+	{ "f;g", NEITHER("f;g") },
+	{ "f.*", NEITHER("f.*") },
+	{ "\"f\"", NEITHER("\\x22f\\x22") },
+	{ "f|g", NEITHER("f|g") },
+	{ "f\\*", NEITHER("f\\x5c*") },
+	{ "f[", NEITHER("f[") },
+	{ "f[ab", NEITHER("f[ab") },
+	{ "f[]", NEITHER("f[]") },
+	{ "f[!]", NEITHER("f[!]") },
+	{ "f]", NEITHER("f]") },
+	{ "f[a]b[", NEITHER("f[a]b[") },
+	{ "-f[", NEITHER("-f[") },
+	{ "\xC3\xBC", NEITHER("\xC3\xBC") },
+	{ "f\n\x1B[31m", NEITHER("f\\x0a\\x1b[31m") },
+	{ "client_id=", NO_FIELD("client_id=") },
+	{ "=load*", NO_FIELD("=load*") },
+	{ "=", NO_FIELD("=") },
+	{ "-client_id=", NO_FIELD("-client_id=") },
+	{ "client-id=x", NO_FIELD("client-id=x") },
+	{ "details.error=x", NO_FIELD("details.error=x") },
+	{ "client_id=[x", NO_FIELD("client_id=[x") },
+	{ "failure client_id=a b! c!", NEITHER("b!") },
+};
+
+static void
+test_errors(void)
+{
+	struct buf why = BUF_INIT;
+	struct filter *f;
+	size_t i;
+
+	for (i = 0; i < ROWS(errors); i++) {
+		buf_clear(&why);
+		f = filter_new(errors[i].filter, &why);
+		ok(!f, "\"%s\" is no filter", errors[i].filter);
+		is_str(buf_text(&why), errors[i].why, "and the reason says "
+		    "why");
+		filter_free(f);
+	}
+	filter_free(NULL);
+	buf_release(&why);
+}
+
+/* ------------------------------------------------------------- doubts */
+
+static const struct {
+	const char *filter;
+	const char *doubts;
+	const char *title;
+} doubts[] = {
+	{ FILTER_DEFAULT, "", "the default raises no doubt" },
+	{ "f* -fsa limit_wc", "", "known codes raise none" },
+	{ "fux f*", "fux\n", "a code that is not known is named" },
+	{ "-fux", "fux\n", "so is one that is excluded, without its sign" },
+	{ "zz* failure q?", "zz*\nq?\n", "each on a line, in order" },
+	{ "Failure", "Failure\n", "a class in capitals is such a code" },
+	{ "nosuch=field", "", "fields are not doubted" },
+	{ "f[x-z]", "f[x-z]\n", "a set that fits no code is named" },
+};
+
+static void
+test_doubts(void)
+{
+	struct buf out = BUF_INIT;
+	struct filter *f;
+	size_t i;
+
+	for (i = 0; i < ROWS(doubts); i++) {
+		buf_clear(&out);
+		f = filter_new(doubts[i].filter, &out);
+		if (f)
+			filter_doubts(f, &out);
+		is_str(buf_text(&out), doubts[i].doubts, "%s: %s",
+		    doubts[i].filter, doubts[i].title);
+		filter_free(f);
+	}
+	buf_release(&out);
+}
+
+int
+main(void)
+{
+	test_cases();
+	test_last_match_decides();
+	test_errors();
+	test_doubts();
+	return done_testing();
+}
