@@ -99,7 +99,7 @@ subtest 'a destination that refuses is told as 502 with its word' => sub {
 subtest 'a failure that passes is told as 502, for Auth0 to try again' => sub {
 	is all(to($slack->url('/status/500/rollup_error'))), refusal(502, 'rollup_error', '500 later'),
 		'rollup_error';
-	is all(to($slack->url("/status/$_/fatal_error"))), refusal(502, 'fatal_error', "$_ later"), $_
+	is all(to($slack->url("/status/$_/fatal_error"))), refusal(502, 'fatal_error', "$_ later"), "status $_"
 		for 500, 502, 503, 504;
 };
 
