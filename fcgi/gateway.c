@@ -81,28 +81,35 @@ static const int stop_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
 
 #define STOP_SIGNALS (sizeof(stop_signals) / sizeof(stop_signals[0]))
 
+static void
+block_signals(void)
+{
+	sigset_t blocked;
+	size_t i;
+
+	sigemptyset(&blocked);
+	for (i = 0; i < STOP_SIGNALS; i++)
+		sigaddset(&blocked, stop_signals[i]);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
+}
+
 /*
  * libfcgi installs handlers of its own that take effect in the middle of
- * a read; ours replace them and are blocked until the next wait.
+ * a read; ours replace them.
  */
 static void
-take_signals(void)
+handle_signals(void)
 {
 	struct sigaction action;
-	sigset_t blocked;
 	size_t i;
 
 	memset(&action, 0, sizeof(action));
 	sigemptyset(&action.sa_mask);
-	sigemptyset(&blocked);
 	action.sa_handler = stop;
-	for (i = 0; i < STOP_SIGNALS; i++) {
+	for (i = 0; i < STOP_SIGNALS; i++)
 		sigaction(stop_signals[i], &action, NULL);
-		sigaddset(&blocked, stop_signals[i]);
-	}
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, NULL);
-	sigprocmask(SIG_BLOCK, &blocked, NULL);
 }
 
 /*
@@ -391,14 +398,31 @@ serve_cgi(gateway_handler *handler, void *context)
 
 /* ----------------------------------------------------------- FastCGI */
 
+/* A connection and the request that came by it. */
+struct exchange {
+	int fd;
+	FCGX_Request request;
+};
+
+/*
+ * Sends what is in a stream. A server that does not read costs one
+ * time-out, not one for the log, one for the answer and one for its end.
+ */
+static void
+flush(struct exchange *x, FCGX_Stream *stream)
+{
+	if (FCGX_FFlush(stream) < 0)
+		shutdown(x->fd, SHUT_RDWR);
+}
+
 static void
 write_log(void *context, const char *line, size_t len)
 {
-	FCGX_Stream *err = context;
+	struct exchange *x = context;
 
-	FCGX_PutStr(line, (int)len, err);
-	FCGX_PutChar('\n', err);
-	FCGX_FFlush(err);
+	FCGX_PutStr(line, (int)len, x->request.err);
+	FCGX_PutChar('\n', x->request.err);
+	flush(x, x->request.err);
 }
 
 static void
@@ -481,9 +505,11 @@ accept_connection(void)
  * all there were, and only the stream remembers.
  */
 static bool
-read_request(FCGX_Request *request, int fd)
+read_request(struct exchange *x)
 {
-	request->ipcFd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	FCGX_Request *request = &x->request;
+
+	request->ipcFd = fcntl(x->fd, F_DUPFD_CLOEXEC, 0);
 	request->keepConnection = 1; /* or it is closed at once */
 	request->detached = 1;
 	if (FCGX_Accept_r(request) < 0)
@@ -514,39 +540,37 @@ hang_up(int fd)
 }
 
 static void
-serve_request(FCGX_Request *request, gateway_handler *handler, void *context)
+serve_request(struct exchange *x, gateway_handler *handler, void *context)
 {
-	struct variables parameters = { request->envp };
+	struct variables parameters = { x->request.envp };
 	struct body body = { 0 };
 	struct buf out = BUF_INIT;
 
-	body.stream = request->in;
-	log_to(write_log, request->err);
+	body.stream = x->request.in;
+	log_to(write_log, x);
 	handle(&parameters, &body, handler, context, &out);
-	FCGX_PutStr(out.data, (int)out.len, request->out);
 	log_to(NULL, NULL);
+	FCGX_PutStr(out.data, (int)out.len, x->request.out);
+	flush(x, x->request.out);
 	buf_release(&out);
+	x->request.keepConnection = 0; /* a kept one holds up the others */
+	FCGX_Finish_r(&x->request);
 }
 
 static int
 serve_fastcgi(gateway_handler *handler, void *context)
 {
-	FCGX_Request request;
-	int fd;
+	struct exchange x;
 
 	/* Several processes may share the listener: none may get stuck in
 	 * accept when another was quicker. */
 	fcntl(LISTENER, F_SETFL, fcntl(LISTENER, F_GETFL) | O_NONBLOCK);
 	/* No listener for libfcgi: it must not accept by itself. */
-	FCGX_InitRequest(&request, -1, 0);
-	while ((fd = accept_connection()) >= 0) {
-		if (read_request(&request, fd)) {
-			serve_request(&request, handler, context);
-			/* A kept one would hold up all the others. */
-			request.keepConnection = 0;
-			FCGX_Finish_r(&request);
-		}
-		hang_up(fd);
+	FCGX_InitRequest(&x.request, -1, 0);
+	while ((x.fd = accept_connection()) >= 0) {
+		if (read_request(&x))
+			serve_request(&x, handler, context);
+		hang_up(x.fd);
 	}
 	if (stopping)
 		return 0;
@@ -558,9 +582,11 @@ serve_fastcgi(gateway_handler *handler, void *context)
 int
 gateway_serve(gateway_handler *handler, void *context)
 {
-	bool cgi = FCGX_IsCGI();
+	bool cgi;
 
-	take_signals();
+	block_signals();
+	cgi = FCGX_IsCGI();
+	handle_signals();
 	return cgi ? serve_cgi(handler, context) :
 	    serve_fastcgi(handler, context);
 }

@@ -6,6 +6,22 @@
  */
 #include "gateway.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+/* A closed descriptor 2 would soon be a connection, and get our log. */
+static void
+open_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 static void
 handle(void *context, const struct request *request, struct answer *answer)
 {
@@ -15,9 +31,12 @@ handle(void *context, const struct request *request, struct answer *answer)
 int
 main(void)
 {
-	struct relay *relay = relay_new();
-	int status = gateway_serve(handle, relay);
+	struct relay *relay;
+	int status;
 
+	open_standard_descriptors();
+	relay = relay_new();
+	status = gateway_serve(handle, relay);
 	relay_free(relay);
 	return status;
 }

@@ -290,13 +290,17 @@ answer_failure(struct answer *answer, const struct post_outcome *outcome)
 	buf_release(&text);
 }
 
-/* Message after message, until all are taken or one is not. */
-static void
+/*
+ * Message after message, until all are taken or one is not; returns how
+ * many events were in those that were tried. Unless all went well, the
+ * answer is set.
+ */
+static size_t
 deliver(struct handling *h)
 {
-	struct relay *r = h->relay;
-	struct post_outcome outcome;
 	int64_t end = now_ms() + POSTS_MS, left;
+	int64_t timeout = h->relay->config.slack_timeout_ms;
+	struct post_outcome outcome;
 	size_t done = 0;
 
 	while (done < h->events.count) {
@@ -304,19 +308,17 @@ deliver(struct handling *h)
 		if (left <= 0) {
 			answer_say(h->answer, 504, "Slack took too long for "
 			    "all the messages of this batch");
-			return;
+			break;
 		}
-		done += post_some(r, h->events.events + done,
-		    h->events.count - done,
-		    left < r->config.slack_timeout_ms ? left :
-		    r->config.slack_timeout_ms, &outcome);
+		done += post_some(h->relay, h->events.events + done,
+		    h->events.count - done, left < timeout ? left : timeout,
+		    &outcome);
 		if (outcome.result != POST_SENT) {
 			answer_failure(h->answer, &outcome);
-			return;
+			break;
 		}
 	}
-	h->answer->status = 200;
-	buf_adds(&h->answer->body, "ok");
+	return done;
 }
 
 /* ------------------------------------------------------------- steps */
@@ -400,7 +402,15 @@ check_events(struct handling *h)
 static bool
 send_events(struct handling *h)
 {
-	deliver(h);
+	size_t i = deliver(h);
+
+	for (; i < h->events.count; i++)
+		log_event(LEVEL_INFO, h->events.events[i]->log_id,
+		    h->events.events[i]->type, "untried");
+	if (h->answer->status != 0)
+		return false;
+	h->answer->status = 200;
+	buf_adds(&h->answer->body, "ok");
 	return true;
 }
 

@@ -225,6 +225,9 @@ subtest 'when a message is not taken the rest of the batch is not tried' => sub 
 		env => { SLACK_WEBHOOK_URL => $slack->url('/status/500/rollup_error') }));
 	is $answer->{status}, 502, 'the answer';
 	is scalar(posted()), 1, 'one post';
+	my %outcome;
+	$outcome{$_}++ for $answer->{err} =~ / log_id=.* outcome=(\w+)$/mg;
+	is_deeply \%outcome, { later => 20, untried => 25 }, 'the log tells of every event';
 	$answer = note_answer(cgi(body => $body,
 		env => { SLACK_WEBHOOK_URL => $slack->url('/status/500/rollup_error?times=0') }));
 	is $answer->{status}, 200, 'when Slack takes them';
