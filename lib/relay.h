@@ -8,7 +8,7 @@
  *	token.h		whether the sender may post
  *	reader.h	the body, record by record, to events (event.h)
  *	filter.h	which of them are sent (type codes: catalog.h)
- *	slack.h		events to messages
+ *	slack.h		events to messages (slack_text.h: foreign text)
  *	post.h		a message to Slack
  *	log.h		what happened, a line each
  *

@@ -7,14 +7,13 @@
 #include "slack.h"
 
 #include "log.h"
-#include "utf8.h"
+#include "slack_text.h"
 
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#define ELLIPSIS "\xE2\x80\xA6"
 #define TYPE_MAX 100		/* characters of a type code in a title */
 #define ID_MAX 256		/* bytes of a log_id in a link */
 #define LABEL_MAX 63		/* bytes of a DNS label, RFC 1035 */
@@ -44,119 +43,6 @@ struct card {
 	struct field fields[FIELDS_MAX];
 	size_t field_count;
 };
-
-/* -------------------------------------------------------------- text */
-
-/*
- * Characters that would end a line or turn the direction of text around,
- * so that a title could pretend to be two, or hide its type.
- */
-static bool
-is_space_or_control(uint32_t code)
-{
-	return code <= 0x20 || (code >= 0x7F && code < 0xA1) ||
-	    code == 0x2028 || code == 0x2029;
-}
-
-static bool
-turns_direction(uint32_t code)
-{
-	return code == 0x061C || code == 0x200E || code == 0x200F ||
-	    (code >= 0x202A && code <= 0x202E) ||
-	    (code >= 0x2066 && code <= 0x2069);
-}
-
-static size_t
-escaped_width(uint32_t code)
-{
-	return code == '&' ? 5 : code == '<' || code == '>' ? 4 : 1;
-}
-
-/* Foreign text made fit to show; runs of white space become one space. */
-static void
-add_clean(struct buf *out, const char *text)
-{
-	size_t len = strlen(text), n;
-	uint32_t code;
-	bool space = false;
-
-	for (; len > 0; text += n, len -= n) {
-		n = utf8_next(text, len, &code);
-		if (is_space_or_control(code)) {
-			space = out->len > 0;
-			continue;
-		}
-		if (space)
-			buf_addc(out, ' ');
-		space = false;
-		if (turns_direction(code) || (n == 1 && code == 0xFFFD))
-			buf_adds(out, UTF8_REPLACEMENT);
-		else
-			buf_add(out, text, n);
-	}
-}
-
-/*
- * Adds at most max characters of clean text, counted as Slack will: after
- * escaping. What is too long is cut between characters and ends in "...",
- * the one sign.
- */
-static void
-add_cut(struct buf *out, const char *text, size_t max)
-{
-	size_t len = strlen(text), i, n, width, used = 0, cut = 0;
-	uint32_t code;
-
-	for (i = 0; i < len; i += n) {
-		n = utf8_next(text + i, len - i, &code);
-		width = escaped_width(code);
-		if (used + width > max)
-			break;
-		used += width;
-		if (used < max)
-			cut = i + n; /* with room for the sign behind it */
-	}
-	buf_add(out, text, i < len ? cut : len);
-	if (i < len)
-		buf_adds(out, ELLIPSIS);
-}
-
-static void
-add_escaped(struct buf *out, const char *text)
-{
-	for (; *text; text++) {
-		switch (*text) {
-		case '&':
-			buf_adds(out, "&amp;");
-			break;
-		case '<':
-			buf_adds(out, "&lt;");
-			break;
-		case '>':
-			buf_adds(out, "&gt;");
-			break;
-		default:
-			buf_addc(out, *text);
-		}
-	}
-}
-
-/* RFC 3986 section 2: everything but the unreserved characters. */
-static void
-add_percent(struct buf *out, const char *text, size_t len)
-{
-	static const char unreserved[] =
-	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "0123456789-._~";
-	size_t i;
-
-	for (i = 0; i < len; i++) {
-		if (strchr(unreserved, text[i]))
-			buf_addc(out, text[i]);
-		else
-			buf_addf(out, "%%%02X", (unsigned char)text[i]);
-	}
-}
 
 /* ------------------------------------------------------------ tenant */
 
@@ -244,14 +130,14 @@ add_link(struct buf *link, const struct event *e, const char *base)
 	buf_adds(link, base);
 	if (split_hostname(e->hostname, &tenant, &region)) {
 		buf_adds(link, "/dashboard/");
-		add_percent(link, region.text, region.len);
+		slack_text_percent(link, region.text, region.len);
 		buf_addc(link, '/');
-		add_percent(link, tenant.text, tenant.len);
+		slack_text_percent(link, tenant.text, tenant.len);
 		buf_adds(link, "/logs/");
 	} else {
 		buf_adds(link, "/#/logs/");
 	}
-	add_percent(link, e->log_id, strlen(e->log_id));
+	slack_text_percent(link, e->log_id, strlen(e->log_id));
 }
 
 /* What happened, in words: never empty. */
@@ -261,7 +147,7 @@ words_for(const struct event *e, struct buf *clean)
 	const struct event_type *type = catalog_find(e->type);
 
 	if (e->description)
-		add_clean(clean, e->description);
+		slack_text_clean(clean, e->description);
 	if (clean->len > 0)
 		return clean->data;
 	return type ? type->name : "Event of an unknown type";
@@ -271,13 +157,12 @@ static void
 add_title(struct buf *title, const struct event *e)
 {
 	struct buf words = BUF_INIT, code = BUF_INIT, type = BUF_INIT;
-	size_t i, room = SLACK_TITLE_MAX - strlen(" [type: ]");
+	size_t room = SLACK_TITLE_MAX - strlen(" [type: ]");
 
-	add_clean(&code, e->type);
-	add_cut(&type, buf_text(&code), TYPE_MAX);
-	for (i = 0; i < type.len; i++)
-		room -= escaped_width((unsigned char)type.data[i]);
-	add_cut(title, words_for(e, &words), room);
+	slack_text_clean(&code, e->type);
+	slack_text_cut(&type, buf_text(&code), TYPE_MAX);
+	room -= slack_text_len(buf_text(&type));
+	slack_text_cut(title, words_for(e, &words), room);
 	buf_addf(title, " [type: %s]", buf_text(&type));
 	buf_release(&words);
 	buf_release(&code);
@@ -292,7 +177,7 @@ add_field(struct card *card, const char *title, const char *value)
 
 	if (!*value)
 		return;
-	add_cut(&field->value, value, SLACK_VALUE_MAX);
+	slack_text_cut(&field->value, value, SLACK_VALUE_MAX);
 	field->title = title;
 	card->field_count++;
 }
@@ -304,12 +189,12 @@ show_named(struct card *card, const char *title, const char *raw_name,
 {
 	struct buf name = BUF_INIT, id = BUF_INIT, both = BUF_INIT;
 
-	add_clean(&name, raw_name ? raw_name : "");
-	add_clean(&id, raw_id ? raw_id : "");
+	slack_text_clean(&name, raw_name ? raw_name : "");
+	slack_text_clean(&id, raw_id ? raw_id : "");
 	if (name.len > 0 && id.len > 0 && strcmp(name.data, id.data) != 0) {
-		add_cut(&both, name.data, SLACK_VALUE_MAX / 2);
+		slack_text_cut(&both, name.data, SLACK_VALUE_MAX / 2);
 		buf_adds(&both, " (");
-		add_cut(&both, id.data, SLACK_VALUE_MAX / 2 - 3);
+		slack_text_cut(&both, id.data, SLACK_VALUE_MAX / 2 - 3);
 		buf_addc(&both, ')');
 	} else {
 		buf_adds(&both, buf_text(name.len > 0 ? &name : &id));
@@ -438,7 +323,7 @@ put_text(struct json_object *object, const char *name, const char *text)
 {
 	struct buf escaped = BUF_INIT;
 
-	add_escaped(&escaped, text);
+	slack_text_escape(&escaped, text);
 	if (escaped.len > 0)
 		json_object_object_add(object, name,
 		    json_object_new_string_len(escaped.data,
