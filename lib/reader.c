@@ -41,7 +41,11 @@ struct event_reader {
 	struct scan scan;
 	unsigned long long offset;	/* of the bytes in hand */
 	struct json_tokener *tokener;
-	bool in_value;			/* the tokener is half-way */
+
+	/* The value that is half-way read. */
+	bool in_value;
+	unsigned value_depth;
+	size_t value_bytes;
 
 	/* The object that a line of the body is. */
 	struct json_object *line;	/* its members but "logs" */
@@ -131,15 +135,20 @@ static void
 take_record(struct event_reader *r, struct json_object *json)
 {
 	struct record record;
-	const char *type = usable_type(json, &record);
+	const char *type = usable_type(json, &record), *log_id;
 
 	r->counts.records++;
 	if (!type) {
 		r->counts.unusable++;
-	} else if (r->keep(r->context, type, &record)) {
+		return;
+	}
+	log_id = member_text(json, "log_id");
+	if (!log_id)
+		log_id = record_field(&record, "log_id");
+	if (r->keep(r->context, type, log_id, &record)) {
 		r->counts.kept++;
-		event_list_add(r->list, event_read(record_field, &record,
-		    member_text(json, "log_id")));
+		event_list_add(r->list,
+		    event_read(record_field, &record, log_id));
 	}
 }
 
@@ -153,12 +162,6 @@ fail(const struct event_reader *r, const struct span *s, const char *reason,
 	    "%llu", r->place == AFTER_ARRAY ? "more text after its end" :
 	    reason, offset_of(r, s));
 	return false;
-}
-
-static bool
-is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
 /* -------------------------------------------------------- the places */
@@ -176,52 +179,105 @@ end_of_line_object(struct event_reader *r)
 	r->place = AFTER_LINE;
 }
 
-/* A value is whole: a record, a key or a member, as the place says. */
+/*
+ * A member of the line: of those that are no record's, two are kept, or a
+ * line of many would fill the memory.
+ */
+static void
+take_member(struct event_reader *r, struct json_object *value)
+{
+	if (strcmp(r->key, "data") == 0 || strcmp(r->key, "log_id") == 0)
+		json_object_object_add(r->line, r->key, value);
+	else
+		json_object_put(value);
+	r->place = AFTER_MEMBER;
+}
+
+static void
+take_key(struct event_reader *r, struct json_object *value)
+{
+	const char *key = json_object_get_string(value);
+
+	free(r->key);
+	r->key = mem_dup(key ? key : "");
+	json_object_put(value);
+	r->place = AFTER_KEY;
+}
+
+/*
+ * A value is whole: a record, a key or a member, as the place says. It is
+ * NULL when it was null, or too long to be kept.
+ */
 static void
 take_value(struct event_reader *r, struct json_object *value)
 {
 	if (r->place == AT_MEMBER) {
-		json_object_object_add(r->line, r->key, value);
-		r->place = AFTER_MEMBER;
-		return;
-	}
-	if (r->place == AT_KEY || r->place == AT_FIRST_KEY) {
-		free(r->key);
-		r->key = mem_dup(json_object_get_string(value));
-		r->place = AFTER_KEY;
+		take_member(r, value);
+	} else if (r->place == AT_KEY || r->place == AT_FIRST_KEY) {
+		take_key(r, value);
 	} else {
 		take_record(r, value);
+		json_object_put(value);
 		r->place = AFTER_ITEM;
 	}
-	json_object_put(value);
+}
+
+/* Gives good bytes of a value to the tokener, which goes on where it was. */
+static bool
+parse(struct event_reader *r, const char *bytes, size_t len,
+    struct json_object **value)
+{
+	enum json_tokener_error error;
+
+	*value = json_tokener_parse_ex(r->tokener, bytes, (int)len);
+	error = json_tokener_get_error(r->tokener);
+	return error == json_tokener_success ||
+	    error == json_tokener_continue;
+}
+
+static void
+begin_value(struct event_reader *r)
+{
+	r->in_value = true;
+	r->value_bytes = 0;
+	r->value_depth = r->scan.depth;
+	json_tokener_reset(r->tokener);
 }
 
 /*
- * Gives the tokener what there is. It goes on where it stopped when the
- * next bytes come.
+ * Reads on in a value. From EVENT_RECORD_MAX on its bytes are checked but
+ * no longer kept: a megabyte of [{},{},{}] makes json-c take 280.
  */
 static bool
 read_value(struct event_reader *r, struct span *s, struct buf *why)
 {
-	struct json_object *value;
-	enum json_tokener_error error;
+	struct json_object *value = NULL;
+	const char *reason, *at = s->at;
+	bool whole, good = true;
+	size_t len;
 
-	r->in_value = true;
-	value = json_tokener_parse_ex(r->tokener, s->at,
-	    (int)(s->end - s->at));
-	error = json_tokener_get_error(r->tokener);
-	if (error == json_tokener_continue) {
-		s->at = s->end;
-		return true;
-	}
-	s->at += json_tokener_get_parse_end(r->tokener);
-	if (error == json_tokener_success) {
-		r->in_value = false;
+	if (!r->in_value)
+		begin_value(r);
+	len = scan_value(&r->scan, r->value_depth, at,
+	    (size_t)(s->end - at), &whole, &reason);
+	s->at += len;
+	if (reason)
+		return fail(r, s, reason, why);
+	r->value_bytes += len;
+	if (r->value_bytes <= EVENT_RECORD_MAX)
+		good = parse(r, at, len, &value);
+	else
 		json_tokener_reset(r->tokener);
+	if (good && whole && !value && r->value_bytes <= EVENT_RECORD_MAX)
+		good = parse(r, " ", 1, &value); /* which ends a number */
+	if (!good)
+		return fail(r, s, "what json-c does not take", why);
+	if (whole) {
+		r->in_value = false;
+		r->counts.too_long += r->value_bytes > EVENT_RECORD_MAX;
 		take_value(r, value);
-		return true;
 	}
-	return fail(r, s, json_tokener_error_desc(error), why);
+	return true;
 }
 
 /* What a byte leads to at a place; the first row that fits counts. */
@@ -266,33 +322,17 @@ find_row(enum place place, char byte)
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].place == place && (rows[i].byte == byte ||
-		    (rows[i].byte == ANY && !is_space(byte))))
+		    (rows[i].byte == ANY && !scan_is_space(byte))))
 			return &rows[i];
 	return NULL;
 }
 
-/* "logs": [ is not a member like others: its items are the records. */
-static bool
-begins_logs(const struct event_reader *r, char byte)
+static void
+take_step(struct event_reader *r, const struct row *row)
 {
-	return r->place == AT_MEMBER && byte == '[' &&
-	    strcmp(r->key, "logs") == 0;
-}
-
-static bool
-take_byte(struct event_reader *r, struct span *s, struct buf *why)
-{
-	const struct row *row = find_row(r->place, *s->at);
-
-	if (!row && is_space(*s->at)) {
-		s->at++;
-		return true;
-	}
-	if (!row)
-		return fail(r, s, "an unexpected character", why);
 	switch (row->step) {
 	case STEP_VALUE:
-		return read_value(r, s, why);
+		break;
 	case STEP_MOVE:
 		r->place = row->next;
 		break;
@@ -307,22 +347,42 @@ take_byte(struct event_reader *r, struct span *s, struct buf *why)
 		end_of_line_object(r);
 		break;
 	}
-	s->at++;
-	return true;
+}
+
+/* "logs": [ is not a member like others: its items are the records. */
+static bool
+begins_logs(const struct event_reader *r, char byte)
+{
+	return r->place == AT_MEMBER && byte == '[' &&
+	    strcmp(r->key, "logs") == 0;
+}
+
+static void
+begin_logs(struct event_reader *r)
+{
+	r->wrapped = true;
+	r->place = AT_FIRST_ITEM;
 }
 
 static bool
-take_next(struct event_reader *r, struct span *s, struct buf *why)
+take_byte(struct event_reader *r, struct span *s, struct buf *why)
 {
-	if (r->in_value)
+	const struct row *row = find_row(r->place, *s->at);
+	bool logs = begins_logs(r, *s->at);
+	const char *reason;
+
+	if (row && row->step == STEP_VALUE && !logs)
 		return read_value(r, s, why);
-	if (begins_logs(r, *s->at)) {
-		r->wrapped = true;
-		r->place = AT_FIRST_ITEM;
-		s->at++;
-		return true;
-	}
-	return take_byte(r, s, why);
+	if (scan_bytes(&r->scan, s->at, 1, &reason) == 0)
+		return fail(r, s, reason, why);
+	if (!row && !scan_is_space(*s->at))
+		return fail(r, s, "an unexpected character", why);
+	s->at++;
+	if (logs)
+		begin_logs(r);
+	else if (row)
+		take_step(r, row);
+	return true;
 }
 
 /* -------------------------------------------------------- the reader */
@@ -336,7 +396,7 @@ event_reader_new(event_keep *keep, void *context, struct event_list *list)
 	r->keep = keep;
 	r->context = context;
 	r->list = list;
-	r->tokener = json_tokener_new_ex(SCAN_DEPTH_MAX + 1);
+	r->tokener = json_tokener_new_ex(SCAN_DEPTH_MAX);
 	if (!r->tokener)
 		mem_exhausted();
 	return r;
@@ -346,16 +406,11 @@ bool
 event_reader_feed(struct event_reader *r, const char *bytes, size_t len,
     struct buf *why)
 {
-	const char *reason = NULL;
-	size_t good = scan_bytes(&r->scan, bytes, len, &reason);
-	struct span s = { bytes, bytes, bytes + good };
+	struct span s = { bytes, bytes, bytes + len };
 
-	/* What comes before the fault may have an earlier one for us. */
 	while (s.at < s.end)
-		if (!take_next(r, &s, why))
+		if (!(r->in_value ? read_value : take_byte)(r, &s, why))
 			return false;
-	if (good < len)
-		return fail(r, &s, reason, why);
 	r->offset += len;
 	return true;
 }
@@ -376,7 +431,10 @@ event_reader_end(struct event_reader *r, struct buf *why)
 	if (r->counts.records > 0 &&
 	    r->counts.unusable == r->counts.records) {
 		buf_addf(why, "no record in the body has a data.type (records: "
-		    "%lu)", r->counts.records);
+		    "%lu", r->counts.records);
+		if (r->counts.too_long > 0)
+			buf_addf(why, ", too long: %lu", r->counts.too_long);
+		buf_addc(why, ')');
 		return false;
 	}
 	return true;

@@ -11,10 +11,12 @@
  *	{"logs": [record, ...]}		JSON Object
  *
  * The body is read as it arrives, record by record: memory grows with the
- * events kept and the longest record, not with the body. What is not
+ * events kept and the longest record, not with the body; a record of more
+ * than EVENT_RECORD_MAX bytes is counted and passed over. What is not
  * strict JSON (RFC 8259) in UTF-8 is refused as a whole; a lone surrogate
  * escape, which its grammar allows, becomes U+FFFD. Of members of the same
- * name the last counts; json-c ends a name at "\u0000", and so do we.
+ * name the last counts, but every "logs" is read; json-c ends a name at
+ * "\u0000", and so do we.
  */
 #ifndef READER_H
 #define READER_H
@@ -24,6 +26,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+
+#define EVENT_RECORD_MAX 262144	/* Auth0's have 400 to 4,000 bytes */
 
 /* A record while it is read. */
 struct record;
@@ -35,13 +39,14 @@ struct record;
  */
 const char *record_field(const void *record, const char *name);
 
-/* Whether the record, whose type is given, is to be kept. */
-typedef bool event_keep(void *context, const char *type,
+/* Whether the record of this type and id (NULL: none) is to be kept. */
+typedef bool event_keep(void *context, const char *type, const char *log_id,
     const struct record *record);
 
 struct event_counts {
 	unsigned long records;	/* all that the body held */
-	unsigned long unusable;	/* those without a type */
+	unsigned long unusable;	/* those without a type, or too long */
+	unsigned long too_long;
 	unsigned long kept;
 };
 

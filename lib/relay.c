@@ -150,10 +150,10 @@ log_event(enum log_level level, const char *log_id, const char *type,
 }
 
 static bool
-keep(void *context, const char *type, const struct record *record)
+keep(void *context, const char *type, const char *log_id,
+    const struct record *record)
 {
 	const struct config *c = context;
-	const char *log_id = record_field(record, "log_id");
 	bool kept = filter_keeps(c->filter, type, record_field, record);
 
 	if (!kept && log_wants(LEVEL_DEBUG))
@@ -436,6 +436,8 @@ log_request(const struct handling *h)
 	log_num(&line, "bytes", (long long)h->bytes);
 	log_num(&line, "records", (long long)h->counts.records);
 	log_num(&line, "unusable", (long long)h->counts.unusable);
+	if (h->counts.too_long > 0)
+		log_num(&line, "too_long", (long long)h->counts.too_long);
 	log_num(&line, "kept", (long long)h->counts.kept);
 	if (answer->status >= 400 && answer->body.len > 0) {
 		buf_add(&reason, answer->body.data, answer->body.len - 1);

@@ -10,8 +10,8 @@
 /* Takes the byte; NULL, or why it cannot stand here. */
 typedef const char *place_reader(struct scan *s, char c);
 
-static bool
-is_space(char c)
+bool
+scan_is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
@@ -193,18 +193,37 @@ static const struct {
 
 static const char *scan_byte(struct scan *s, char c);
 
-/* A number ends before the byte that is not part of it. */
-static const char *
-read_number(struct scan *s, char c)
+/* The place that c leads to within a number; SCAN_PLACES for none. */
+static enum scan_place
+next_in_number(const struct scan *s, char c)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(number_rows) / sizeof(number_rows[0]); i++)
 		if (number_rows[i].from == s->place &&
 		    is_one_of(c, number_rows[i].signs))
-			return move(s, number_rows[i].to);
-	if (s->place != SCAN_ZERO && s->place != SCAN_INTEGER &&
-	    s->place != SCAN_FRACTION && s->place != SCAN_EXPONENT)
+			return number_rows[i].to;
+	return SCAN_PLACES;
+}
+
+/* A number ends before the byte that is not part of it. */
+static bool
+ends_number(const struct scan *s, char c)
+{
+	bool complete = s->place == SCAN_ZERO || s->place == SCAN_INTEGER ||
+	    s->place == SCAN_FRACTION || s->place == SCAN_EXPONENT;
+
+	return complete && next_in_number(s, c) == SCAN_PLACES;
+}
+
+static const char *
+read_number(struct scan *s, char c)
+{
+	enum scan_place next = next_in_number(s, c);
+
+	if (next != SCAN_PLACES)
+		return move(s, next);
+	if (!ends_number(s, c))
 		return UNEXPECTED;
 	end_value(s);
 	return scan_byte(s, c);
@@ -242,10 +261,10 @@ scan_byte(struct scan *s, char c)
 	bool started = s->started;
 
 	s->started = true;
-	if (places[s->place].takes_space && is_space(c))
+	if (places[s->place].takes_space && scan_is_space(c))
 		return NULL;
 	if ((unsigned char)c < 0x20 &&
-	    (s->place == SCAN_STRING || !is_space(c)))
+	    (s->place == SCAN_STRING || !scan_is_space(c)))
 		return "a control byte";
 	if (!started && c == '\xEF')
 		return "a byte order mark";
@@ -261,6 +280,29 @@ scan_bytes(struct scan *s, const char *bytes, size_t len, const char **why)
 		*why = scan_byte(s, bytes[i]);
 		if (*why)
 			break;
+	}
+	return i;
+}
+
+size_t
+scan_value(struct scan *s, unsigned depth, const char *bytes, size_t len,
+    bool *whole, const char **why)
+{
+	size_t i;
+
+	*why = NULL;
+	*whole = false;
+	for (i = 0; i < len && !*whole; i++) {
+		if (s->depth == depth && ends_number(s, bytes[i])) {
+			end_value(s);
+			*whole = true;
+			break;
+		}
+		*why = scan_byte(s, bytes[i]);
+		if (*why)
+			break;
+		*whole = s->depth == depth &&
+		    (s->place == SCAN_AFTER || s->place == SCAN_COLON);
 	}
 	return i;
 }

@@ -61,4 +61,15 @@ struct scan {
 size_t scan_bytes(struct scan *s, const char *bytes, size_t len,
     const char **why);
 
+/*
+ * Reads on in the one value, or name of a member, that was begun at this
+ * depth, and no further than its end: *whole tells whether that was
+ * reached. Returns as scan_bytes does; *why is NULL when all is good.
+ */
+size_t scan_value(struct scan *s, unsigned depth, const char *bytes,
+    size_t len, bool *whole, const char **why);
+
+/* White space between values. */
+bool scan_is_space(char c);
+
 #endif

@@ -24,8 +24,10 @@
 /* ------------------------------------------------------------ reading */
 
 static bool
-keep_all(void *context, const char *type, const struct record *record)
+keep_all(void *context, const char *type, const char *log_id,
+    const struct record *record)
 {
+	(void)log_id;
 	(void)context;
 	(void)type;
 	(void)record;
@@ -33,14 +35,17 @@ keep_all(void *context, const char *type, const struct record *record)
 }
 
 static bool
-keep_none(void *context, const char *type, const struct record *record)
+keep_none(void *context, const char *type, const char *log_id,
+    const struct record *record)
 {
-	return !keep_all(context, type, record);
+	return !keep_all(context, type, log_id, record);
 }
 
 static bool
-keep_filtered(void *context, const char *type, const struct record *record)
+keep_filtered(void *context, const char *type, const char *log_id,
+    const struct record *record)
 {
+	(void)log_id;
 	return filter_keeps(context, type, record_field, record);
 }
 
@@ -741,7 +746,8 @@ test_fields(void)
 
 /* What record_field says of the record at hand. */
 static bool
-note_fields(void *context, const char *type, const struct record *record)
+note_fields(void *context, const char *type, const char *log_id,
+    const struct record *record)
 {
 	static const char *const names[] = {
 		"text", "type", "empty", "null", "number", "object", "absent",
@@ -750,6 +756,7 @@ note_fields(void *context, const char *type, const struct record *record)
 	const char *value;
 	size_t i;
 
+	(void)log_id;
 	buf_addf(context, "%s:", type);
 	for (i = 0; i < ROWS(names); i++) {
 		value = record_field(record, names[i]);
