@@ -24,7 +24,7 @@ struct verb {
 	enum exit_status (*run)(const struct config *c, char **arguments,
 	    bool json);
 	bool needs_config;	/* a bad configuration stops it */
-	bool needs_destination;
+	bool posts;		/* needs a webhook */
 };
 
 /* Prints each line of text behind a label. */
@@ -51,9 +51,7 @@ run_check(const struct config *ignored, char **arguments, bool json)
 	(void)ignored;
 	(void)arguments;
 	(void)json;
-	good = config_load(&c, &problems);
-	if (good && !c.webhook_url)
-		buf_adds(&problems, CONFIG_NO_DESTINATION "\n");
+	good = config_load_to_post(&c, &problems);
 	config_files(&c, &text);
 	print_lines(stdout, "file", &text);
 	buf_clear(&text);
@@ -62,7 +60,6 @@ run_check(const struct config *ignored, char **arguments, bool json)
 	config_doubts(&c, &doubts);
 	print_lines(stdout, "warning", &doubts);
 	print_lines(stdout, "error", &problems);
-	good = problems.len == 0;
 	if (good && doubts.len == 0)
 		puts("all is well");
 	config_release(&c);
@@ -213,7 +210,7 @@ static const struct verb verbs[] = {
 		.help = "send a test message and print Slack's answer",
 		.run = run_send,
 		.needs_config = true,
-		.needs_destination = true,
+		.posts = true,
 	}, {
 		.name = "try",
 		.arguments = "[--json] FILE|-",
@@ -281,11 +278,8 @@ run(const struct verb *verb, char **arguments, bool json)
 
 	if (!verb->needs_config)
 		return verb->run(NULL, arguments, json);
-	good = config_load(&c, &problems);
-	if (good && verb->needs_destination && !c.webhook_url) {
-		buf_adds(&problems, CONFIG_NO_DESTINATION "\n");
-		good = false;
-	}
+	good = (verb->posts ? config_load_to_post : config_load)(&c,
+	    &problems);
 	print_lines(stderr, "log-stream-ctl", &problems);
 	if (good)
 		status = verb->run(&c, arguments, json);

@@ -7,6 +7,8 @@
  */
 #include "gateway.h"
 
+#include "clock.h"
+
 #include <errno.h>
 #include <fcgiapp.h>
 #include <fcntl.h>
@@ -55,15 +57,6 @@ variable(const struct variables *v, const char *name)
 
 	value = v->fastcgi ? FCGX_GetParam(name, v->fastcgi) : getenv(name);
 	return value && *value ? value : NULL;
-}
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* ----------------------------------------------------------- signals */
@@ -180,7 +173,8 @@ read_cgi(struct body *body, char *bytes, size_t size, size_t *len,
     struct buf *why)
 {
 	struct pollfd input = { STDIN_FILENO, POLLIN, 0 };
-	bool complete = body->received == body->announced;
+	bool complete = body->fault || (body->announced >= 0 &&
+	    body->received >= body->announced);
 	ssize_t n;
 
 	n = poll(&input, 1, complete ? CGI_EOF_MS : SILENCE_MS);
@@ -229,7 +223,7 @@ body_fill(struct body *body, char *bytes, size_t size, size_t *len,
 	enum body_state state;
 
 	*len = 0;
-	if (now_ms() > body->deadline_ms)
+	if (clock_ms() > body->deadline_ms)
 		return bad(body, why, "took too long");
 	state = body->stream ? read_fastcgi(body, bytes, size, len, why) :
 	    read_cgi(body, bytes, size, len, why);
@@ -347,7 +341,7 @@ handle(const struct variables *v, struct body *body,
 	struct answer answer = { 0 };
 
 	read_length(body, variable(v, "CONTENT_LENGTH"));
-	body->deadline_ms = now_ms() + BODY_MS;
+	body->deadline_ms = clock_ms() + BODY_MS;
 	request.method = variable(v, "REQUEST_METHOD");
 	request.authorization = variable(v, "HTTP_AUTHORIZATION");
 	if (!request.method || strcmp(request.method, "POST") != 0)
@@ -529,11 +523,11 @@ static void
 hang_up(int fd)
 {
 	struct pollfd peer = { fd, POLLIN, 0 };
-	int64_t left, end = now_ms() + HANG_UP_MS;
+	int64_t left, end = clock_ms() + HANG_UP_MS;
 	char rest[4096];
 
 	shutdown(fd, SHUT_WR);
-	while ((left = end - now_ms()) > 0 && poll(&peer, 1, (int)left) > 0)
+	while ((left = end - clock_ms()) > 0 && poll(&peer, 1, (int)left) > 0)
 		if (read(fd, rest, sizeof(rest)) <= 0)
 			break;
 	close(fd);

@@ -28,7 +28,7 @@ remember(struct config *c, const char *path)
 	    (c->stamp_count + 1) * sizeof(*c->stamps));
 	stamp = &c->stamps[c->stamp_count++];
 	stamp->path = mem_dup(path);
-	stamp->exists = stat(path, &stamp->stat) == 0;
+	stamp->error = stat(path, &stamp->stat) == 0 ? 0 : errno;
 }
 
 static bool
@@ -47,12 +47,12 @@ config_changed(const struct config *c)
 {
 	struct stat now;
 	size_t i;
-	bool exists;
+	int error;
 
 	for (i = 0; i < c->stamp_count; i++) {
-		exists = stat(c->stamps[i].path, &now) == 0;
-		if (exists != c->stamps[i].exists ||
-		    (exists && !same_file(&now, &c->stamps[i].stat)))
+		error = stat(c->stamps[i].path, &now) == 0 ? 0 : errno;
+		if (error != c->stamps[i].error ||
+		    (!error && !same_file(&now, &c->stamps[i].stat)))
 			return true;
 	}
 	return false;
@@ -97,13 +97,13 @@ find_value(struct source *source, const char *name)
 	size_t i, len;
 
 	for (i = 0; i < CONFIG_KEYS; i++) {
-		len = strlen(keys[i].name);
+		len = strlen(config_keys[i].name);
 		rest = name + len;
-		if (strncmp(keys[i].name, name, len) != 0)
+		if (strncmp(config_keys[i].name, name, len) != 0)
 			continue;
 		if (!*rest)
 			return &source->settings[i].direct;
-		if (keys[i].secret && strcmp(rest, "_FILE") == 0)
+		if (config_keys[i].secret && strcmp(rest, "_FILE") == 0)
 			return &source->settings[i].from_file;
 	}
 	return NULL;
@@ -136,17 +136,20 @@ held_secret(const struct source *file)
 	size_t i;
 
 	for (i = 0; i < CONFIG_KEYS; i++)
-		if (keys[i].secret && file->settings[i].direct.text)
-			return keys[i].name;
+		if (config_keys[i].secret && file->settings[i].direct.text)
+			return config_keys[i].name;
 	return NULL;
 }
 
 static void
 check_mode(const char *path, const char *key, struct buf *problems)
 {
-	if (key && envfile_is_open_to_all(path))
+	if (envfile_all_may_write(path))
+		buf_addf(problems, "%s: every user of this machine may write "
+		    "to it: run chmod o-w on it\n", path);
+	if (key && envfile_all_may_read(path))
 		buf_addf(problems, "%s: every user of this machine may read "
-		    "it, and it holds %s: run chmod o-rw on it\n", path, key);
+		    "it, and it holds %s: run chmod o-r on it\n", path, key);
 }
 
 static void
@@ -184,11 +187,12 @@ read_environment(struct source *environment)
 	size_t i;
 
 	for (i = 0; i < CONFIG_KEYS; i++) {
-		take_variable(&environment->settings[i].direct, keys[i].name);
-		if (!keys[i].secret)
+		take_variable(&environment->settings[i].direct,
+		    config_keys[i].name);
+		if (!config_keys[i].secret)
 			continue;
 		buf_clear(&name);
-		buf_addf(&name, "%s_FILE", keys[i].name);
+		buf_addf(&name, "%s_FILE", config_keys[i].name);
 		take_variable(&environment->settings[i].from_file,
 		    buf_text(&name));
 	}
@@ -206,6 +210,12 @@ home_path_dup(void)
 	if (owner && owner->pw_dir)
 		buf_addf(&path, "%s/.config/" NAME, owner->pw_dir);
 	return buf_detach(&path);
+}
+
+static bool
+is_absence(int error)
+{
+	return error == ENOENT || error == ENOTDIR;
 }
 
 /* Remembers each place looked at, so that a file put there counts later. */
@@ -227,7 +237,7 @@ find_path_dup(struct config *c)
 		if (!*places[i])
 			continue;
 		/* One that cannot be read is an error, not a miss. */
-		if (access(places[i], F_OK) == 0 || errno != ENOENT)
+		if (access(places[i], F_OK) == 0 || !is_absence(errno))
 			found = mem_dup(places[i]);
 		else
 			remember(c, places[i]);
@@ -248,17 +258,17 @@ secret_dup(struct config *c, size_t i, const struct config_value *from_file,
 
 	if (!*from_file->text) {
 		buf_addf(problems, "%s: %s_FILE: it is empty: give it a value "
-		    "or remove it\n", from_file->origin, keys[i].name);
+		    "or remove it\n", from_file->origin, config_keys[i].name);
 		return NULL;
 	}
 	remember(c, from_file->text);
 	if (envfile_slurp(from_file->text, &text, &why)) {
-		check_mode(from_file->text, keys[i].name, problems);
+		check_mode(from_file->text, config_keys[i].name, problems);
 		secret = buf_detach(&text);
-		secret[strcspn(secret, keys[i].many ? "" : "\r\n")] = '\0';
+		secret[strcspn(secret, config_keys[i].many ? "" : "\r\n")] = '\0';
 	} else {
 		buf_addf(problems, "%s: %s_FILE: %s\n", from_file->origin,
-		    keys[i].name, buf_text(&why));
+		    config_keys[i].name, buf_text(&why));
 	}
 	buf_release(&text);
 	buf_release(&why);
@@ -296,16 +306,16 @@ take_value(struct config *c, size_t i, const struct source *source,
 		return false;
 	if (direct->text && from_file->text) {
 		buf_addf(problems, "%s: %s and %s_FILE are both set: keep "
-		    "one\n", from_file->origin, keys[i].name, keys[i].name);
+		    "one\n", from_file->origin, config_keys[i].name, config_keys[i].name);
 	} else if (direct->text) {
 		value->text = mem_dup(direct->text);
 		value->origin = mem_dup(direct->origin);
 	} else {
 		take_secret_file(c, i, from_file, problems);
 	}
-	if (keys[i].secret && value->text && !*value->text)
+	if (config_keys[i].secret && value->text && !*value->text)
 		buf_addf(problems, "%s: %s: it is empty: give it a value or "
-		    "remove it\n", value->origin, keys[i].name);
+		    "remove it\n", value->origin, config_keys[i].name);
 	return true;
 }
 
@@ -317,13 +327,13 @@ use_value(struct config *c, size_t i, struct buf *problems)
 	bool good = false;
 
 	if (value->text && *value->text) {
-		good = keys[i].read(c, &keys[i], value->text, &why);
+		good = config_keys[i].read(c, &config_keys[i], value->text, &why);
 		if (!good)
 			buf_addf(problems, "%s: %s: %s\n", value->origin,
-			    keys[i].name, buf_text(&why));
+			    config_keys[i].name, buf_text(&why));
 	}
-	if (!good && keys[i].fallback)
-		keys[i].read(c, &keys[i], keys[i].fallback, &why);
+	if (!good && config_keys[i].fallback)
+		config_keys[i].read(c, &config_keys[i], config_keys[i].fallback, &why);
 	buf_release(&why);
 }
 
@@ -346,6 +356,17 @@ config_load(struct config *c, struct buf *problems)
 	source_release(&file);
 	source_release(&environment);
 	return problems->len == before;
+}
+
+bool
+config_load_to_post(struct config *c, struct buf *problems)
+{
+	if (!config_load(c, problems))
+		return false;
+	if (!c->webhook_url)
+		buf_adds(problems, "SLACK_WEBHOOK_URL is not set: give it the "
+		    "address of a Slack incoming webhook\n");
+	return c->webhook_url != NULL;
 }
 
 void
@@ -387,11 +408,11 @@ add_masked(const struct config *c, size_t i, struct buf *out)
 	size_t len;
 	unsigned count, shortest;
 
-	if (keys[i].many && c->tokens) {
+	if (config_keys[i].many && c->tokens) {
 		count = token_count(c->tokens, &shortest);
 		buf_addf(out, "******** (%u token%s)", count,
 		    count == 1 ? "" : "s");
-	} else if (c->webhook_url && !keys[i].many) {
+	} else if (c->webhook_url && !config_keys[i].many) {
 		host = url_host(c->webhook_url, &len);
 		buf_addf(out, "%.*s/********",
 		    (int)(host + len - c->webhook_url), c->webhook_url);
@@ -406,8 +427,8 @@ add_value(const struct config *c, size_t i, struct buf *out)
 	const char *text = c->values[i].text;
 
 	if (!text || !*text)
-		buf_adds(out, keys[i].fallback ? keys[i].fallback : "");
-	else if (keys[i].secret)
+		buf_adds(out, config_keys[i].fallback ? config_keys[i].fallback : "");
+	else if (config_keys[i].secret)
 		add_masked(c, i, out);
 	else
 		log_escape(out, text, strlen(text));
@@ -421,11 +442,11 @@ config_describe(const struct config *c, struct buf *out)
 
 	for (i = 0; i < CONFIG_KEYS; i++) {
 		text = c->values[i].text;
-		buf_addf(out, "# %s\n%s=", keys[i].help, keys[i].name);
+		buf_addf(out, "# %s\n%s=", config_keys[i].help, config_keys[i].name);
 		add_value(c, i, out);
 		buf_adds(out, "    (");
 		buf_adds(out, text && *text ? c->values[i].origin :
-		    keys[i].fallback ? "default" : "not set");
+		    config_keys[i].fallback ? "default" : "not set");
 		buf_adds(out, ")\n");
 	}
 }
@@ -479,7 +500,10 @@ config_files(const struct config *c, struct buf *out)
 
 	for (i = 0; i < c->stamp_count; i++) {
 		log_escape(out, c->stamps[i].path, strlen(c->stamps[i].path));
-		buf_adds(out, c->stamps[i].exists ? "" : " (not there)");
+		if (is_absence(c->stamps[i].error))
+			buf_adds(out, " (not there)");
+		else if (c->stamps[i].error)
+			buf_addf(out, " (%s)", strerror(c->stamps[i].error));
 		buf_addc(out, '\n');
 	}
 }

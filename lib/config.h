@@ -32,7 +32,7 @@ struct config_value {
 /* A file that was looked for, as it was then. */
 struct config_stamp {
 	char *path;
-	bool exists;
+	int error;		/* errno of looking for it; 0: it is there */
 	struct stat stat;
 };
 
@@ -62,10 +62,8 @@ struct config {
  */
 bool config_load(struct config *c, struct buf *problems);
 
-/* The text for *problems when a destination is needed and none is given. */
-#define CONFIG_NO_DESTINATION \
-	"SLACK_WEBHOOK_URL is not set: give it the address of a Slack " \
-	"incoming webhook"
+/* The same for a program that posts: that there is no webhook is wrong. */
+bool config_load_to_post(struct config *c, struct buf *problems);
 
 /* Whether a file that config_load read or looked for is another now. */
 bool config_changed(const struct config *c);

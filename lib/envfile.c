@@ -61,13 +61,24 @@ envfile_slurp(const char *path, struct buf *text, struct buf *why)
 	return !reason;
 }
 
-bool
-envfile_is_open_to_all(const char *path)
+static bool
+has_mode(const char *path, mode_t bit)
 {
 	struct stat info;
 
-	return stat(path, &info) == 0 &&
-	    (info.st_mode & (S_IROTH | S_IWOTH)) != 0;
+	return stat(path, &info) == 0 && (info.st_mode & bit) != 0;
+}
+
+bool
+envfile_all_may_read(const char *path)
+{
+	return has_mode(path, S_IROTH);
+}
+
+bool
+envfile_all_may_write(const char *path)
+{
+	return has_mode(path, S_IWOTH);
 }
 
 /* What stands in quotes; the closing one must end the line. */
@@ -101,8 +112,8 @@ read_value(const char *value, size_t len, struct buf *text, struct buf *why)
 		}
 	if (len > 0 && (value[0] == '"' || value[0] == '\''))
 		unquote(value, len, text, why);
-	else if (len > 0 && value[len - 1] == '\\')
-		buf_adds(why, "it ends in a backslash: a value is one line");
+	else if (memchr(value, '\\', len)) /* systemd would take it away */
+		buf_adds(why, "it holds a backslash: put it in single quotes");
 	else
 		buf_add(text, value, len);
 }

@@ -4,7 +4,7 @@
  * small files that hold one secret. It knows no key.
  *
  * A value may stand in single quotes, or in double ones with \ before one
- * of " \ $ `. White space around it does not count; neither do lines that
+ * of " \ $ `; a backslash has to. White space around it does not count; neither do lines that
  * are blank or begin with # or ;. A value is one line.
  */
 #ifndef ENVFILE_H
@@ -23,8 +23,9 @@
  */
 bool envfile_slurp(const char *path, struct buf *text, struct buf *why);
 
-/* Whether every user of the machine may read or write the file. */
-bool envfile_is_open_to_all(const char *path);
+/* Whether every user of the machine may read the file, or write to it. */
+bool envfile_all_may_read(const char *path);
+bool envfile_all_may_write(const char *path);
 
 /*
  * Gets one setting: name, value, and its origin, "path:line". Adds to *why

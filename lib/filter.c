@@ -37,7 +37,7 @@ slice_dup(const char *text, size_t len)
 	return copy;
 }
 
-/* field=glob, or NULL where word is not that. */
+/* field=glob; false where word is not that. */
 static bool
 read_field(struct term *term, const char *word)
 {
@@ -72,14 +72,18 @@ sets_are_closed(const char *glob)
 	return true;
 }
 
+/* Signs to which only a set gives a meaning stand in sets alone. */
 static bool
 plausible_code_glob(const char *word)
 {
-	/* Signs that only a set gives a meaning stand in sets alone. */
-	if (!strchr(word, '[') && strpbrk(word, "]-!^"))
+	const char *at = word;
+
+	if (!*word || word[strspn(word, CODE_GLOB)] != '\0' ||
+	    !sets_are_closed(word))
 		return false;
-	return *word && word[strspn(word, CODE_GLOB)] == '\0' &&
-	    sets_are_closed(word);
+	while (*(at += strcspn(at, "[]-!^")) == '[')
+		at = strchr(at + 1 + strspn(at + 1, "!^") + 1, ']') + 1;
+	return *at == '\0';
 }
 
 static bool

@@ -26,6 +26,19 @@ static const struct unit sizes[] = {
 	{ "MiB", 1048576 }, { "GiB", 1073741824 }, { NULL, 0 }
 };
 
+/* A number as people write it: in the largest unit that divides it. */
+static void
+add_amount(struct buf *out, int64_t number, const struct unit *units)
+{
+	const struct unit *unit, *best = units;
+
+	for (unit = units; unit->name; unit++)
+		if (number % unit->factor == 0 && unit->factor > best->factor)
+			best = unit;
+	buf_addf(out, "%lld%s", (long long)(number / best->factor),
+	    best->name);
+}
+
 /* The one reader of numbers: digits and a unit, from min to max. */
 static bool
 read_number(struct config *c, const struct key *key, const char *text,
@@ -47,10 +60,10 @@ read_number(struct config *c, const struct key *key, const char *text,
 	number = strtoll(text, NULL, 10);
 	if (errno != 0 || number > key->max / unit->factor ||
 	    number * unit->factor < key->min) {
-		buf_addf(why, "%s is out of range: ", text);
-		buf_addf(why, "from %lld%s to %lld%s",
-		    (long long)key->min, units->name,
-		    (long long)key->max, units->name);
+		buf_addf(why, "%s is out of range: from ", text);
+		add_amount(why, key->min, units);
+		buf_adds(why, " to ");
+		add_amount(why, key->max, units);
 		return false;
 	}
 	*(int64_t *)(void *)((char *)c + key->member) = number * unit->factor;
@@ -188,7 +201,7 @@ read_log_level(struct config *c, const struct key *key, const char *text,
 	return false;
 }
 
-const struct key keys[CONFIG_KEYS] = {
+const struct key config_keys[CONFIG_KEYS] = {
 	{
 		.name = "SLACK_WEBHOOK_URL",
 		.help = "the Slack incoming webhook that messages go to",
@@ -217,7 +230,7 @@ const struct key keys[CONFIG_KEYS] = {
 		.read = read_duration,
 		.fallback = "10s",
 		.min = 100,
-		.max = 60000,
+		.max = 25000, /* all posts of a request together */
 		.member = offsetof(struct config, slack_timeout_ms),
 	}, {
 		.name = "MAX_BODY",

@@ -28,6 +28,6 @@ struct key {
 	bool many;		/* its file may have several lines */
 };
 
-extern const struct key keys[CONFIG_KEYS];
+extern const struct key config_keys[CONFIG_KEYS];
 
 #endif

@@ -94,17 +94,6 @@ emit(enum log_level level, const char *line, size_t len)
 		write_stderr(line, len);
 }
 
-/*
- * C0, DEL and C1 drive terminals; U+2028 and U+2029 end lines for some
- * readers of logs.
- */
-static bool
-is_control(uint32_t code)
-{
-	return code < 0x20 || (code >= 0x7F && code < 0xA0) ||
-	    code == 0x2028 || code == 0x2029;
-}
-
 void
 log_escape(struct buf *out, const char *value, size_t len)
 {
@@ -114,7 +103,8 @@ log_escape(struct buf *out, const char *value, size_t len)
 
 	for (i = 0; i < len; i += n) {
 		n = utf8_next(value + i, len - i, &code);
-		plain = !is_control(code) && code != '"' && code != '\\' &&
+		plain = !utf8_is_control(code) &&
+		    !utf8_turns_direction(code) && code != '"' && code != '\\' &&
 		    !(n == 1 && code == 0xFFFD);
 		if (plain)
 			buf_add(out, value + i, n);
@@ -187,8 +177,10 @@ log_end(struct log_line *line)
 	struct buf whole = BUF_INIT;
 
 	if (log_wants(line->level)) {
-		buf_addf(&whole, "log-stream-to-slack[%ld]: %s ",
-		    (long)getpid(), levels[line->level].name);
+		if (!sink.syslog) /* which begins its lines like this */
+			buf_addf(&whole, "log-stream-to-slack[%ld]: ",
+			    (long)getpid());
+		buf_addf(&whole, "%s ", levels[line->level].name);
 		buf_add(&whole, buf_text(&line->text), line->text.len);
 		emit(line->level, whole.data, whole.len);
 	}

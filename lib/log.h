@@ -4,8 +4,9 @@
  * to whatever the program names. The only global of the library.
  *
  * Values are data: one that holds anything but letters, digits and a few
- * plain signs is put in double quotes, and in it control bytes, quotes,
- * backslashes and what is not UTF-8 appear as \xHH. A line can therefore
+ * plain signs is put in double quotes, and in it control characters, marks
+ * of text direction, quotes, backslashes and what is not UTF-8 appear as
+ * \xHH. A line can therefore
  * be neither split nor forged, and no terminal is driven by it.
  */
 #ifndef LOG_H

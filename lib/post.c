@@ -260,20 +260,14 @@ retry_after(CURL *curl)
 	return seconds;
 }
 
-/* What stopped the transfer, unless its words would show the URL's path. */
+/* libcurl's words name hosts, never the path, which is the secret. */
 static void
-judge_failure(struct post_outcome *outcome, CURLcode code, const char *detail,
-    const char *url)
+judge_failure(struct post_outcome *outcome, CURLcode code, const char *detail)
 {
-	size_t len;
-	const char *host = url_host(url, &len);
-	const char *path = host ? strchr(host + len, '/') : NULL;
-
 	memset(outcome, 0, sizeof(*outcome));
 	outcome->timed_out = code == CURLE_OPERATION_TIMEDOUT;
-	if (!*detail || (path && strlen(path) > 1 && strstr(detail, path)))
-		detail = curl_easy_strerror(code);
-	snprintf(outcome->reason, sizeof(outcome->reason), "%s", detail);
+	snprintf(outcome->reason, sizeof(outcome->reason), "%s",
+	    *detail ? detail : curl_easy_strerror(code));
 	outcome->reason[strcspn(outcome->reason, "\r\n")] = '\0';
 }
 
@@ -325,7 +319,7 @@ poster_send(struct poster *p, const char *url, const struct buf *payload,
 		post_judge(outcome, (int)status, answer_text(p),
 		    retry_after(p->curl));
 	else
-		judge_failure(outcome, code, detail, url);
+		judge_failure(outcome, code, detail);
 	curl_easy_setopt(p->curl, CURLOPT_ERRORBUFFER, NULL);
 	curl_easy_setopt(p->curl, CURLOPT_POSTFIELDS, NULL);
 	curl_easy_setopt(p->curl, CURLOPT_URL, NULL);

@@ -6,6 +6,7 @@
  */
 #include "relay.h"
 
+#include "clock.h"
 #include "token.h"
 
 #include <inttypes.h>
@@ -16,8 +17,8 @@
 #define READ_SIZE 65536
 #define RETRY_AFTER_S 30	/* when Slack says 429 and no time */
 /*
- * All posts of a request together: web servers give up at 40 s (mod_fcgid)
- * and 60 s (nginx, Apache).
+ * All posts of a request together, and the most SLACK_TIMEOUT may be: web
+ * servers give up at 40 s (mod_fcgid) and 60 s (nginx, Apache).
  */
 #define POSTS_MS 25000
 
@@ -58,14 +59,6 @@ is_ready(const struct relay *r)
 	return r->problems.len == 0;
 }
 
-/* Like config_load(), for a program that has to have a destination. */
-static void
-load(struct config *c, struct buf *problems)
-{
-	if (config_load(c, problems) && !c->webhook_url)
-		buf_adds(problems, CONFIG_NO_DESTINATION "\n");
-}
-
 static void
 use_config(struct relay *r, struct config *fresh)
 {
@@ -85,7 +78,7 @@ reload(struct relay *r)
 	struct buf problems = BUF_INIT;
 	struct config fresh;
 
-	load(&fresh, &problems);
+	config_load_to_post(&fresh, &problems);
 	if (problems.len == 0 || !is_ready(r)) {
 		use_config(r, &fresh);
 		buf_release(&r->problems);
@@ -107,7 +100,7 @@ relay_new(void)
 	struct config config;
 
 	memset(r, 0, sizeof(*r));
-	load(&config, &r->problems);
+	config_load_to_post(&config, &r->problems);
 	use_config(r, &config);
 	return r;
 }
@@ -191,18 +184,21 @@ out:
 	return result;
 }
 
+/* Unless the whole body was read, the reason is added to *why. */
 static enum reading
 read_events(const struct config *c, const struct request *request,
     struct event_list *events, struct event_counts *counts, uint64_t *bytes,
     struct buf *why)
 {
 	struct event_reader *reader;
-	enum reading result;
+	enum reading result = READ_TOO_LONG;
 
-	if (request->content_length > c->max_body)
-		return READ_TOO_LONG;
 	reader = event_reader_new(keep, (void *)(uintptr_t)c, events);
-	result = feed(reader, request, c->max_body, bytes, why);
+	if (request->content_length <= c->max_body)
+		result = feed(reader, request, c->max_body, bytes, why);
+	if (result == READ_TOO_LONG)
+		buf_addf(why, "the body is longer than MAX_BODY, %" PRId64
+		    " bytes", c->max_body);
 	*counts = *event_reader_counts(reader);
 	event_reader_free(reader);
 	event_list_sort(events);
@@ -210,15 +206,6 @@ read_events(const struct config *c, const struct request *request,
 }
 
 /* ---------------------------------------------------------- delivery */
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static struct slack_style
 style_of(const struct config *c)
@@ -254,7 +241,7 @@ post_some(struct relay *r, struct event *const *events, size_t count,
 {
 	struct slack_style style = style_of(&r->config);
 	struct buf payload = BUF_INIT;
-	int64_t began = now_ms();
+	int64_t began = clock_ms();
 	size_t taken, i;
 
 	if (!r->poster)
@@ -262,7 +249,7 @@ post_some(struct relay *r, struct event *const *events, size_t count,
 	taken = slack_message(&payload, events, count, &style);
 	poster_send(r->poster, r->config.webhook_url, &payload, timeout_ms,
 	    outcome);
-	log_message(outcome, taken, now_ms() - began);
+	log_message(outcome, taken, clock_ms() - began);
 	for (i = 0; i < taken; i++)
 		log_event(LEVEL_INFO, events[i]->log_id, events[i]->type,
 		    post_result_name(outcome->result));
@@ -298,13 +285,13 @@ answer_failure(struct answer *answer, const struct post_outcome *outcome)
 static size_t
 deliver(struct handling *h)
 {
-	int64_t end = now_ms() + POSTS_MS, left;
+	int64_t end = clock_ms() + POSTS_MS, left;
 	int64_t timeout = h->relay->config.slack_timeout_ms;
 	struct post_outcome outcome;
 	size_t done = 0;
 
 	while (done < h->events.count) {
-		left = end - now_ms();
+		left = end - clock_ms();
 		if (left <= 0) {
 			answer_say(h->answer, 504, "Slack took too long for "
 			    "all the messages of this batch");
@@ -371,22 +358,14 @@ check_token(struct handling *h)
 static bool
 check_body(struct handling *h)
 {
-	struct buf text = BUF_INIT;
+	enum reading result;
 
-	switch (read_events(&h->relay->config, h->request, &h->events,
-	    &h->counts, &h->bytes, &h->why)) {
-	case READ_WHOLE:
+	result = read_events(&h->relay->config, h->request, &h->events,
+	    &h->counts, &h->bytes, &h->why);
+	if (result == READ_WHOLE)
 		return true;
-	case READ_TOO_LONG:
-		buf_addf(&text, "the body is longer than MAX_BODY, %" PRId64
-		    " bytes", h->relay->config.max_body);
-		answer_say(h->answer, 413, buf_text(&text));
-		break;
-	case READ_BAD:
-		answer_say(h->answer, 400, buf_text(&h->why));
-		break;
-	}
-	buf_release(&text);
+	answer_say(h->answer, result == READ_TOO_LONG ? 413 : 400,
+	    buf_text(&h->why));
 	return false;
 }
 
@@ -475,13 +454,10 @@ relay_try(const struct config *c, const struct request *request, bool json,
 	struct slack_style style = style_of(c);
 	struct event_list events = { 0 };
 	enum reading result;
-	uint64_t bytes;
+	uint64_t bytes = 0;
 	size_t done;
 
 	result = read_events(c, request, &events, counts, &bytes, why);
-	if (result == READ_TOO_LONG)
-		buf_addf(why, "the body is longer than MAX_BODY, %" PRId64
-		    " bytes", c->max_body);
 	for (done = 0; result == READ_WHOLE && done < events.count;) {
 		done += (json ? slack_message : slack_preview)(out,
 		    events.events + done, events.count - done, &style);

@@ -9,23 +9,10 @@
 
 #define ELLIPSIS "\xE2\x80\xA6"
 
-/*
- * Characters that would end a line or turn the direction of text around,
- * so that a title could pretend to be two, or hide its type.
- */
 static bool
-is_space_or_control(uint32_t code)
+is_space(uint32_t code)
 {
-	return code <= 0x20 || (code >= 0x7F && code < 0xA1) ||
-	    code == 0x2028 || code == 0x2029;
-}
-
-static bool
-turns_direction(uint32_t code)
-{
-	return code == 0x061C || code == 0x200E || code == 0x200F ||
-	    (code >= 0x202A && code <= 0x202E) ||
-	    (code >= 0x2066 && code <= 0x2069);
+	return code == ' ' || code == 0xA0;
 }
 
 static size_t
@@ -43,14 +30,14 @@ slack_text_clean(struct buf *out, const char *text)
 
 	for (; len > 0; text += n, len -= n) {
 		n = utf8_next(text, len, &code);
-		if (is_space_or_control(code)) {
+		if (is_space(code) || utf8_is_control(code)) {
 			space = out->len > 0;
 			continue;
 		}
 		if (space)
 			buf_addc(out, ' ');
 		space = false;
-		if (turns_direction(code) || (n == 1 && code == 0xFFFD))
+		if (utf8_turns_direction(code) || (n == 1 && code == 0xFFFD))
 			buf_adds(out, UTF8_REPLACEMENT);
 		else
 			buf_add(out, text, n);

@@ -75,3 +75,18 @@ utf8_next(const char *text, size_t len, uint32_t *code)
 	*code = 0xFFFD;
 	return 1;
 }
+
+bool
+utf8_is_control(uint32_t code)
+{
+	return code < 0x20 || (code >= 0x7F && code < 0xA0) ||
+	    code == 0x2028 || code == 0x2029;
+}
+
+bool
+utf8_turns_direction(uint32_t code)
+{
+	return code == 0x061C || code == 0x200E || code == 0x200F ||
+	    (code >= 0x202A && code <= 0x202E) ||
+	    (code >= 0x2066 && code <= 0x2069);
+}

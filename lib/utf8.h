@@ -36,4 +36,12 @@ bool utf8_between(const struct utf8 *u);
  */
 size_t utf8_next(const char *text, size_t len, uint32_t *code);
 
+/*
+ * Characters that do what text of others must not do to a line: end it or
+ * drive a terminal (C0, DEL, C1, U+2028, U+2029), and turn the direction
+ * in which it is shown.
+ */
+bool utf8_is_control(uint32_t code);
+bool utf8_turns_direction(uint32_t code);
+
 #endif

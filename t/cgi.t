@@ -475,14 +475,14 @@ subtest 'a bad configuration is answered 503, and the log says what is wrong' =>
 			'environment: SLACK_TIMEOUT: \x2210\x22 is not a duration: write a number and '
 			. 'ms, s, min, h or d, such as 10s',
 		'too long a duration' => { SLACK_TIMEOUT => '61s' },
-			'environment: SLACK_TIMEOUT: 61s is out of range: from 100ms to 60000ms',
+			'environment: SLACK_TIMEOUT: 61s is out of range: from 100ms to 25s',
 		'a size' => { MAX_BODY => '16M' },
 			'environment: MAX_BODY: \x2216M\x22 is not a size: write a number and '
 			. 'B, kB, MB, KiB, MiB or GiB, such as 16MiB',
 		'too small a size' => { MAX_BODY => '999B' },
-			'environment: MAX_BODY: 999B is out of range: from 1000B to 1073741824B',
+			'environment: MAX_BODY: 999B is out of range: from 1kB to 1GiB',
 		'a number of 30 digits' => { MAX_BODY => '9' x 30 . 'B' },
-			'environment: MAX_BODY: ' . '9' x 30 . 'B is out of range: from 1000B to 1073741824B',
+			'environment: MAX_BODY: ' . '9' x 30 . 'B is out of range: from 1kB to 1GiB',
 		'a dashboard' => { DASHBOARD_URL => 'manage.auth0.com' },
 			'environment: DASHBOARD_URL: \x22manage.auth0.com\x22 is not a URL such as '
 			. 'https://manage.auth0.com',
@@ -543,7 +543,7 @@ subtest 'a configuration file is checked line by line' => sub {
 		'text after a quote' => "FILTER='f' s\n",
 			"$in:1: FILTER: there is text after the closing quote",
 		'a value that goes on' => "FILTER=f \\\n s\n",
-			"$in:1: FILTER: it ends in a backslash: a value is one line; "
+			"$in:1: FILTER: it holds a backslash: put it in single quotes; "
 			. "$in:2: the line is not KEY=value",
 		'a control character' => "FILTER=a\ab\n", "$in:1: FILTER: it holds a control character",
 		'a NUL byte' => "FILTER=f\0\n", "$in: cannot be read: it holds a NUL byte",
@@ -571,14 +571,14 @@ subtest 'a file with a secret that everybody may read is refused' => sub {
 	my %file = (LOG_STREAM_CONFIG => $in, SLACK_WEBHOOK_URL => undef);
 	my $open = sub ($name, $key) {
 		return "503; $name: every user of this machine may read it, and it holds $key: "
-			. 'run chmod o-rw on it';
+			. 'run chmod o-r on it';
 	};
 	spew($in, "SLACK_WEBHOOK_URL=$env{SLACK_WEBHOOK_URL}\n", 0604);
 	is complaint(door(env => \%file, body => $seed)), $open->($in, 'SLACK_WEBHOOK_URL'),
 		'readable';
 	chmod 0602, $in;
-	is complaint(door(env => \%file, body => $seed)), $open->($in, 'SLACK_WEBHOOK_URL'),
-		'writable';
+	is complaint(door(env => \%file, body => $seed)),
+		"503; $in: every user of this machine may write to it: run chmod o-w on it", 'writable';
 	chmod 0640, $in;
 	is told(door(env => \%file, body => $seed)), '200 ok', 'the group may';
 	spew($in, "FILTER=f\n", 0644);

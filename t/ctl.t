@@ -100,7 +100,7 @@ subtest 'check finds an error, names its place and ends with 1' => sub {
 	my $open = tool({ LOG_STREAM_CONFIG => $file, SLACK_WEBHOOK_URL => undef }, 'check');
 	is $open->{exit}, 1, 'a file that everybody may read';
 	is_deeply lines($open, 'error'), [ "$file: every user of this machine may read it, and it holds "
-		. 'SLACK_WEBHOOK_URL: run chmod o-rw on it' ], 'it says so';
+		. 'SLACK_WEBHOOK_URL: run chmod o-r on it' ], 'it says so';
 
 	my $gone = tool({ LOG_STREAM_CONFIG => '/nowhere/conf' }, 'check');
 	is $gone->{exit}, 1, 'a file that is not there';

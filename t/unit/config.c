@@ -330,8 +330,8 @@ struct number {
 };
 
 static const struct number durations[] = {
-	{ "100ms", 100 }, { "101ms", 101 }, { "1s", 1000 }, { "60s", 60000 },
-	{ "1min", 60000 }, { "60000ms", 60000 }, { "0010s", 10000 },
+	{ "100ms", 100 }, { "101ms", 101 }, { "1s", 1000 }, { "25s", 25000 },
+	{ "25000ms", 25000 }, { "0010s", 10000 },
 	{ "99ms", -1 }, { "0s", -1 }, { "0min", -1 }, { "60001ms", -1 },
 	{ "61s", -1 }, { "2min", -1 }, { "1h", -1 }, { "1d", -1 },
 	{ "9223372036854775807ms", -1 }, { "9223372036854775808ms", -1 },
@@ -571,7 +571,7 @@ static const struct {
 	{ "a tab in a value", "SHOW=ip\tuser\n",
 	    ".env:1: SHOW: it holds a control character\n" },
 	{ "a value that goes on", "FILTER=f \\\n",
-	    ".env:1: FILTER: it ends in a backslash: a value is one line\n" },
+	    ".env:1: FILTER: it holds a backslash: put it in single quotes\n" },
 	{ "an empty secret", "AUTH0_LOG_STREAM_TOKEN=\n",
 	    ".env:1: AUTH0_LOG_STREAM_TOKEN: it is empty: give it a value or "
 	    "remove it\n" },
@@ -727,46 +727,54 @@ test_secret_problems(void)
 
 /* ---------------------------------------------------------------- modes */
 
+/* What is said of a file of that mode that holds a secret. */
+static const char *
+mode_problems(const char *file, mode_t mode, const char *key)
+{
+	static char text[400];
+
+	snprintf(text, sizeof(text), "%s%s%s%s%s%s%s",
+	    mode & 02 ? file : "", mode & 02 ? ": every user of this machine "
+	    "may write to it: run chmod o-w on it\n" : "",
+	    mode & 04 ? file : "", mode & 04 ? ": every user of this machine "
+	    "may read it, and it holds " : "", mode & 04 ? key : "",
+	    mode & 04 ? ": run chmod o-r on it" : "", mode & 04 ? "\n" : "");
+	return text;
+}
+
 static void
 test_modes(void)
 {
-	static const struct {
-		mode_t mode;
-		bool good;
-	} modes[] = {
-		{ 0600, true }, { 0400, true }, { 0640, true },
-		{ 0660, true }, { 0644, false }, { 0604, false },
-		{ 0602, false }, { 0666, false },
+	static const mode_t modes[] = {
+		0600, 0400, 0640, 0660, 0644, 0604, 0602, 0666,
 	};
 	size_t i;
 
 	for (i = 0; i < ROWS(modes); i++) {
 		start_over("SLACK_WEBHOOK_URL=" HOOK "\n");
-		chmod(".env", modes[i].mode);
-		is_str(problems(), modes[i].good ? "" : ".env: every user of "
-		    "this machine may read it, and it holds "
-		    "SLACK_WEBHOOK_URL: run chmod o-rw on it\n",
-		    "a file with a webhook of mode %03o is %s",
-		    (unsigned)modes[i].mode, modes[i].good ? "taken" :
-		    "refused");
+		chmod(".env", modes[i]);
+		is_str(problems(), mode_problems(".env", modes[i],
+		    "SLACK_WEBHOOK_URL"), "a file with a webhook of mode "
+		    "%03o", (unsigned)modes[i]);
 		start_over("AUTH0_LOG_STREAM_TOKEN_FILE=secret\n");
 		write_text("secret", TOKEN);
-		chmod("secret", modes[i].mode);
-		is_str(problems(), modes[i].good ? "" : "secret: every user "
-		    "of this machine may read it, and it holds "
-		    "AUTH0_LOG_STREAM_TOKEN: run chmod o-rw on it\n",
-		    "so is a file with a token");
+		chmod("secret", modes[i]);
+		is_str(problems(), mode_problems("secret", modes[i],
+		    "AUTH0_LOG_STREAM_TOKEN"), "a file with a token");
 	}
 	start_over("FILTER=f\nSLACK_WEBHOOK_URL_FILE=secret\n");
 	write_text("secret", HOOK);
 	chmod(".env", 0644);
 	is_str(problems(), "", "a file without a secret may be read by all");
+	chmod(".env", 0646);
+	is_str(problems(), ".env: every user of this machine may write to it: "
+	    "run chmod o-w on it\n", "but not written to");
 	start_over("AUTH0_LOG_STREAM_TOKEN=" TOKEN "\n");
 	chmod(".env", 0644);
 	setenv("AUTH0_LOG_STREAM_TOKEN", TOKEN, 1);
-	is_str(problems(), ".env: every user of this machine may read it, "
-	    "and it holds AUTH0_LOG_STREAM_TOKEN: run chmod o-rw on it\n",
-	    "one with a secret may not, even when it is not the one used");
+	is_str(problems(), mode_problems(".env", 0644,
+	    "AUTH0_LOG_STREAM_TOKEN"), "one with a secret may not, even when "
+	    "it is not the one used");
 }
 
 /* ---------------------------------------------------------------- places */
@@ -1072,10 +1080,10 @@ main(void)
 	test_mixture();
 	test_short_tokens();
 	test_numbers("SLACK_TIMEOUT", durations, ROWS(durations),
-	    "from 100ms to 60000ms", "a duration: write a number and ms, s, "
+	    "from 100ms to 25s", "a duration: write a number and ms, s, "
 	    "min, h or d, such as 10s");
 	test_numbers("MAX_BODY", sizes, ROWS(sizes),
-	    "from 1000B to 1073741824B", "a size: write a number and B, kB, "
+	    "from 1kB to 1GiB", "a size: write a number and B, kB, "
 	    "MB, KiB, MiB or GiB, such as 16MiB");
 	test_values();
 	test_bad_is_whole();
