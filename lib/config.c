@@ -265,7 +265,8 @@ secret_dup(struct config *c, size_t i, const struct config_value *from_file,
 	if (envfile_slurp(from_file->text, &text, &why)) {
 		check_mode(from_file->text, config_keys[i].name, problems);
 		secret = buf_detach(&text);
-		secret[strcspn(secret, config_keys[i].many ? "" : "\r\n")] = '\0';
+		if (!config_keys[i].many)
+			secret[strcspn(secret, "\r\n")] = '\0';
 	} else {
 		buf_addf(problems, "%s: %s_FILE: %s\n", from_file->origin,
 		    config_keys[i].name, buf_text(&why));
@@ -306,7 +307,8 @@ take_value(struct config *c, size_t i, const struct source *source,
 		return false;
 	if (direct->text && from_file->text) {
 		buf_addf(problems, "%s: %s and %s_FILE are both set: keep "
-		    "one\n", from_file->origin, config_keys[i].name, config_keys[i].name);
+		    "one\n", from_file->origin, config_keys[i].name,
+		    config_keys[i].name);
 	} else if (direct->text) {
 		value->text = mem_dup(direct->text);
 		value->origin = mem_dup(direct->origin);
@@ -319,21 +321,23 @@ take_value(struct config *c, size_t i, const struct source *source,
 	return true;
 }
 
+/* Reads what was taken; the default where there is nothing good. */
 static void
 use_value(struct config *c, size_t i, struct buf *problems)
 {
 	const struct config_value *value = &c->values[i];
+	const struct key *key = &config_keys[i];
 	struct buf why = BUF_INIT;
 	bool good = false;
 
 	if (value->text && *value->text) {
-		good = config_keys[i].read(c, &config_keys[i], value->text, &why);
+		good = key->read(c, key, value->text, &why);
 		if (!good)
 			buf_addf(problems, "%s: %s: %s\n", value->origin,
-			    config_keys[i].name, buf_text(&why));
+			    key->name, buf_text(&why));
 	}
-	if (!good && config_keys[i].fallback)
-		config_keys[i].read(c, &config_keys[i], config_keys[i].fallback, &why);
+	if (!good && key->fallback)
+		key->read(c, key, key->fallback, &why);
 	buf_release(&why);
 }
 
@@ -424,10 +428,11 @@ add_masked(const struct config *c, size_t i, struct buf *out)
 static void
 add_value(const struct config *c, size_t i, struct buf *out)
 {
-	const char *text = c->values[i].text;
+	const char *text = c->values[i].text, *fallback;
 
+	fallback = config_keys[i].fallback;
 	if (!text || !*text)
-		buf_adds(out, config_keys[i].fallback ? config_keys[i].fallback : "");
+		buf_adds(out, fallback ? fallback : "");
 	else if (config_keys[i].secret)
 		add_masked(c, i, out);
 	else
@@ -437,16 +442,18 @@ add_value(const struct config *c, size_t i, struct buf *out)
 void
 config_describe(const struct config *c, struct buf *out)
 {
+	const struct key *key;
 	const char *text;
 	size_t i;
 
 	for (i = 0; i < CONFIG_KEYS; i++) {
+		key = &config_keys[i];
 		text = c->values[i].text;
-		buf_addf(out, "# %s\n%s=", config_keys[i].help, config_keys[i].name);
+		buf_addf(out, "# %s\n%s=", key->help, key->name);
 		add_value(c, i, out);
 		buf_adds(out, "    (");
 		buf_adds(out, text && *text ? c->values[i].origin :
-		    config_keys[i].fallback ? "default" : "not set");
+		    key->fallback ? "default" : "not set");
 		buf_adds(out, ")\n");
 	}
 }

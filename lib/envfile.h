@@ -4,8 +4,9 @@
  * small files that hold one secret. It knows no key.
  *
  * A value may stand in single quotes, or in double ones with \ before one
- * of " \ $ `; a backslash has to. White space around it does not count; neither do lines that
- * are blank or begin with # or ;. A value is one line.
+ * of " \ $ `; a backslash has to. White space around it does not count;
+ * neither do lines that are blank or begin with # or ;. A value is one
+ * line.
  */
 #ifndef ENVFILE_H
 #define ENVFILE_H

@@ -94,21 +94,27 @@ emit(enum log_level level, const char *line, size_t len)
 		write_stderr(line, len);
 }
 
+/* Whether a character, n bytes long, may stand as it is. */
+static bool
+is_plain(uint32_t code, size_t n)
+{
+	return !utf8_is_control(code) && !utf8_turns_direction(code) &&
+	    code != '"' && code != '\\' && !(n == 1 && code == 0xFFFD);
+}
+
 void
 log_escape(struct buf *out, const char *value, size_t len)
 {
 	size_t i, j, n;
 	uint32_t code;
-	bool plain;
 
 	for (i = 0; i < len; i += n) {
 		n = utf8_next(value + i, len - i, &code);
-		plain = !utf8_is_control(code) &&
-		    !utf8_turns_direction(code) && code != '"' && code != '\\' &&
-		    !(n == 1 && code == 0xFFFD);
-		if (plain)
+		if (is_plain(code, n)) {
 			buf_add(out, value + i, n);
-		for (j = 0; !plain && j < n; j++)
+			continue;
+		}
+		for (j = 0; j < n; j++)
 			buf_addf(out, "\\x%02x", (unsigned char)value[i + j]);
 	}
 }

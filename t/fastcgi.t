@@ -429,6 +429,17 @@ subtest 'a request in hand is finished before the program stops' => sub {
 	is scalar(posted()), 1, 'one message';
 };
 
+subtest 'a server that sent more than was read gets the answer and a regular end' => sub {
+	my $door = door(env => { SLACK_WEBHOOK_URL => $slack->url('/drip/0.2') });
+	my $socket = begun($door, $seed, length => length $seed);
+	$door->stdin($socket, '');
+	$slack->wait_for(1);
+	$door->stdin($socket, 'more');
+	is told($door->answer($socket)), '200 ok', 'the answer';
+	is sysread($socket, my $rest, 1), 0, 'the connection is closed, not reset';
+	is scalar(posted()), 1, 'one message';
+};
+
 subtest 'told to stop it leaves waiting connections to others' => sub {
 	my $door = door();
 	my $socket = begun($door, substr($seed, 0, 50), length => length $seed);
@@ -599,6 +610,12 @@ subtest 'memory does not grow with requests or with bodies' => sub {
 	my $body = '[' . join(',', ($record) x ((16777216 - 2) / (1 + length $record))) . ']';
 	is ask($door, body => $body)->{status}, 204, 'a body of 16 MiB with nothing to send';
 	cmp_ok +($door->rss_kb)[1] - $high, '<', 3000, 'is not kept in memory';
+
+	$body = '[{"data":{"type":"s"}},{"data":{"type":"f","x":[' . join(',', ('{}') x 5500000) . ']}}]';
+	my $answer = ask($door, body => $body);
+	is $answer->{status}, 204, 'one record of 16 MiB, of what json-c spends most on';
+	like $answer->{err}, qr/ records=2 unusable=1 too_long=1 kept=0 status=204$/m, 'is counted';
+	cmp_ok +($door->rss_kb)[1] - $high, '<', 120_000, 'and not kept in memory either';
 	posted();
 };
 

@@ -843,6 +843,13 @@ test_places(void)
 	ok(!strstr(files_looked_for(), ".config"), "an owner whom the user "
 	    "database does not know has no home");
 	homeless = false;
+	snprintf(path, sizeof(path), "%s", home);
+	strcpy(home, "/dev/null");
+	is_str(problems(), "", "a home that is no directory has no file");
+	ok(strstr(files_looked_for(), "/dev/null/.config/"
+	    "log-stream-to-slack.conf (not there)\n") != NULL, "and it is said "
+	    "to have none");
+	strcpy(home, path);
 	buf_release(&want);
 }
 

@@ -82,6 +82,8 @@ static const struct {
 	    "info v=\"\\xe2\\x80\\xa8\"\n" },
 	{ "a paragraph separator is escaped", "\xE2\x80\xA9",
 	    "info v=\"\\xe2\\x80\\xa9\"\n" },
+	{ "a mark that turns the direction of text is escaped",
+	    "a\xE2\x80\xAE" "b", "info v=\"a\\xe2\\x80\\xae" "b\"\n" },
 	{ "UTF-8 text is shown", "J\xC3\xBCrgen \xF0\x9F\x98\x80",
 	    "info v=\"J\xC3\xBCrgen \xF0\x9F\x98\x80\"\n" },
 	{ "U+FFFD itself is shown", "\xEF\xBF\xBD",

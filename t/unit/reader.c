@@ -874,6 +874,99 @@ test_memory(size_t row)
 	buf_release(&why);
 }
 
+/*
+ * A body with a record of so many bytes beside a small one: a text, which
+ * costs little, or empty objects, which cost json-c the most.
+ */
+static void
+add_long(struct buf *body, size_t row, size_t bytes, bool objects)
+{
+	static const struct {
+		const char *begin, *end;
+	} forms[] = {
+		{ "[", ",{\"data\":{\"type\":\"f\"}}]" },
+		{ "{\"logs\":[", ",{\"data\":{\"type\":\"f\"}}]}" },
+		{ "[{\"data\":{\"type\":\"f\"}},", "]" },
+	};
+	static const char head[] = "{\"data\":{\"type\":\"f\",\"x\":";
+	size_t end;
+
+	buf_clear(body);
+	buf_adds(body, forms[row].begin);
+	end = body->len + bytes;
+	buf_adds(body, head);
+	buf_adds(body, objects ? "[{}" : "\"");
+	while (body->len + 5 <= end - 3)
+		buf_adds(body, objects ? ",{}" : "xxx");
+	while (body->len < end - 3)
+		buf_addc(body, objects ? ' ' : 'x');
+	buf_adds(body, objects ? "]}}" : "\"}}");
+	buf_adds(body, forms[row].end);
+}
+
+static void
+test_long(size_t row, size_t bytes, bool objects, unsigned long kept)
+{
+	struct event_list list = { NULL, 0, 0 };
+	struct event_reader *reader;
+	struct buf body = BUF_INIT, why = BUF_INIT;
+	size_t at, piece = 1000;
+	bool good = true;
+
+	add_long(&body, row, bytes, objects);
+	reader = event_reader_new(keep_all, NULL, &list);
+	for (at = 0; good && at < body.len; at += piece)
+		good = event_reader_feed(reader, body.data + at,
+		    body.len - at < piece ? body.len - at : piece, &why);
+	ok(good && event_reader_end(reader, &why), "a record of %zu bytes in "
+	    "form %zu is read", bytes, row);
+	is_num((long long)list.count, (long long)kept, "%lu kept", kept);
+	is_num((long long)event_reader_counts(reader)->too_long,
+	    2 - (long long)kept, "counted when too long");
+	is_num((long long)event_reader_counts(reader)->unusable,
+	    2 - (long long)kept, "as unusable");
+	event_reader_free(reader);
+	event_list_release(&list);
+	buf_release(&body);
+	buf_release(&why);
+}
+
+static void
+test_long_records(void)
+{
+	size_t row;
+
+	for (row = 0; row < 3; row++) {
+		test_long(row, EVENT_RECORD_MAX, false, 2);
+		test_long(row, EVENT_RECORD_MAX, true, 2);
+		test_long(row, EVENT_RECORD_MAX + 1, false, 1);
+		test_long(row, EVENT_RECORD_MAX + 1, true, 1);
+		test_long(row, 20 * EVENT_RECORD_MAX, true, 1);
+	}
+}
+
+/* All that the body held was too long. */
+static void
+test_only_long(void)
+{
+	struct event_list list = { NULL, 0, 0 };
+	struct event_reader *reader = event_reader_new(keep_all, NULL, &list);
+	struct buf body = BUF_INIT, why = BUF_INIT;
+
+	buf_adds(&body, "{\"data\":{\"type\":\"f\",\"x\":\"");
+	while (body.len <= EVENT_RECORD_MAX)
+		buf_adds(&body, "xxxxxxxxxxxxxxxx");
+	buf_adds(&body, "\"}}\n");
+	ok(event_reader_feed(reader, body.data, body.len, &why) &&
+	    !event_reader_end(reader, &why), "a long line alone is refused");
+	is_str(buf_text(&why), "no record in the body has a data.type "
+	    "(records: 1, too long: 1)", "and it is said why");
+	event_reader_free(reader);
+	event_list_release(&list);
+	buf_release(&body);
+	buf_release(&why);
+}
+
 int
 main(void)
 {
@@ -893,5 +986,7 @@ main(void)
 	test_counts();
 	test_fields();
 	test_record_field();
+	test_long_records();
+	test_only_long();
 	return done_testing();
 }
