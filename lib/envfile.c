@@ -3,6 +3,7 @@
 #include "envfile.h"
 
 #include "log.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NAME_SIGNS \
-	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+#define NAME_SIGNS ASCII_ALNUM "_"
 #define BOM "\xEF\xBB\xBF" /* some editors begin a file with it */
 
 /* The reason why fd cannot be read to its end; NULL when it was. */

@@ -3,13 +3,14 @@
 #include "filter.h"
 
 #include "log.h"
+#include "utf8.h"
 
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SEPARATORS " \t,"
-#define WORD "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+#define WORD ASCII_ALNUM "_"
 #define CODE_GLOB WORD "*?[]-!^"
 
 enum term_kind { TERM_CLASS, TERM_CODE, TERM_FIELD };

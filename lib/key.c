@@ -5,6 +5,7 @@
 #include "slack.h"
 #include "token.h"
 #include "url.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -44,7 +45,7 @@ static bool
 read_number(struct config *c, const struct key *key, const char *text,
     const struct unit *units, const char *form, struct buf *why)
 {
-	size_t digits = strspn(text, "0123456789");
+	size_t digits = strspn(text, ASCII_DIGITS);
 	const struct unit *unit;
 	long long number;
 

@@ -130,9 +130,7 @@ log_quote(struct buf *out, const char *value, size_t len)
 static bool
 needs_quotes(const char *value, size_t len)
 {
-	static const char plain[] =
-	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "0123456789._-:/@+|";
+	static const char plain[] = ASCII_ALNUM "._-:/@+|";
 
 	return len == 0 || strspn(value, plain) < len;
 }

@@ -3,6 +3,7 @@
 #include "post.h"
 
 #include "url.h"
+#include "utf8.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -116,8 +117,7 @@ json_error(const char *body)
 static void
 find_word(const char *body, char *word, size_t size)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+	static const char letters[] = ASCII_ALNUM "_-";
 	bool json = *body == '{';
 	const char *begin = json ? json_error(body) : body;
 	size_t len;

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define UNEXPECTED "an unexpected character"
-#define DIGITS "0123456789"
 
 /* Takes the byte; NULL, or why it cannot stand here. */
 typedef const char *place_reader(struct scan *s, char c);
@@ -90,7 +89,7 @@ read_value(struct scan *s, char c)
 	case '0':
 		return move(s, SCAN_ZERO);
 	default:
-		return is_one_of(c, DIGITS) ? move(s, SCAN_INTEGER) :
+		return is_one_of(c, ASCII_DIGITS) ? move(s, SCAN_INTEGER) :
 		    UNEXPECTED;
 	}
 }
@@ -154,7 +153,7 @@ read_escape(struct scan *s, char c)
 static const char *
 read_hex(struct scan *s, char c)
 {
-	if (!is_one_of(c, DIGITS "abcdefABCDEF"))
+	if (!is_one_of(c, ASCII_DIGITS "abcdefABCDEF"))
 		return UNEXPECTED;
 	return --s->hex > 0 ? NULL : move(s, SCAN_STRING);
 }
@@ -176,19 +175,19 @@ static const struct {
 	enum scan_place to;
 } number_rows[] = {
 	{ SCAN_MINUS, "0", SCAN_ZERO },
-	{ SCAN_MINUS, DIGITS, SCAN_INTEGER },
+	{ SCAN_MINUS, ASCII_DIGITS, SCAN_INTEGER },
 	{ SCAN_ZERO, ".", SCAN_POINT },
 	{ SCAN_ZERO, "eE", SCAN_E },
-	{ SCAN_INTEGER, DIGITS, SCAN_INTEGER },
+	{ SCAN_INTEGER, ASCII_DIGITS, SCAN_INTEGER },
 	{ SCAN_INTEGER, ".", SCAN_POINT },
 	{ SCAN_INTEGER, "eE", SCAN_E },
-	{ SCAN_POINT, DIGITS, SCAN_FRACTION },
-	{ SCAN_FRACTION, DIGITS, SCAN_FRACTION },
+	{ SCAN_POINT, ASCII_DIGITS, SCAN_FRACTION },
+	{ SCAN_FRACTION, ASCII_DIGITS, SCAN_FRACTION },
 	{ SCAN_FRACTION, "eE", SCAN_E },
 	{ SCAN_E, "+-", SCAN_E_SIGN },
-	{ SCAN_E, DIGITS, SCAN_EXPONENT },
-	{ SCAN_E_SIGN, DIGITS, SCAN_EXPONENT },
-	{ SCAN_EXPONENT, DIGITS, SCAN_EXPONENT },
+	{ SCAN_E, ASCII_DIGITS, SCAN_EXPONENT },
+	{ SCAN_E_SIGN, ASCII_DIGITS, SCAN_EXPONENT },
+	{ SCAN_EXPONENT, ASCII_DIGITS, SCAN_EXPONENT },
 };
 
 static const char *scan_byte(struct scan *s, char c);

@@ -8,6 +8,7 @@
 
 #include "log.h"
 #include "slack_text.h"
+#include "utf8.h"
 
 #include <json-c/json.h>
 #include <stdlib.h>
@@ -54,9 +55,7 @@ struct label {
 static bool
 is_label(const struct label *label)
 {
-	static const char letters[] =
-	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "0123456789-_";
+	static const char letters[] = ASCII_ALNUM "-_";
 
 	return label->len > 0 && label->len <= LABEL_MAX &&
 	    strspn(label->text, letters) >= label->len;

@@ -98,9 +98,7 @@ slack_text_escape(struct buf *out, const char *text)
 void
 slack_text_percent(struct buf *out, const char *text, size_t len)
 {
-	static const char unreserved[] =
-	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "0123456789-._~";
+	static const char unreserved[] = ASCII_ALNUM "-._~";
 	size_t i;
 
 	for (i = 0; i < len; i++) {

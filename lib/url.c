@@ -2,17 +2,16 @@
 /* Reading URLs, strictly. It knows nothing of who connects to them. */
 #include "url.h"
 
+#include "utf8.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
-#define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-#define DIGITS "0123456789"
-
 static bool
 is_clean(const char *url)
 {
-	static const char signs[] = ALNUM "-._~:/?#[]@!$&'()*+,;=%";
+	static const char signs[] = ASCII_ALNUM "-._~:/?#[]@!$&'()*+,;=%";
 
 	return strlen(url) <= URL_MAX && url[strspn(url, signs)] == '\0';
 }
@@ -32,9 +31,9 @@ static const char *
 end_of_host(const char *host)
 {
 	if (*host != '[')
-		return host + strspn(host, ALNUM ".-");
+		return host + strspn(host, ASCII_ALNUM ".-");
 	host++;
-	host += strspn(host, DIGITS "abcdefABCDEF:.");
+	host += strspn(host, ASCII_DIGITS "abcdefABCDEF:.");
 	return *host == ']' ? host + 1 : NULL;
 }
 
@@ -48,7 +47,7 @@ url_host(const char *url, size_t *len)
 		return NULL;
 	*len = (size_t)(end - host);
 	if (*end == ':')
-		end += 1 + strspn(end + 1, DIGITS);
+		end += 1 + strspn(end + 1, ASCII_DIGITS);
 	return *end == '\0' || *end == '/' ? host : NULL;
 }
 

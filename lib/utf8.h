@@ -12,6 +12,11 @@
 
 #define UTF8_REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD */
 
+/* For strspn(3), where names and the like are made of these and more. */
+#define ASCII_DIGITS "0123456789"
+#define ASCII_ALNUM \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" ASCII_DIGITS
+
 /*
  * Where in a character a stream of bytes stands. All zero: between two
  * characters, which is also how a valid text ends (see utf8_between).

@@ -74,6 +74,16 @@ my $slow = later(sub {
 	return { %$answer, took => time - $start };
 });
 
+# A listener whose queue is full: what connects to it waits.
+my $full = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die $!;
+my @queue = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $full->sockport,
+	Blocking => 0) } 1 .. 8;
+my $unconnected = later(sub {
+	my $start = time;
+	my $answer = raw_to('http://127.0.0.1:' . $full->sockport . '/', SLACK_TIMEOUT => '20s');
+	return { %$answer, took => time - $start };
+});
+
 #
 # Slack's table of errors
 #
@@ -315,6 +325,12 @@ subtest 'http to another machine is a configuration error' => sub {
 		is $answer->{status}, 503, $url;
 		like $answer->{err}, qr/error="environment: SLACK_WEBHOOK_URL: it /, 'the log says why';
 	}
+};
+
+subtest 'a connection may take five seconds of SLACK_TIMEOUT' => sub {
+	my $answer = note_answer($unconnected->());
+	like all($answer), qr/^504 Slack did not take the message: [^|]*time/i, 'the answer';
+	cmp_ok $answer->{took}, '<', 12, 'in time';
 };
 
 subtest 'all messages of a request have 25 seconds together' => sub {
