@@ -381,20 +381,6 @@ is_number(const char *text)
 	return *text == '\0';
 }
 
-static bool
-next_text(char *text, const char *letters, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++) {
-		text[i] = strchr(letters, text[i])[1];
-		if (text[i])
-			return true;
-		text[i] = letters[0];
-	}
-	return false;
-}
-
 /* Whether a number is judged as it should be, whole and byte by byte. */
 static bool
 number_is_judged(const char *number, struct buf *body, struct buf *got)

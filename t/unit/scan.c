@@ -149,21 +149,6 @@ scans_as_json(const char *text, size_t piece)
 	return s.place == SCAN_VALUE && s.depth == 0;
 }
 
-/* The next text of these letters; false after the last of a length. */
-static bool
-next_text(char *text, const char *letters, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++) {
-		text[i] = strchr(letters, text[i])[1];
-		if (text[i])
-			return true;
-		text[i] = letters[0];
-	}
-	return false;
-}
-
 struct alphabet {
 	const char *name;
 	const char *letters;

@@ -223,3 +223,17 @@ scratch_enter(void)
 		give_up(scratch);
 	return scratch;
 }
+
+bool
+next_text(char *text, const char *letters, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		text[i] = strchr(letters, text[i])[1];
+		if (text[i])
+			return true;
+		text[i] = letters[0];
+	}
+	return false;
+}

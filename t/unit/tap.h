@@ -53,4 +53,10 @@ void file_write(const char *path, const void *bytes, size_t len, mode_t mode);
  */
 const char *scratch_enter(void);
 
+/*
+ * Makes the next text of len letters, the first of which is the first of
+ * all; false behind the last.
+ */
+bool next_text(char *text, const char *letters, size_t len);
+
 #endif
