@@ -8,6 +8,7 @@
 #include "gateway.h"
 
 #include "clock.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <fcgiapp.h>
@@ -134,7 +135,7 @@ read_length(struct body *body, const char *text)
 	body->announced = -1;
 	if (!text)
 		return;
-	if (text[strspn(text, "0123456789")] != '\0') {
+	if (text[strspn(text, ASCII_DIGITS)] != '\0') {
 		body->fault = "Content-Length is not a number";
 		return;
 	}
@@ -360,18 +361,6 @@ handle(const struct variables *v, struct body *body,
 
 /* --------------------------------------------------------------- CGI */
 
-static void
-write_all(int fd, const char *bytes, size_t len)
-{
-	ssize_t n;
-
-	for (; len > 0; bytes += n, len -= (size_t)n) {
-		n = write(fd, bytes, len);
-		if (n <= 0)
-			return;
-	}
-}
-
 static int
 serve_cgi(gateway_handler *handler, void *context)
 {
@@ -385,7 +374,7 @@ serve_cgi(gateway_handler *handler, void *context)
 		return 2;
 	}
 	handle(&environment, &body, handler, context, &out);
-	write_all(STDOUT_FILENO, out.data, out.len);
+	buf_write(&out, STDOUT_FILENO);
 	buf_release(&out);
 	return 0;
 }
@@ -444,9 +433,9 @@ wait_for_connection(void)
 	return (listener.revents & ~POLLIN) == 0;
 }
 
-/* Whether accept failed for this time only. */
+/* Whether accept may be tried again; waits where the system has to breathe. */
 static bool
-is_passing(int error)
+wait_out(int error)
 {
 	static const struct timespec pause = { 0, PAUSE_MS * 1000000L };
 
@@ -486,7 +475,7 @@ accept_connection(void)
 			set_timeout(fd, SO_SNDTIMEO, SEND_MS);
 			return fd;
 		}
-		if (!is_passing(errno))
+		if (!wait_out(errno))
 			break;
 	}
 	return -1;

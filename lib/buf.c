@@ -2,6 +2,7 @@
 /* Growable text. It knows nothing of what is written into it. */
 #include "buf.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +138,23 @@ buf_detach(struct buf *b)
 	b->data = NULL;
 	b->len = b->size = 0;
 	return text;
+}
+
+bool
+buf_write(const struct buf *b, int fd)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < b->len) {
+		n = write(fd, b->data + done, b->len - done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		done += (size_t)n;
+	}
+	return true;
 }
 
 void

@@ -9,6 +9,7 @@
 #define BUF_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -50,6 +51,9 @@ const char *buf_text(const struct buf *b);
 
 /* Gives the text away; the caller frees it. The buffer is then empty. */
 char *buf_detach(struct buf *b);
+
+/* Writes the text to a descriptor; false, with errno set, when it cannot. */
+bool buf_write(const struct buf *b, int fd);
 
 void buf_release(struct buf *b);
 

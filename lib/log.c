@@ -4,7 +4,6 @@
 
 #include "utf8.h"
 
-#include <errno.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -67,19 +66,10 @@ static void
 write_stderr(const char *line, size_t len)
 {
 	struct buf out = BUF_INIT;
-	size_t done = 0;
-	ssize_t n;
 
 	buf_add(&out, line, len);
 	buf_addc(&out, '\n');
-	while (done < out.len) {
-		n = write(STDERR_FILENO, out.data + done, out.len - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		done += (size_t)n;
-	}
+	buf_write(&out, STDERR_FILENO);
 	buf_release(&out);
 }
 

@@ -4,8 +4,11 @@
 
 #include "tap.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
 	unsigned long long n;
@@ -144,6 +147,27 @@ test_memory(void)
 	free(more);
 }
 
+static void
+test_writing(void)
+{
+	struct buf b = BUF_INIT, got = BUF_INIT;
+	int fd;
+
+	scratch_enter();
+	fd = open("out", O_WRONLY | O_CREAT, 0600);
+	ok(buf_write(&b, fd), "nothing is written well");
+	buf_add(&b, "a\0b\n", 4);
+	ok(buf_write(&b, fd), "a text is written");
+	close(fd);
+	file_read("out", &got);
+	ok(got.len == 4 && memcmp(got.data, "a\0b\n", 4) == 0,
+	    "all of it, NUL bytes too");
+	ok(!buf_write(&b, fd) && errno == EBADF,
+	    "what cannot be written is told, with the reason");
+	buf_release(&b);
+	buf_release(&got);
+}
+
 int
 main(void)
 {
@@ -153,5 +177,6 @@ main(void)
 	test_detach();
 	test_counts();
 	test_memory();
+	test_writing();
 	return done_testing();
 }
