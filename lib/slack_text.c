@@ -22,13 +22,13 @@ width_of(uint32_t code)
 }
 
 void
-slack_text_clean(struct buf *out, const char *text)
+slack_text_clean(struct buf *out, const char *text, size_t max)
 {
-	size_t len = strlen(text), n;
+	size_t len = strlen(text), n, count = 0;
 	uint32_t code;
 	bool space = false;
 
-	for (; len > 0; text += n, len -= n) {
+	for (; len > 0 && count <= max; text += n, len -= n) {
 		n = utf8_next(text, len, &code);
 		if (is_space(code) || utf8_is_control(code)) {
 			space = out->len > 0;
@@ -36,6 +36,7 @@ slack_text_clean(struct buf *out, const char *text)
 		}
 		if (space)
 			buf_addc(out, ' ');
+		count += space ? 2 : 1;
 		space = false;
 		if (utf8_turns_direction(code) || (n == 1 && code == 0xFFFD))
 			buf_adds(out, UTF8_REPLACEMENT);

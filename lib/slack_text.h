@@ -15,9 +15,11 @@
  * Text without what could make one line look like two or hide what it
  * says: runs of white space and control characters become one space, and
  * none at the ends; marks of text direction and what is not UTF-8 become
- * U+FFFD.
+ * U+FFFD. Of a long text it gives a little more than max characters,
+ * before escaping: enough for slack_text_cut() to cut it at max or less
+ * and to mark that.
  */
-void slack_text_clean(struct buf *out, const char *text);
+void slack_text_clean(struct buf *out, const char *text, size_t max);
 
 /* Characters of clean text as Slack counts them: after escaping. */
 size_t slack_text_len(const char *text);

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Cards and the headline above them: what an event says, in raw text, and
+ * how that is written for Slack and for a terminal. It does not know how
+ * many cards make a message.
+ */
+#include "slack_card.h"
+
+#include "slack_text.h"
+#include "utf8.h"
+
+#include <json-c/json.h>
+#include <string.h>
+#include <time.h>
+
+#define ID_MAX 256		/* bytes of a log_id in a link */
+
+/* The colour of the bar, by class. */
+static const char *const colours[CLASSES] = {
+	[CLASS_NOTICE] = "#6e7781",
+	[CLASS_FAILURE] = "#d1242f",
+	[CLASS_LIMIT] = "#e8912d",
+	[CLASS_ANOMALY] = "#8250df",
+	[CLASS_WARNING] = "#ecb22e",
+	[CLASS_SUCCESS] = "#2eb67d",
+};
+
+/* ------------------------------------------------------------ tenant */
+
+struct label {
+	const char *text;
+	size_t len;
+};
+
+static bool
+is_label(const struct label *label)
+{
+	static const char letters[] = ASCII_ALNUM "-_";
+
+	return label->len > 0 && label->len <= SLACK_LABEL_MAX &&
+	    strspn(label->text, letters) >= label->len;
+}
+
+/*
+ * acme.eu.auth0.com is tenant acme in region eu; acme.auth0.com is in us.
+ * False for any other host, a custom domain for example.
+ */
+static bool
+split_hostname(const char *host, struct label *tenant, struct label *region)
+{
+	static const char domain[] = ".auth0.com";
+	size_t len = host ? strlen(host) : 0, tail = sizeof(domain) - 1;
+
+	if (len <= tail || strcmp(host + len - tail, domain) != 0)
+		return false;
+	len -= tail;
+	tenant->text = host;
+	tenant->len = strcspn(host, ".");
+	region->text = "us";
+	region->len = 2;
+	if (tenant->len < len) {
+		region->text = host + tenant->len + 1;
+		region->len = len - tenant->len - 1;
+	}
+	return is_label(tenant) && is_label(region);
+}
+
+/* The tenant of an event; false when it does not tell. */
+static bool
+tenant_of(const struct event *e, struct label *tenant)
+{
+	struct label region;
+
+	if (e->tenant_name) {
+		tenant->text = e->tenant_name;
+		tenant->len = strlen(e->tenant_name);
+		return true;
+	}
+	return split_hostname(e->hostname, tenant, &region);
+}
+
+/* ------------------------------------------------------ what is shown */
+
+/* "name (id)": a long one of the two does not push the other out. */
+static void
+add_pair(struct buf *out, const char *name, const char *id, size_t max)
+{
+	size_t name_max = max, id_max = max;
+
+	if (slack_text_len(name) + slack_text_len(id) + strlen(" ()") > max) {
+		name_max = max / 2;
+		id_max = max - name_max - strlen(" ()");
+	}
+	slack_text_cut(out, name, name_max);
+	buf_adds(out, " (");
+	slack_text_cut(out, id, id_max);
+	buf_addc(out, ')');
+}
+
+/* Both, or the one there is; raw text or NULL comes in. */
+static void
+add_named(struct buf *out, const char *raw_name, const char *raw_id,
+    size_t max)
+{
+	struct buf name = BUF_INIT, id = BUF_INIT;
+
+	slack_text_clean(&name, raw_name ? raw_name : "", max);
+	slack_text_clean(&id, raw_id ? raw_id : "", max);
+	if (name.len > 0 && id.len > 0 && strcmp(name.data, id.data) != 0)
+		add_pair(out, name.data, id.data, max);
+	else
+		slack_text_cut(out, buf_text(name.len > 0 ? &name : &id), max);
+	buf_release(&name);
+	buf_release(&id);
+}
+
+static void
+client_of(struct buf *out, const struct event *e, size_t max)
+{
+	add_named(out, e->client_name, e->client_id, max);
+}
+
+static void
+user_of(struct buf *out, const struct event *e, size_t max)
+{
+	add_named(out, e->user_name, e->user_id, max);
+}
+
+static void
+ip_of(struct buf *out, const struct event *e, size_t max)
+{
+	add_named(out, e->ip, NULL, max);
+}
+
+static void
+connection_of(struct buf *out, const struct event *e, size_t max)
+{
+	add_named(out, e->connection, NULL, max);
+}
+
+static void
+tenant_name_of(struct buf *out, const struct event *e, size_t max)
+{
+	struct buf name = BUF_INIT;
+	struct label tenant;
+
+	if (tenant_of(e, &tenant))
+		buf_add(&name, tenant.text, tenant.len);
+	add_named(out, buf_text(&name), NULL, max);
+	buf_release(&name);
+}
+
+const struct slack_shown slack_shown[SLACK_SHOWS] = {
+	{ "client", "Client", SHOW_CLIENT, client_of },
+	{ "user", "User", SHOW_USER, user_of },
+	{ "ip", "IP address", SHOW_IP, ip_of },
+	{ "connection", "Connection", SHOW_CONNECTION, connection_of },
+	{ "tenant", "Tenant", SHOW_TENANT, tenant_name_of },
+};
+
+/* ------------------------------------------------------------- cards */
+
+void
+slack_card_title(struct slack_card *card, const char *words, const char *type)
+{
+	struct buf clean = BUF_INIT, code = BUF_INIT;
+	size_t room = SLACK_TITLE_MAX - strlen(" [type: ]");
+
+	slack_text_clean(&clean, type, SLACK_TYPE_MAX);
+	slack_text_cut(&code, buf_text(&clean), SLACK_TYPE_MAX);
+	room -= slack_text_len(buf_text(&code));
+	slack_text_cut(&card->title, words, room);
+	buf_addf(&card->title, " [type: %s]", buf_text(&code));
+	buf_release(&clean);
+	buf_release(&code);
+}
+
+const char *
+slack_card_words(const char *type)
+{
+	const struct event_type *known = catalog_find(type);
+
+	return known ? known->name : "Event of an unknown type";
+}
+
+/* What happened, in words: never empty. */
+static void
+title_event(struct slack_card *card, const struct event *e)
+{
+	struct buf words = BUF_INIT;
+
+	if (e->description)
+		slack_text_clean(&words, e->description, SLACK_TITLE_MAX);
+	if (words.len == 0)
+		buf_adds(&words, slack_card_words(e->type));
+	slack_card_title(card, words.data, e->type);
+	buf_release(&words);
+}
+
+static void
+add_link(struct buf *link, const struct event *e, const char *base)
+{
+	struct label tenant, region;
+
+	if (!e->log_id || strlen(e->log_id) > ID_MAX)
+		return;
+	buf_adds(link, base);
+	if (split_hostname(e->hostname, &tenant, &region)) {
+		buf_adds(link, "/dashboard/");
+		slack_text_percent(link, region.text, region.len);
+		buf_addc(link, '/');
+		slack_text_percent(link, tenant.text, tenant.len);
+		buf_adds(link, "/logs/");
+	} else {
+		buf_adds(link, "/#/logs/");
+	}
+	slack_text_percent(link, e->log_id, strlen(e->log_id));
+}
+
+void
+slack_card_field(struct slack_card *card, const char *title,
+    const char *value)
+{
+	struct slack_field *field = &card->fields[card->field_count];
+
+	if (!*value)
+		return;
+	slack_text_cut(&field->value, value, SLACK_VALUE_MAX);
+	field->title = title;
+	card->field_count++;
+}
+
+void
+slack_card_drop_field(struct slack_card *card)
+{
+	buf_release(&card->fields[--card->field_count].value);
+}
+
+static void
+show(struct slack_card *card, const struct slack_shown *shown,
+    const struct event *e)
+{
+	struct buf value = BUF_INIT;
+
+	shown->value(&value, e, SLACK_VALUE_MAX);
+	slack_card_field(card, shown->title, buf_text(&value));
+	buf_release(&value);
+}
+
+void
+slack_card_init(struct slack_card *card, const struct event *e,
+    const struct slack_style *style)
+{
+	size_t i;
+
+	memset(card, 0, sizeof(*card));
+	card->class = e->class;
+	card->time_ms = e->time_ms;
+	title_event(card, e);
+	add_link(&card->link, e, style->dashboard_url);
+	for (i = 0; i < SLACK_SHOWS; i++)
+		if (style->show & slack_shown[i].bit)
+			show(card, &slack_shown[i], e);
+}
+
+void
+slack_card_release(struct slack_card *card)
+{
+	buf_release(&card->title);
+	buf_release(&card->link);
+	while (card->field_count > 0)
+		slack_card_drop_field(card);
+}
+
+/* -------------------------------------------------------------- JSON */
+
+/* Adds a member whose text is escaped for Slack; none when it is empty. */
+static void
+put_text(struct json_object *object, const char *name, const char *text)
+{
+	struct buf escaped = BUF_INIT;
+
+	slack_text_escape(&escaped, text);
+	if (escaped.len > 0)
+		json_object_object_add(object, name,
+		    json_object_new_string_len(escaped.data,
+		    (int)escaped.len));
+	buf_release(&escaped);
+}
+
+static struct json_object *
+fields_of(const struct slack_card *card)
+{
+	struct json_object *fields = json_object_new_array(), *field;
+	size_t i;
+
+	for (i = 0; i < card->field_count; i++) {
+		field = json_object_new_object();
+		put_text(field, "title", card->fields[i].title);
+		put_text(field, "value", buf_text(&card->fields[i].value));
+		json_object_object_add(field, "short",
+		    json_object_new_boolean(!card->wide));
+		json_object_array_add(fields, field);
+	}
+	return fields;
+}
+
+/* Adds the text of a value, which is given to this function. */
+static void
+add_json(struct buf *out, struct json_object *value)
+{
+	const char *text;
+	size_t len;
+
+	text = json_object_to_json_string_length(value,
+	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+	buf_add(out, text, len);
+	json_object_put(value);
+}
+
+void
+slack_card_json(const struct slack_card *card, struct buf *out)
+{
+	struct json_object *a = json_object_new_object();
+
+	put_text(a, "fallback", buf_text(&card->title));
+	put_text(a, "color", colours[card->class]);
+	put_text(a, "title", buf_text(&card->title));
+	put_text(a, "title_link", buf_text(&card->link));
+	if (card->field_count > 0)
+		json_object_object_add(a, "fields", fields_of(card));
+	if (card->time_ms != EVENT_NO_TIME)
+		json_object_object_add(a, "ts",
+		    json_object_new_int64(card->time_ms / 1000));
+	add_json(out, a);
+}
+
+/* ---------------------------------------------------------- terminal */
+
+void
+slack_card_lines(const struct slack_card *card, struct buf *out)
+{
+	size_t i;
+
+	buf_addf(out, "| %s\n", buf_text(&card->title));
+	if (card->link.len > 0)
+		buf_addf(out, "| %s\n", card->link.data);
+	for (i = 0; i < card->field_count; i++)
+		buf_addf(out, "| %s: %s\n", card->fields[i].title,
+		    buf_text(&card->fields[i].value));
+}
+
+static bool
+write_moment(char *text, size_t size, int64_t time_ms)
+{
+	time_t seconds = (time_t)(time_ms / 1000);
+	struct tm tm;
+
+	return time_ms != EVENT_NO_TIME && gmtime_r(&seconds, &tm) &&
+	    strftime(text, size, "%Y-%m-%d %H:%M:%S", &tm) > 0;
+}
+
+void
+slack_card_span(struct buf *out, int64_t first_ms, int64_t last_ms)
+{
+	char first[64], last[64];
+	size_t date;
+
+	if (!write_moment(first, sizeof(first), first_ms) ||
+	    !write_moment(last, sizeof(last), last_ms))
+		return;
+	buf_adds(out, first);
+	date = strcspn(first, " ") + 1;
+	if (strncmp(first, last, date) != 0)
+		date = 0;
+	if (strcmp(first, last) != 0)
+		buf_addf(out, " to %s", last + date);
+	buf_adds(out, " UTC");
+}
+
+/* ---------------------------------------------------------- headline */
+
+void
+slack_headline_add(struct slack_headline *h, const struct event *e)
+{
+	struct label tenant;
+	bool tells = tenant_of(e, &tenant) && is_label(&tenant);
+
+	if (h->count++ == 0 && tells) {
+		memcpy(h->tenant, tenant.text, tenant.len);
+		h->tenant[tenant.len] = '\0';
+	} else if (!tells || strlen(h->tenant) != tenant.len ||
+	    memcmp(h->tenant, tenant.text, tenant.len) != 0) {
+		h->tenant[0] = '\0';
+	}
+}
+
+/*
+ * *Auth0 log alert*, acme, 3 events: markup applies here, so no foreign
+ * text but a tenant's name made of letters, digits and hyphens. Slack
+ * would take an underscore at a word's edge for italics.
+ */
+static void
+add_headline(struct buf *out, const char *alert,
+    const struct slack_headline *h)
+{
+	buf_adds(out, alert);
+	if (h->tenant[0] && !strchr(h->tenant, '_'))
+		buf_addf(out, ", %s", h->tenant);
+	if (h->count > 1) {
+		buf_adds(out, ", ");
+		buf_add_count(out, h->count);
+		buf_adds(out, " events");
+	}
+}
+
+void
+slack_headline_message(const struct slack_headline *h,
+    const struct buf *attachments, struct buf *payload)
+{
+	struct buf text = BUF_INIT;
+
+	add_headline(&text, "*Auth0 log alert*", h);
+	buf_adds(payload, "{\"text\":");
+	add_json(payload, json_object_new_string(text.data));
+	buf_adds(payload, ",\"attachments\":[");
+	buf_add(payload, attachments->data, attachments->len);
+	buf_adds(payload, "]}");
+	buf_release(&text);
+}
+
+void
+slack_headline_line(const struct slack_headline *h, struct buf *text)
+{
+	add_headline(text, "Auth0 log alert", h);
+	buf_addc(text, '\n');
+}
