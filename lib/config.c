@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-/* Configuration. It knows each key's meaning and nobody's use of it. */
+/*
+ * Configuration: where it is looked for, which source wins, and how it is
+ * listed. It knows no key's meaning.
+ */
 #include "config.h"
 
 #include "envfile.h"
 #include "key.h"
+#include "setting.h"
 #include "token.h"
 #include "url.h"
 
@@ -14,8 +18,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TOKEN_SHORT 16		/* characters; fewer can be guessed */
 #define NAME "log-stream-to-slack.conf"
+
+/* In the order in which they win. */
+enum source { ENVIRONMENT, FILE_READ, SOURCES };
 
 /* ------------------------------------------------------------- files */
 
@@ -58,86 +64,20 @@ config_changed(const struct config *c)
 	return false;
 }
 
-/* ---------------------------------------------------------- settings */
-
-/* What a source says of a key: KEY, and for a secret also KEY_FILE. */
-struct setting {
-	struct config_value direct;
-	struct config_value from_file;
-};
-
-/* A source: the file or the environment. */
-struct source {
-	struct setting settings[CONFIG_KEYS];
-};
-
-static void
-value_release(struct config_value *value)
-{
-	free(value->text);
-	free(value->origin);
-}
-
-static void
-source_release(struct source *source)
-{
-	size_t i;
-
-	for (i = 0; i < CONFIG_KEYS; i++) {
-		value_release(&source->settings[i].direct);
-		value_release(&source->settings[i].from_file);
-	}
-}
-
-/* The place for what is called name; NULL when no key is called so. */
-static struct config_value *
-find_value(struct source *source, const char *name)
-{
-	const char *rest;
-	size_t i, len;
-
-	for (i = 0; i < CONFIG_KEYS; i++) {
-		len = strlen(config_keys[i].name);
-		rest = name + len;
-		if (strncmp(config_keys[i].name, name, len) != 0)
-			continue;
-		if (!*rest)
-			return &source->settings[i].direct;
-		if (config_keys[i].secret && strcmp(rest, "_FILE") == 0)
-			return &source->settings[i].from_file;
-	}
-	return NULL;
-}
-
-static void
-take_line(void *context, const char *name, const char *text,
-    const char *origin, struct buf *why)
-{
-	struct config_value *value = find_value(context, name);
-
-	if (!value && text[strspn(text, "=")] == '\0') {
-		/* Base64 ends like this: the name may be half a secret. */
-		buf_adds(why, "an unknown key without a value");
-	} else if (!value) {
-		buf_addf(why, "unknown key \"%s\"", name);
-	} else if (value->text) {
-		buf_addf(why, "%s was already set at %s", name,
-		    value->origin);
-	} else {
-		value->text = mem_dup(text);
-		value->origin = mem_dup(origin);
-	}
-}
+/* ----------------------------------------------------------- sources */
 
 /* The first key whose secret itself stands in the file; NULL for none. */
 static const char *
-held_secret(const struct source *file)
+held_secret(const struct settings *file)
 {
+	const struct setting *setting;
 	size_t i;
 
-	for (i = 0; i < CONFIG_KEYS; i++)
-		if (config_keys[i].secret && file->settings[i].direct.text)
-			return config_keys[i].name;
+	for (i = 0; i < file->count; i++) {
+		setting = &file->list[i];
+		if (setting->use.key->secret && !setting->use.from_file)
+			return setting->name;
+	}
 	return NULL;
 }
 
@@ -153,50 +93,20 @@ check_mode(const char *path, const char *key, struct buf *problems)
 }
 
 static void
-read_config_file(struct config *c, struct source *file, struct buf *problems)
+read_config_file(struct config *c, struct settings *file,
+    struct buf *problems)
 {
 	struct buf text = BUF_INIT, why = BUF_INIT;
 
 	remember(c, c->path);
 	if (envfile_slurp(c->path, &text, &why)) {
-		envfile_read(c->path, buf_text(&text), take_line, file,
-		    problems);
+		settings_read_file(file, c->path, buf_text(&text), problems);
 		check_mode(c->path, held_secret(file), problems);
 	} else {
 		buf_addf(problems, "%s\n", buf_text(&why));
 	}
 	buf_release(&text);
 	buf_release(&why);
-}
-
-static void
-take_variable(struct config_value *value, const char *name)
-{
-	const char *text = getenv(name);
-
-	if (!text)
-		return;
-	value->text = mem_dup(text);
-	value->origin = mem_dup("environment");
-}
-
-static void
-read_environment(struct source *environment)
-{
-	struct buf name = BUF_INIT;
-	size_t i;
-
-	for (i = 0; i < CONFIG_KEYS; i++) {
-		take_variable(&environment->settings[i].direct,
-		    config_keys[i].name);
-		if (!config_keys[i].secret)
-			continue;
-		buf_clear(&name);
-		buf_addf(&name, "%s_FILE", config_keys[i].name);
-		take_variable(&environment->settings[i].from_file,
-		    buf_text(&name));
-	}
-	buf_release(&name);
 }
 
 /* ------------------------------------------------------------ places */
@@ -246,30 +156,166 @@ find_path_dup(struct config *c)
 	return found;
 }
 
+/* ------------------------------------------------------ destinations */
+
+static struct destination *
+find_destination(const struct config *c, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < c->destination_count; i++)
+		if (strcmp(c->destinations[i].name, name) == 0)
+			return &c->destinations[i];
+	return NULL;
+}
+
+static void
+add_destination(struct config *c, const char *name)
+{
+	struct destination *d;
+
+	c->destinations = mem_realloc(c->destinations,
+	    (c->destination_count + 1) * sizeof(*c->destinations));
+	d = &c->destinations[c->destination_count++];
+	memset(d, 0, sizeof(*d));
+	d->name = mem_dup(name);
+}
+
+/* Adds what the source makes a destination. */
+static void
+add_destinations(struct config *c, const struct settings *source,
+    struct buf *problems)
+{
+	const struct setting *setting;
+	size_t i;
+
+	for (i = 0; i < source->count; i++) {
+		setting = &source->list[i];
+		if (!setting->use.key->makes_destination ||
+		    find_destination(c, setting->use.destination))
+			continue;
+		if (c->destination_count == DESTINATIONS_MAX) {
+			buf_addf(problems, "%s: %s: there are more than %d "
+			    "destinations, default among them\n",
+			    setting->origin, setting->name,
+			    DESTINATIONS_MAX);
+			return;
+		}
+		add_destination(c, setting->use.destination);
+	}
+}
+
+static bool
+makes_destination(const struct settings *source, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < source->count; i++)
+		if (source->list[i].use.key->makes_destination &&
+		    strcmp(source->list[i].use.destination, name) == 0)
+			return true;
+	return false;
+}
+
+/* Tells what a source says of a destination that nothing makes one. */
+static void
+check_strays(const struct settings *sources, enum source which,
+    struct buf *problems)
+{
+	const struct setting *setting;
+	const char *name;
+	size_t i;
+
+	for (i = 0; i < sources[which].count; i++) {
+		setting = &sources[which].list[i];
+		name = setting->use.destination;
+		if (strcmp(name, DESTINATION_DEFAULT) != 0 &&
+		    !makes_destination(&sources[ENVIRONMENT], name) &&
+		    !makes_destination(&sources[FILE_READ], name))
+			buf_addf(problems, "%s: %s: there is no "
+			    "SLACK_WEBHOOK_URL_%s\n", setting->origin,
+			    setting->name, name);
+	}
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(((const struct destination *)a)->name,
+	    ((const struct destination *)b)->name);
+}
+
+static void
+list_destinations(struct config *c, const struct settings *sources,
+    struct buf *problems)
+{
+	add_destination(c, DESTINATION_DEFAULT);
+	add_destinations(c, &sources[FILE_READ], problems);
+	add_destinations(c, &sources[ENVIRONMENT], problems);
+	check_strays(sources, FILE_READ, problems);
+	check_strays(sources, ENVIRONMENT, problems);
+	qsort(c->destinations + 1, c->destination_count - 1,
+	    sizeof(*c->destinations), compare_names);
+}
+
+/* ----------------------------------------------------------- entries */
+
+static void
+add_entry(struct config *c, const struct key *key, size_t destination)
+{
+	struct buf label = BUF_INIT;
+	struct config_entry *entry;
+
+	c->entries = mem_realloc(c->entries,
+	    (c->entry_count + 1) * sizeof(*c->entries));
+	entry = &c->entries[c->entry_count++];
+	memset(entry, 0, sizeof(*entry));
+	entry->key = key;
+	entry->destination = destination;
+	buf_adds(&label, key->name);
+	if (destination > 0)
+		buf_addf(&label, "_%s", c->destinations[destination].name);
+	entry->label = buf_detach(&label);
+}
+
+/* One of each key, and of a key of destinations one for each of them. */
+static void
+list_entries(struct config *c)
+{
+	size_t i, d, count;
+
+	for (i = 0; i < CONFIG_KEYS; i++) {
+		count = config_keys[i].per_destination ?
+		    c->destination_count : 1;
+		for (d = 0; d < count; d++)
+			add_entry(c, &config_keys[i], d);
+	}
+}
+
 /* ------------------------------------------------------------ values */
 
 /* The secret in the file that KEY_FILE names; NULL when it cannot be had. */
 static char *
-secret_dup(struct config *c, size_t i, const struct config_value *from_file,
-    struct buf *problems)
+secret_dup(struct config *c, const struct config_entry *entry,
+    const struct setting *from_file, struct buf *problems)
 {
 	struct buf text = BUF_INIT, why = BUF_INIT;
 	char *secret = NULL;
 
 	if (!*from_file->text) {
-		buf_addf(problems, "%s: %s_FILE: it is empty: give it a value "
-		    "or remove it\n", from_file->origin, config_keys[i].name);
+		buf_addf(problems, "%s: %s: it is empty: give it a value or "
+		    "remove it\n", from_file->origin, from_file->name);
 		return NULL;
 	}
 	remember(c, from_file->text);
 	if (envfile_slurp(from_file->text, &text, &why)) {
-		check_mode(from_file->text, config_keys[i].name, problems);
+		check_mode(from_file->text, entry->label, problems);
 		secret = buf_detach(&text);
-		if (!config_keys[i].many)
+		if (!entry->key->many)
 			secret[strcspn(secret, "\r\n")] = '\0';
 	} else {
-		buf_addf(problems, "%s: %s_FILE: %s\n", from_file->origin,
-		    config_keys[i].name, buf_text(&why));
+		buf_addf(problems, "%s: %s: %s\n", from_file->origin,
+		    from_file->name, buf_text(&why));
 	}
 	buf_release(&text);
 	buf_release(&why);
@@ -277,17 +323,30 @@ secret_dup(struct config *c, size_t i, const struct config_value *from_file,
 }
 
 static void
-take_secret_file(struct config *c, size_t i,
-    const struct config_value *from_file, struct buf *problems)
+take_secret_file(struct config *c, struct config_entry *entry,
+    const struct setting *from_file, struct buf *problems)
 {
 	struct buf origin = BUF_INIT;
 
-	c->values[i].text = secret_dup(c, i, from_file, problems);
-	if (c->values[i].text) {
+	entry->value.text = secret_dup(c, entry, from_file, problems);
+	if (entry->value.text) {
 		buf_addf(&origin, "%s, in %s", from_file->origin,
 		    from_file->text);
-		c->values[i].origin = buf_detach(&origin);
+		entry->value.origin = buf_detach(&origin);
 	}
+}
+
+/* What the source has under KEY_FILE; NULL: nothing. */
+static const struct setting *
+find_file_form(const struct settings *source, const char *label)
+{
+	const struct setting *found;
+	struct buf name = BUF_INIT;
+
+	buf_addf(&name, "%s_FILE", label);
+	found = settings_find(source, buf_text(&name));
+	buf_release(&name);
+	return found;
 }
 
 /*
@@ -296,70 +355,95 @@ take_secret_file(struct config *c, size_t i,
  * door to everybody.
  */
 static bool
-take_value(struct config *c, size_t i, const struct source *source,
-    struct buf *problems)
+take_value(struct config *c, struct config_entry *entry,
+    const struct settings *source, struct buf *problems)
 {
-	const struct config_value *direct = &source->settings[i].direct;
-	const struct config_value *from_file = &source->settings[i].from_file;
-	struct config_value *value = &c->values[i];
+	const struct setting *direct = settings_find(source, entry->label);
+	const struct setting *from_file = find_file_form(source, entry->label);
+	struct config_value *value = &entry->value;
 
-	if (!direct->text && !from_file->text)
+	if (!direct && !from_file)
 		return false;
-	if (direct->text && from_file->text) {
-		buf_addf(problems, "%s: %s and %s_FILE are both set: keep "
-		    "one\n", from_file->origin, config_keys[i].name,
-		    config_keys[i].name);
-	} else if (direct->text) {
+	if (direct && from_file) {
+		buf_addf(problems, "%s: %s and %s are both set: keep one\n",
+		    from_file->origin, direct->name, from_file->name);
+	} else if (direct) {
 		value->text = mem_dup(direct->text);
 		value->origin = mem_dup(direct->origin);
 	} else {
-		take_secret_file(c, i, from_file, problems);
+		take_secret_file(c, entry, from_file, problems);
 	}
-	if (config_keys[i].secret && value->text && !*value->text)
+	if (entry->key->secret && value->text && !*value->text)
 		buf_addf(problems, "%s: %s: it is empty: give it a value or "
-		    "remove it\n", value->origin, config_keys[i].name);
+		    "remove it\n", value->origin, entry->label);
 	return true;
 }
 
 /* Reads what was taken; the default where there is nothing good. */
 static void
-use_value(struct config *c, size_t i, struct buf *problems)
+use_value(struct config *c, const struct config_entry *entry,
+    struct buf *problems)
 {
-	const struct config_value *value = &c->values[i];
-	const struct key *key = &config_keys[i];
+	const struct config_value *value = &entry->value;
+	const struct key *key = entry->key;
 	struct buf why = BUF_INIT;
 	bool good = false;
 
 	if (value->text && *value->text) {
-		good = key->read(c, key, value->text, &why);
+		good = key->read(c, entry, value->text, &why);
 		if (!good)
 			buf_addf(problems, "%s: %s: %s\n", value->origin,
-			    key->name, buf_text(&why));
+			    entry->label, buf_text(&why));
 	}
 	if (!good && key->fallback)
-		key->read(c, key, key->fallback, &why);
+		key->read(c, entry, key->fallback, &why);
 	buf_release(&why);
+}
+
+/* Gives every entry its value, from the first source that has one. */
+static void
+read_entries(struct config *c, const struct settings *sources,
+    struct buf *problems)
+{
+	struct config_entry *entry;
+	size_t i;
+
+	for (i = 0; i < c->entry_count; i++) {
+		entry = &c->entries[i];
+		if (!take_value(c, entry, &sources[ENVIRONMENT], problems))
+			take_value(c, entry, &sources[FILE_READ], problems);
+		use_value(c, entry, problems);
+	}
 }
 
 bool
 config_load(struct config *c, struct buf *problems)
 {
-	struct source file = { 0 }, environment = { 0 };
-	size_t i, before = problems->len;
+	struct settings sources[SOURCES] = { { NULL, 0 }, { NULL, 0 } };
+	size_t before = problems->len;
 
 	memset(c, 0, sizeof(*c));
 	c->path = find_path_dup(c);
 	if (c->path)
-		read_config_file(c, &file, problems);
-	read_environment(&environment);
-	for (i = 0; i < CONFIG_KEYS; i++) {
-		if (!take_value(c, i, &environment, problems))
-			take_value(c, i, &file, problems);
-		use_value(c, i, problems);
-	}
-	source_release(&file);
-	source_release(&environment);
+		read_config_file(c, &sources[FILE_READ], problems);
+	settings_read_environment(&sources[ENVIRONMENT], problems);
+	list_destinations(c, sources, problems);
+	list_entries(c);
+	read_entries(c, sources, problems);
+	settings_release(&sources[FILE_READ]);
+	settings_release(&sources[ENVIRONMENT]);
 	return problems->len == before;
+}
+
+static bool
+has_webhook(const struct config *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->destination_count; i++)
+		if (c->destinations[i].webhook_url)
+			return true;
+	return false;
 }
 
 bool
@@ -367,10 +451,19 @@ config_load_to_post(struct config *c, struct buf *problems)
 {
 	if (!config_load(c, problems))
 		return false;
-	if (!c->webhook_url)
-		buf_adds(problems, "SLACK_WEBHOOK_URL is not set: give it the "
-		    "address of a Slack incoming webhook\n");
-	return c->webhook_url != NULL;
+	if (has_webhook(c))
+		return true;
+	buf_adds(problems, "SLACK_WEBHOOK_URL is not set: give it the "
+	    "address of a Slack incoming webhook\n");
+	return false;
+}
+
+const struct destination *
+config_destination(const struct config *c, const char *name)
+{
+	const struct destination *d = find_destination(c, name);
+
+	return d && d->webhook_url ? d : NULL;
 }
 
 void
@@ -385,18 +478,44 @@ config_adopt_stamps(struct config *c, struct config *other)
 	other->stamp_count = count;
 }
 
+static void
+release_destinations(struct config *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->destination_count; i++) {
+		free(c->destinations[i].name);
+		free(c->destinations[i].webhook_url);
+		filter_free(c->destinations[i].filter);
+	}
+	free(c->destinations);
+}
+
+static void
+release_entries(struct config *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->entry_count; i++) {
+		free(c->entries[i].label);
+		free(c->entries[i].value.text);
+		free(c->entries[i].value.origin);
+	}
+	free(c->entries);
+}
+
 void
 config_release(struct config *c)
 {
 	size_t i;
 
-	free(c->webhook_url);
+	release_destinations(c);
 	free(c->tokens);
-	filter_free(c->filter);
+	free(c->queue);
 	free(c->dashboard_url);
+	free(c->log_file);
 	free(c->path);
-	for (i = 0; i < CONFIG_KEYS; i++)
-		value_release(&c->values[i]);
+	release_entries(c);
 	for (i = 0; i < c->stamp_count; i++)
 		free(c->stamps[i].path);
 	free(c->stamps);
@@ -406,35 +525,37 @@ config_release(struct config *c)
 /* ---------------------------------------------------------- listings */
 
 static void
-add_masked(const struct config *c, size_t i, struct buf *out)
+add_masked(const struct config *c, const struct config_entry *entry,
+    struct buf *out)
 {
+	const char *url = c->destinations[entry->destination].webhook_url;
 	const char *host;
 	size_t len;
 	unsigned count, shortest;
 
-	if (config_keys[i].many && c->tokens) {
+	if (entry->key->many && c->tokens) {
 		count = token_count(c->tokens, &shortest);
 		buf_addf(out, "******** (%u token%s)", count,
 		    count == 1 ? "" : "s");
-	} else if (c->webhook_url && !config_keys[i].many) {
-		host = url_host(c->webhook_url, &len);
-		buf_addf(out, "%.*s/********",
-		    (int)(host + len - c->webhook_url), c->webhook_url);
+	} else if (entry->key->makes_destination && url) {
+		host = url_host(url, &len);
+		buf_addf(out, "%.*s/********", (int)(host + len - url), url);
 	} else {
 		buf_adds(out, "********");
 	}
 }
 
 static void
-add_value(const struct config *c, size_t i, struct buf *out)
+add_value(const struct config *c, const struct config_entry *entry,
+    struct buf *out)
 {
-	const char *text = c->values[i].text, *fallback;
+	const char *text = entry->value.text, *fallback;
 
-	fallback = config_keys[i].fallback;
+	fallback = entry->key->fallback;
 	if (!text || !*text)
 		buf_adds(out, fallback ? fallback : "");
-	else if (config_keys[i].secret)
-		add_masked(c, i, out);
+	else if (entry->key->secret)
+		add_masked(c, entry, out);
 	else
 		log_escape(out, text, strlen(text));
 }
@@ -442,62 +563,35 @@ add_value(const struct config *c, size_t i, struct buf *out)
 void
 config_describe(const struct config *c, struct buf *out)
 {
-	const struct key *key;
+	const struct config_entry *entry;
 	const char *text;
 	size_t i;
 
-	for (i = 0; i < CONFIG_KEYS; i++) {
-		key = &config_keys[i];
-		text = c->values[i].text;
-		buf_addf(out, "# %s\n%s=", key->help, key->name);
-		add_value(c, i, out);
+	for (i = 0; i < c->entry_count; i++) {
+		entry = &c->entries[i];
+		text = entry->value.text;
+		if (i == 0 || entry->key != entry[-1].key)
+			buf_addf(out, "# %s\n", entry->key->help);
+		buf_addf(out, "%s=", entry->label);
+		add_value(c, entry, out);
 		buf_adds(out, "    (");
-		buf_adds(out, text && *text ? c->values[i].origin :
-		    key->fallback ? "default" : "not set");
+		buf_adds(out, text && *text ? entry->value.origin :
+		    entry->key->fallback ? "default" : "not set");
 		buf_adds(out, ")\n");
 	}
-}
-
-static void
-doubt_tokens(const struct config *c, struct buf *out)
-{
-	unsigned shortest;
-
-	if (!c->tokens)
-		buf_adds(out, "AUTH0_LOG_STREAM_TOKEN is not set: whoever "
-		    "finds the address may post\n");
-	else if (token_count(c->tokens, &shortest), shortest < TOKEN_SHORT)
-		buf_addf(out, "AUTH0_LOG_STREAM_TOKEN: a token of fewer than "
-		    "%d characters can be guessed\n", TOKEN_SHORT);
-}
-
-static void
-doubt_webhook(const struct config *c, struct buf *out)
-{
-	const char *host;
-	size_t len;
-
-	host = c->webhook_url ? url_host(c->webhook_url, &len) : NULL;
-	if (host && !url_is_slack(c->webhook_url))
-		buf_addf(out, "SLACK_WEBHOOK_URL: %.*s is not Slack\n",
-		    (int)len, host);
 }
 
 void
 config_doubts(const struct config *c, struct buf *out)
 {
-	struct buf globs = BUF_INIT;
-	char *glob, *rest = NULL;
+	const struct config_entry *entry;
+	size_t i;
 
-	doubt_webhook(c, out);
-	doubt_tokens(c, out);
-	filter_doubts(c->filter, &globs);
-	if (globs.len > 0)
-		for (glob = strtok_r(globs.data, "\n", &rest); glob;
-		     glob = strtok_r(NULL, "\n", &rest))
-			buf_addf(out, "FILTER: \"%s\" matches no known type "
-			    "code\n", glob);
-	buf_release(&globs);
+	for (i = 0; i < c->entry_count; i++) {
+		entry = &c->entries[i];
+		if (entry->key->doubt)
+			entry->key->doubt(c, entry, out);
+	}
 }
 
 void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Configuration: KEY=value from one file and from the environment, which
- * wins. Every key is a row of one table in config.c.
+ * wins. Every key is a row of one table in key.c.
  *
  * The file is the one that LOG_STREAM_CONFIG names; else the first there
  * is of .env in the working directory, .config/log-stream-to-slack.conf
@@ -21,12 +21,26 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-enum { CONFIG_KEYS = 9 };
+enum { CONFIG_KEYS = 16 };
+enum { DESTINATIONS_MAX = 32 };		/* "default" is one of them */
+enum { DESTINATION_NAME_MAX = 32 };	/* characters */
+
+#define DESTINATION_DEFAULT "default"	/* of the keys without a name */
+
+struct key;
 
 /* One key's text and where it came from; both NULL for one not given. */
 struct config_value {
 	char *text;
 	char *origin;
+};
+
+/* A key in the order of listing; one of a destination for each of them. */
+struct config_entry {
+	const struct key *key;
+	size_t destination;	/* index of it; 0 where it does not matter */
+	char *label;		/* how people write it: "FILTER_ops" */
+	struct config_value value;
 };
 
 /* A file that was looked for, as it was then. */
@@ -36,20 +50,36 @@ struct config_stamp {
 	struct stat stat;
 };
 
+/* A Slack channel and what it wants to know. */
+struct destination {
+	char *name;		/* "default", or what follows the key's _ */
+	char *webhook_url;	/* NULL: none; only "default" may have none */
+	struct filter *filter;
+};
+
 /* All memory belongs to the structure. */
 struct config {
-	char *webhook_url;	/* NULL when not given */
+	struct destination *destinations; /* "default", then by name */
+	size_t destination_count;
 	char *tokens;		/* one a line; NULL: everyone may post */
-	struct filter *filter;
 	unsigned show;		/* of enum slack_show */
+	char *queue;		/* "sqlite:/path"; NULL: no queue */
+	bool queue_on_network;	/* it may be on a network file system */
+	int64_t slack_interval_ms;
 	int64_t slack_timeout_ms;
+	int64_t slack_retry_max_ms;
+	int64_t digest_after;	/* events; 0: never */
+	int64_t retention_ms;
+	int64_t queue_max;	/* events */
 	int64_t max_body;	/* bytes */
 	char *dashboard_url;	/* without a slash at its end */
 	bool syslog;
+	char *log_file;		/* absolute path; NULL: none */
 	enum log_level log_level;
 
 	char *path;		/* of the file read; NULL: none */
-	struct config_value values[CONFIG_KEYS];
+	struct config_entry *entries;
+	size_t entry_count;
 	struct config_stamp *stamps;
 	size_t stamp_count;
 };
@@ -64,6 +94,13 @@ bool config_load(struct config *c, struct buf *problems);
 
 /* The same for a program that posts: that there is no webhook is wrong. */
 bool config_load_to_post(struct config *c, struct buf *problems);
+
+/*
+ * The destination of that name, borrowed from c; NULL when there is none,
+ * or when it has no webhook.
+ */
+const struct destination *config_destination(const struct config *c,
+    const char *name);
 
 /* Whether a file that config_load read or looked for is another now. */
 bool config_changed(const struct config *c);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* What each key means. It does not know where its text comes from. */
+/*
+ * What each key means and what of it is unwise. It does not know where its
+ * text comes from.
+ */
 #include "key.h"
 
 #include "slack.h"
@@ -11,6 +14,11 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define TOKEN_SHORT 16		/* characters; fewer can be guessed */
+#define QUEUE_EXAMPLE "sqlite:/var/lib/log-stream-to-slack/queue.db"
+
+/* ----------------------------------------------------------- numbers */
 
 struct unit {
 	const char *name;
@@ -25,6 +33,10 @@ static const struct unit durations[] = {
 static const struct unit sizes[] = {
 	{ "B", 1 }, { "kB", 1000 }, { "MB", 1000000 }, { "KiB", 1024 },
 	{ "MiB", 1048576 }, { "GiB", 1073741824 }, { NULL, 0 }
+};
+
+static const struct unit counts[] = {
+	{ "", 1 }, { NULL, 0 }
 };
 
 /* A number as people write it: in the largest unit that divides it. */
@@ -42,9 +54,11 @@ add_amount(struct buf *out, int64_t number, const struct unit *units)
 
 /* The one reader of numbers: digits and a unit, from min to max. */
 static bool
-read_number(struct config *c, const struct key *key, const char *text,
-    const struct unit *units, const char *form, struct buf *why)
+read_number(struct config *c, const struct config_entry *entry,
+    const char *text, const struct unit *units, const char *form,
+    struct buf *why)
 {
+	const struct key *key = entry->key;
 	size_t digits = strspn(text, ASCII_DIGITS);
 	const struct unit *unit;
 	long long number;
@@ -72,29 +86,38 @@ read_number(struct config *c, const struct key *key, const char *text,
 }
 
 static bool
-read_duration(struct config *c, const struct key *key, const char *text,
-    struct buf *why)
+read_duration(struct config *c, const struct config_entry *entry,
+    const char *text, struct buf *why)
 {
-	return read_number(c, key, text, durations, "a duration: write a "
+	return read_number(c, entry, text, durations, "a duration: write a "
 	    "number and ms, s, min, h or d, such as 10s", why);
 }
 
 static bool
-read_size(struct config *c, const struct key *key, const char *text,
-    struct buf *why)
+read_size(struct config *c, const struct config_entry *entry,
+    const char *text, struct buf *why)
 {
-	return read_number(c, key, text, sizes, "a size: write a number and "
+	return read_number(c, entry, text, sizes, "a size: write a number and "
 	    "B, kB, MB, KiB, MiB or GiB, such as 16MiB", why);
 }
 
+static bool
+read_count(struct config *c, const struct config_entry *entry,
+    const char *text, struct buf *why)
+{
+	return read_number(c, entry, text, counts, "a number: write digits "
+	    "alone, such as 60", why);
+}
+
+/* ------------------------------------------------------------ values */
+
 /* The address is a secret: no reason may quote it. */
 static bool
-read_webhook(struct config *c, const struct key *key, const char *text,
-    struct buf *why)
+read_webhook(struct config *c, const struct config_entry *entry,
+    const char *text, struct buf *why)
 {
 	size_t len;
 
-	(void)key;
 	if (!url_host(text, &len)) {
 		buf_adds(why, "it is not a URL such as "
 		    "https://hooks.slack.com/services/...");
@@ -111,17 +134,17 @@ read_webhook(struct config *c, const struct key *key, const char *text,
 		    "such messages: make an incoming webhook");
 		return false;
 	}
-	c->webhook_url = mem_dup(text);
+	c->destinations[entry->destination].webhook_url = mem_dup(text);
 	return true;
 }
 
 static bool
-read_tokens(struct config *c, const struct key *key, const char *text,
-    struct buf *why)
+read_tokens(struct config *c, const struct config_entry *entry,
+    const char *text, struct buf *why)
 {
 	unsigned shortest;
 
-	(void)key;
+	(void)entry;
 	if (token_count(text, &shortest) == 0) {
 		buf_adds(why, "it holds no token");
 		return false;
@@ -131,29 +154,75 @@ read_tokens(struct config *c, const struct key *key, const char *text,
 }
 
 static bool
-read_filter(struct config *c, const struct key *key, const char *text,
-    struct buf *why)
+read_filter(struct config *c, const struct config_entry *entry,
+    const char *text, struct buf *why)
 {
-	(void)key;
-	c->filter = filter_new(text, why);
-	return c->filter != NULL;
+	struct destination *d = &c->destinations[entry->destination];
+
+	d->filter = filter_new(text, why);
+	return d->filter != NULL;
 }
 
 static bool
-read_show(struct config *c, const struct key *key, const char *text,
-    struct buf *why)
+read_show(struct config *c, const struct config_entry *entry,
+    const char *text, struct buf *why)
 {
-	(void)key;
+	(void)entry;
 	return slack_show_read(text, &c->show, why);
 }
 
+/* It may be meant for PostgreSQL, with a password: no reason quotes it. */
+static const char *
+queue_fault(const char *text)
+{
+	static const char sqlite[] = "sqlite:", postgres[] = "postgres";
+
+	if (strncmp(text, postgres, strlen(postgres)) == 0)
+		return "this program was built without PostgreSQL: use "
+		    "sqlite:/path";
+	if (strncmp(text, sqlite, strlen(sqlite)) != 0)
+		return "it is not a queue: write sqlite: and the path of a "
+		    "file, such as " QUEUE_EXAMPLE;
+	if (text[strlen(sqlite)] != '/')
+		return "the path is relative: begin it with /, such as "
+		    QUEUE_EXAMPLE;
+	return NULL;
+}
+
 static bool
-read_dashboard(struct config *c, const struct key *key, const char *text,
-    struct buf *why)
+read_queue(struct config *c, const struct config_entry *entry,
+    const char *text, struct buf *why)
+{
+	const char *fault = queue_fault(text);
+
+	(void)entry;
+	if (fault)
+		buf_adds(why, fault);
+	else
+		c->queue = mem_dup(text);
+	return !fault;
+}
+
+static bool
+read_queue_on_network(struct config *c, const struct config_entry *entry,
+    const char *text, struct buf *why)
+{
+	(void)entry;
+	c->queue_on_network = strcmp(text, "yes") == 0;
+	if (c->queue_on_network || strcmp(text, "no") == 0)
+		return true;
+	log_quote(why, text, strlen(text));
+	buf_adds(why, " is neither yes nor no");
+	return false;
+}
+
+static bool
+read_dashboard(struct config *c, const struct config_entry *entry,
+    const char *text, struct buf *why)
 {
 	size_t len;
 
-	(void)key;
+	(void)entry;
 	if (!url_host(text, &len)) {
 		log_quote(why, text, strlen(text));
 		buf_adds(why, " is not a URL such as "
@@ -167,21 +236,26 @@ read_dashboard(struct config *c, const struct key *key, const char *text,
 }
 
 static bool
-read_log(struct config *c, const struct key *key, const char *text,
-    struct buf *why)
+read_log(struct config *c, const struct config_entry *entry,
+    const char *text, struct buf *why)
 {
-	(void)key;
+	(void)entry;
 	c->syslog = strcmp(text, "syslog") == 0;
 	if (c->syslog || strcmp(text, "stderr") == 0)
 		return true;
+	if (*text == '/') {
+		c->log_file = mem_dup(text);
+		return true;
+	}
 	log_quote(why, text, strlen(text));
-	buf_adds(why, " is neither stderr nor syslog");
+	buf_adds(why, " is neither stderr nor syslog nor the path of a file "
+	    "(/...)");
 	return false;
 }
 
 static bool
-read_log_level(struct config *c, const struct key *key, const char *text,
-    struct buf *why)
+read_log_level(struct config *c, const struct config_entry *entry,
+    const char *text, struct buf *why)
 {
 	static const char *const names[] = {
 		[LEVEL_ERROR] = "error",
@@ -191,7 +265,7 @@ read_log_level(struct config *c, const struct key *key, const char *text,
 	};
 	size_t i;
 
-	(void)key;
+	(void)entry;
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(text, names[i]) == 0) {
 			c->log_level = (enum log_level)i;
@@ -202,29 +276,107 @@ read_log_level(struct config *c, const struct key *key, const char *text,
 	return false;
 }
 
+/* ------------------------------------------------------------ doubts */
+
+static void
+doubt_webhook(const struct config *c, const struct config_entry *entry,
+    struct buf *out)
+{
+	const char *url = c->destinations[entry->destination].webhook_url;
+	const char *host;
+	size_t len;
+
+	host = url ? url_host(url, &len) : NULL;
+	if (host && !url_is_slack(url))
+		buf_addf(out, "%s: %.*s is not Slack\n", entry->label,
+		    (int)len, host);
+}
+
+static void
+doubt_tokens(const struct config *c, const struct config_entry *entry,
+    struct buf *out)
+{
+	unsigned shortest;
+
+	if (!c->tokens)
+		buf_addf(out, "%s is not set: whoever finds the address may "
+		    "post\n", entry->label);
+	else if (token_count(c->tokens, &shortest), shortest < TOKEN_SHORT)
+		buf_addf(out, "%s: a token of fewer than %d characters can "
+		    "be guessed\n", entry->label, TOKEN_SHORT);
+}
+
+static void
+doubt_filter(const struct config *c, const struct config_entry *entry,
+    struct buf *out)
+{
+	const struct destination *d = &c->destinations[entry->destination];
+	const char *given = entry->value.text;
+	struct buf globs = BUF_INIT;
+	char *glob, *rest = NULL;
+
+	/* With no destination at all it serves try and types. */
+	if (!d->webhook_url && given && *given && c->destination_count > 1)
+		buf_addf(out, "%s is for SLACK_WEBHOOK_URL, which is not "
+		    "set: no other destination has it\n", entry->label);
+	filter_doubts(d->filter, &globs);
+	if (globs.len > 0)
+		for (glob = strtok_r(globs.data, "\n", &rest); glob;
+		     glob = strtok_r(NULL, "\n", &rest))
+			buf_addf(out, "%s: \"%s\" matches no known type "
+			    "code\n", entry->label, glob);
+	buf_release(&globs);
+}
+
+/* ------------------------------------------------------------- table */
+
 const struct key config_keys[CONFIG_KEYS] = {
 	{
 		.name = "SLACK_WEBHOOK_URL",
 		.help = "the Slack incoming webhook that messages go to",
 		.read = read_webhook,
+		.doubt = doubt_webhook,
 		.secret = true,
+		.per_destination = true,
+		.makes_destination = true,
 	}, {
 		.name = "AUTH0_LOG_STREAM_TOKEN",
 		.help = "the secret that Auth0 sends",
 		.read = read_tokens,
+		.doubt = doubt_tokens,
 		.secret = true,
 		.many = true,
 	}, {
 		.name = "FILTER",
 		.help = "which events are sent",
 		.read = read_filter,
+		.doubt = doubt_filter,
 		.fallback = FILTER_DEFAULT,
+		.per_destination = true,
 	}, {
 		.name = "SHOW",
 		.help = "what a message tells: client user ip connection "
 		    "tenant",
 		.read = read_show,
 		.fallback = "client",
+	}, {
+		.name = "QUEUE",
+		.help = "where events wait for delivery: sqlite:/path",
+		.read = read_queue,
+	}, {
+		.name = "QUEUE_ON_NETWORK",
+		.help = "whether the queue may be on a network file system: "
+		    "no yes",
+		.read = read_queue_on_network,
+		.fallback = "no",
+	}, {
+		.name = "SLACK_INTERVAL",
+		.help = "least time between messages to one webhook",
+		.read = read_duration,
+		.fallback = "1s",
+		.min = 1,
+		.max = 3600000,
+		.member = offsetof(struct config, slack_interval_ms),
 	}, {
 		.name = "SLACK_TIMEOUT",
 		.help = "longest a post to Slack may take",
@@ -233,6 +385,38 @@ const struct key config_keys[CONFIG_KEYS] = {
 		.min = 100,
 		.max = 25000, /* all posts of a request together */
 		.member = offsetof(struct config, slack_timeout_ms),
+	}, {
+		.name = "SLACK_RETRY_MAX",
+		.help = "longest wait between tries",
+		.read = read_duration,
+		.fallback = "5min",
+		.min = 10,
+		.max = 86400000,
+		.member = offsetof(struct config, slack_retry_max_ms),
+	}, {
+		.name = "DIGEST_AFTER",
+		.help = "events above which a message counts them; 0: never",
+		.read = read_count,
+		.fallback = "60",
+		.min = 0,
+		.max = 1000000,
+		.member = offsetof(struct config, digest_after),
+	}, {
+		.name = "RETENTION",
+		.help = "how long the queue remembers what it is done with",
+		.read = read_duration,
+		.fallback = "7d",
+		.min = 1000,
+		.max = 31536000000,
+		.member = offsetof(struct config, retention_ms),
+	}, {
+		.name = "QUEUE_MAX",
+		.help = "waiting events above which no more are taken",
+		.read = read_count,
+		.fallback = "1000000",
+		.min = 1,
+		.max = 100000000,
+		.member = offsetof(struct config, queue_max),
 	}, {
 		.name = "MAX_BODY",
 		.help = "largest request body",
@@ -248,7 +432,7 @@ const struct key config_keys[CONFIG_KEYS] = {
 		.fallback = "https://manage.auth0.com",
 	}, {
 		.name = "LOG",
-		.help = "where log lines go: stderr syslog",
+		.help = "where log lines go: stderr syslog /path",
 		.read = read_log,
 		.fallback = "stderr",
 	}, {

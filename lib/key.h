@@ -8,24 +8,30 @@
 
 #include "config.h"
 
-struct key;
-
 /*
- * Reads text, which is not empty, into its member of the configuration.
- * Returns false and adds the reason to *why; no secret is in it.
+ * Reads text, which is not empty, into its member of the configuration, or
+ * of the entry's destination. Returns false and adds the reason to *why;
+ * no secret is in it.
  */
-typedef bool key_reader(struct config *c, const struct key *key,
+typedef bool key_reader(struct config *c, const struct config_entry *entry,
     const char *text, struct buf *why);
+
+/* Adds a line for each thing that is allowed but unwise. */
+typedef void key_doubter(const struct config *c,
+    const struct config_entry *entry, struct buf *out);
 
 struct key {
 	const char *name;
 	const char *help;
 	key_reader *read;
+	key_doubter *doubt;	/* NULL: every value is wise */
 	const char *fallback;	/* the default; NULL: none */
 	int64_t min, max;	/* of numbers, in the unit of the member */
 	size_t member;		/* of numbers: its place in struct config */
 	bool secret;		/* masked; may come from NAME_FILE */
 	bool many;		/* its file may have several lines */
+	bool per_destination;	/* there is NAME_x for destination x */
+	bool makes_destination;	/* and x is one because of it */
 };
 
 extern const struct key config_keys[CONFIG_KEYS];

@@ -2,13 +2,18 @@
 /* The log. It knows levels, sinks and escaping, and no meaning. */
 #include "log.h"
 
+#include "ownfile.h"
 #include "utf8.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #define VALUE_MAX 500
+#define IDENT "log-stream-to-slack"
 
 struct level {
 	const char *name;
@@ -28,7 +33,9 @@ static struct {
 	void *context;
 	enum log_level level;
 	bool syslog;
-} sink = { NULL, NULL, LEVEL_INFO, false };
+	bool no_stderr;	/* it leads nowhere: syslog takes its place */
+	char *file;	/* NULL: none */
+} sink = { NULL, NULL, LEVEL_INFO, false, false, NULL };
 
 void
 log_to(log_writer *writer, void *context)
@@ -44,9 +51,23 @@ log_to_syslog(bool on)
 		return;
 	sink.syslog = on;
 	if (on)
-		openlog("log-stream-to-slack", LOG_PID, LOG_DAEMON);
+		openlog(IDENT, LOG_PID, LOG_DAEMON);
 	else
 		closelog();
+}
+
+void
+log_without_stderr(void)
+{
+	sink.no_stderr = true;
+	openlog(IDENT, LOG_PID, LOG_DAEMON);
+}
+
+void
+log_to_file(const char *path)
+{
+	free(sink.file);
+	sink.file = path ? mem_dup(path) : NULL;
 }
 
 void
@@ -62,26 +83,69 @@ log_wants(enum log_level level)
 }
 
 /* One write, so that lines of several processes do not mix. */
-static void
-write_stderr(const char *line, size_t len)
+static bool
+write_line(int fd, const char *before, const char *line, size_t len)
 {
 	struct buf out = BUF_INIT;
+	bool done;
 
+	buf_adds(&out, before);
 	buf_add(&out, line, len);
 	buf_addc(&out, '\n');
-	buf_write(&out, STDERR_FILENO);
+	done = buf_write(&out, fd);
 	buf_release(&out);
+	return done;
 }
 
-static void
-emit(enum log_level level, const char *line, size_t len)
+/*
+ * A file that is opened for each line needs no signal when it is rotated.
+ * No link is followed, and nothing that is not a file is waited for.
+ */
+static bool
+append_line(const char *path, const char *line, size_t len)
 {
+	char stamp[sizeof("2026-01-02T03:04:05Z ") + 8] = "";
+	time_t now = time(NULL);
+	struct tm tm;
+	bool done;
+	int fd;
+
+	fd = ownfile_open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY,
+	    0640);
+	if (fd < 0)
+		return false;
+	if (gmtime_r(&now, &tm))
+		strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ ", &tm);
+	done = write_line(fd, stamp, line, len);
+	return close(fd) == 0 && done;
+}
+
+/* What syslog puts before a line by itself. */
+static void
+add_ident(struct buf *out)
+{
+	buf_addf(out, IDENT "[%ld]: ", (long)getpid());
+}
+
+/* Takes a line behind its ident. */
+static void
+emit(enum log_level level, const struct buf *line)
+{
+	struct buf whole = BUF_INIT;
+
+	add_ident(&whole);
+	buf_add(&whole, line->data, line->len);
 	if (sink.syslog)
-		syslog(levels[level].priority, "%s", line);
+		syslog(levels[level].priority, "%s", line->data);
+	else if (sink.file && append_line(sink.file, whole.data, whole.len))
+		;
 	else if (sink.writer)
-		sink.writer(sink.context, line, len);
+		sink.writer(sink.context, whole.data, whole.len);
+	else if (sink.no_stderr)
+		syslog(levels[level].priority, "%s", line->data);
 	else
-		write_stderr(line, len);
+		write_line(STDERR_FILENO, "", whole.data, whole.len);
+	buf_release(&whole);
 }
 
 /* Whether a character, n bytes long, may stand as it is. */
@@ -171,12 +235,9 @@ log_end(struct log_line *line)
 	struct buf whole = BUF_INIT;
 
 	if (log_wants(line->level)) {
-		if (!sink.syslog) /* which begins its lines like this */
-			buf_addf(&whole, "log-stream-to-slack[%ld]: ",
-			    (long)getpid());
 		buf_addf(&whole, "%s ", levels[line->level].name);
 		buf_add(&whole, buf_text(&line->text), line->text.len);
-		emit(line->level, whole.data, whole.len);
+		emit(line->level, &whole);
 	}
 	buf_release(&whole);
 	buf_release(&line->text);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The log: one line an event, key=value, to standard error, to syslog, or
- * to whatever the program names. The only global of the library.
+ * The log: one line an event, key=value, to standard error, to syslog, to
+ * a file, or to whatever the program names. The only global of the library.
  *
  * Values are data: one that holds anything but letters, digits and a few
  * plain signs is put in double quotes, and in it control characters, marks
@@ -29,12 +29,23 @@ typedef void log_writer(void *context, const char *line, size_t len);
 /*
  * Where lines go from now on. log_to(NULL, NULL) is standard error. The
  * context must live until log_to is called again. While log_to_syslog()
- * is in force, log_to only remembers.
+ * or log_to_file() is in force, log_to only remembers.
  */
 void log_to(log_writer *writer, void *context);
 
 /* Sends lines to syslog (facility daemon) instead, or no longer. */
 void log_to_syslog(bool on);
+
+/* Standard error leads nowhere: syslog gets what would be written there. */
+void log_without_stderr(void);
+
+/*
+ * Appends lines, each with its time (UTC) before it, to the file at path
+ * instead, or no longer (NULL). The path is copied. The file is opened for
+ * each line, so that it can be moved away at any time; it is made when
+ * there is none. A line that it does not take goes where log_to says.
+ */
+void log_to_file(const char *path);
 
 /* Lines above this level are dropped; LEVEL_INFO when never called. */
 void log_set_level(enum log_level level);

@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <pwd.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,8 +41,14 @@ getpwuid(uid_t uid)
 static const char *const variables[] = {
 	"SLACK_WEBHOOK_URL", "SLACK_WEBHOOK_URL_FILE",
 	"AUTH0_LOG_STREAM_TOKEN", "AUTH0_LOG_STREAM_TOKEN_FILE", "FILTER",
-	"SHOW", "SLACK_TIMEOUT", "MAX_BODY", "DASHBOARD_URL", "LOG",
+	"SHOW", "QUEUE", "QUEUE_ON_NETWORK", "SLACK_INTERVAL",
+	"SLACK_TIMEOUT", "SLACK_RETRY_MAX", "DIGEST_AFTER", "RETENTION",
+	"QUEUE_MAX", "MAX_BODY", "DASHBOARD_URL", "LOG",
 	"LOG_LEVEL", "LOG_STREAM_CONFIG", "FILTER_FILE",
+	"SLACK_WEBHOOK_URL_ops", "SLACK_WEBHOOK_URL_ops_FILE",
+	"SLACK_WEBHOOK_URL_dev", "SLACK_WEBHOOK_URL_default",
+	"SLACK_WEBHOOK_URL_a-b", "SLACK_WEBHOOK_URL_\n", "FILTER_ops",
+	"FILTER_dev", "FILTER_ops_FILE",
 };
 
 /* No variable is set, and .env holds text (NULL: there is no .env). */
@@ -102,6 +109,13 @@ no_field(const void *event, const char *field)
 	return NULL;
 }
 
+static bool
+keeps(const struct config *c, size_t destination, const char *type)
+{
+	return filter_keeps(c->destinations[destination].filter, type,
+	    no_field, NULL);
+}
+
 static void
 test_defaults(void)
 {
@@ -111,20 +125,27 @@ test_defaults(void)
 	start_over("");
 	ok(config_load(&c, &text), "an empty configuration is good");
 	is_str(buf_text(&text), "", "and has no problem");
-	ok(!c.webhook_url, "no webhook");
+	is_num((long long)c.destination_count, 1, "one destination");
+	is_str(c.destinations[0].name, "default", "which is default");
+	ok(!c.destinations[0].webhook_url, "no webhook");
+	ok(!config_destination(&c, "default"), "so nothing can be sent there");
 	ok(!c.tokens, "no token");
-	ok(filter_keeps(c.filter, "f", no_field, NULL) &&
-	    filter_keeps(c.filter, "api_limit", no_field, NULL) &&
-	    filter_keeps(c.filter, "pwd_leak", no_field, NULL) &&
-	    !filter_keeps(c.filter, "s", no_field, NULL) &&
-	    !filter_keeps(c.filter, "w", no_field, NULL),
-	    "FILTER is failure limit anomaly");
+	ok(keeps(&c, 0, "f") && keeps(&c, 0, "api_limit") &&
+	    keeps(&c, 0, "pwd_leak") && !keeps(&c, 0, "s") &&
+	    !keeps(&c, 0, "w"), "FILTER is failure limit anomaly");
 	is_num(c.show, SHOW_CLIENT, "SHOW is client");
+	ok(!c.queue, "no queue");
+	ok(!c.queue_on_network, "QUEUE_ON_NETWORK is no");
+	is_num(c.slack_interval_ms, 1000, "SLACK_INTERVAL is 1s");
 	is_num(c.slack_timeout_ms, 10000, "SLACK_TIMEOUT is 10s");
+	is_num(c.slack_retry_max_ms, 300000, "SLACK_RETRY_MAX is 5min");
+	is_num(c.digest_after, 60, "DIGEST_AFTER is 60");
+	is_num(c.retention_ms, 604800000, "RETENTION is 7d");
+	is_num(c.queue_max, 1000000, "QUEUE_MAX is 1000000");
 	is_num(c.max_body, 16 * 1024 * 1024, "MAX_BODY is 16MiB");
 	is_str(c.dashboard_url, "https://manage.auth0.com",
 	    "DASHBOARD_URL is Auth0's");
-	ok(!c.syslog, "LOG is stderr");
+	ok(!c.syslog && !c.log_file, "LOG is stderr");
 	is_num(c.log_level, LEVEL_INFO, "LOG_LEVEL is info");
 	config_describe(&c, &text);
 	is_str(buf_text(&text),
@@ -136,13 +157,27 @@ test_defaults(void)
 	    "FILTER=failure limit anomaly    (default)\n"
 	    "# what a message tells: client user ip connection tenant\n"
 	    "SHOW=client    (default)\n"
+	    "# where events wait for delivery: sqlite:/path\n"
+	    "QUEUE=    (not set)\n"
+	    "# whether the queue may be on a network file system: no yes\n"
+	    "QUEUE_ON_NETWORK=no    (default)\n"
+	    "# least time between messages to one webhook\n"
+	    "SLACK_INTERVAL=1s    (default)\n"
 	    "# longest a post to Slack may take\n"
 	    "SLACK_TIMEOUT=10s    (default)\n"
+	    "# longest wait between tries\n"
+	    "SLACK_RETRY_MAX=5min    (default)\n"
+	    "# events above which a message counts them; 0: never\n"
+	    "DIGEST_AFTER=60    (default)\n"
+	    "# how long the queue remembers what it is done with\n"
+	    "RETENTION=7d    (default)\n"
+	    "# waiting events above which no more are taken\n"
+	    "QUEUE_MAX=1000000    (default)\n"
 	    "# largest request body\n"
 	    "MAX_BODY=16MiB    (default)\n"
 	    "# base of the links to log entries\n"
 	    "DASHBOARD_URL=https://manage.auth0.com    (default)\n"
-	    "# where log lines go: stderr syslog\n"
+	    "# where log lines go: stderr syslog /path\n"
 	    "LOG=stderr    (default)\n"
 	    "# how much is logged: error warn info debug\n"
 	    "LOG_LEVEL=info    (default)\n", "the listing says so");
@@ -172,16 +207,29 @@ test_file(void)
 	    "MAX_BODY=2MB\r\n"
 	    "DASHBOARD_URL=https://manage.acme.example//\r\n"
 	    "LOG=syslog\r\n"
-	    "LOG_LEVEL=debug");
+	    "LOG_LEVEL=debug\r\n"
+	    "QUEUE=sqlite:/q.db\n"
+	    "QUEUE_ON_NETWORK=yes\n"
+	    "SLACK_INTERVAL=1500ms\n"
+	    "SLACK_RETRY_MAX=1h\n"
+	    "DIGEST_AFTER=0\n"
+	    "RETENTION=2d\n"
+	    "QUEUE_MAX=5");
 	ok(config_load(&c, &text), "a file with every key is good");
 	is_str(buf_text(&text), "", "and has no problem");
 	is_str(c.path, ".env", "it is the file that was read");
-	is_str(c.webhook_url, HOOK, "SLACK_WEBHOOK_URL");
+	is_str(c.destinations[0].webhook_url, HOOK, "SLACK_WEBHOOK_URL");
 	is_str(c.tokens, "Bearer " TOKEN, "AUTH0_LOG_STREAM_TOKEN");
-	ok(filter_keeps(c.filter, "fu", no_field, NULL) &&
-	    !filter_keeps(c.filter, "fsa", no_field, NULL), "FILTER");
+	ok(keeps(&c, 0, "fu") && !keeps(&c, 0, "fsa"), "FILTER");
 	is_num(c.show, SHOW_USER | SHOW_IP, "SHOW");
+	is_str(c.queue, "sqlite:/q.db", "QUEUE");
+	ok(c.queue_on_network, "QUEUE_ON_NETWORK");
+	is_num(c.slack_interval_ms, 1500, "SLACK_INTERVAL");
 	is_num(c.slack_timeout_ms, 2500, "SLACK_TIMEOUT");
+	is_num(c.slack_retry_max_ms, 3600000, "SLACK_RETRY_MAX");
+	is_num(c.digest_after, 0, "DIGEST_AFTER");
+	is_num(c.retention_ms, 172800000, "RETENTION");
+	is_num(c.queue_max, 5, "QUEUE_MAX");
 	is_num(c.max_body, 2000000, "MAX_BODY");
 	is_str(c.dashboard_url, "https://manage.acme.example",
 	    "DASHBOARD_URL, without the slashes at its end");
@@ -198,13 +246,27 @@ test_file(void)
 	    "FILTER=f* -fsa client_id=load*    (.env:4)\n"
 	    "# what a message tells: client user ip connection tenant\n"
 	    "SHOW=user,ip    (.env:5)\n"
+	    "# where events wait for delivery: sqlite:/path\n"
+	    "QUEUE=sqlite:/q.db    (.env:11)\n"
+	    "# whether the queue may be on a network file system: no yes\n"
+	    "QUEUE_ON_NETWORK=yes    (.env:12)\n"
+	    "# least time between messages to one webhook\n"
+	    "SLACK_INTERVAL=1500ms    (.env:13)\n"
 	    "# longest a post to Slack may take\n"
 	    "SLACK_TIMEOUT=2500ms    (.env:6)\n"
+	    "# longest wait between tries\n"
+	    "SLACK_RETRY_MAX=1h    (.env:14)\n"
+	    "# events above which a message counts them; 0: never\n"
+	    "DIGEST_AFTER=0    (.env:15)\n"
+	    "# how long the queue remembers what it is done with\n"
+	    "RETENTION=2d    (.env:16)\n"
+	    "# waiting events above which no more are taken\n"
+	    "QUEUE_MAX=5    (.env:17)\n"
 	    "# largest request body\n"
 	    "MAX_BODY=2MB    (.env:7)\n"
 	    "# base of the links to log entries\n"
 	    "DASHBOARD_URL=https://manage.acme.example//    (.env:8)\n"
-	    "# where log lines go: stderr syslog\n"
+	    "# where log lines go: stderr syslog /path\n"
 	    "LOG=syslog    (.env:9)\n"
 	    "# how much is logged: error warn info debug\n"
 	    "LOG_LEVEL=debug    (.env:10)\n",
@@ -224,7 +286,10 @@ test_environment(void)
 		"AUTH0_LOG_STREAM_TOKEN=" SECRET "\n" TOKEN "\n",
 		"FILTER=success", "SHOW=tenant", "SLACK_TIMEOUT=1s",
 		"MAX_BODY=1KiB", "DASHBOARD_URL=http://localhost", "LOG=stderr",
-		"LOG_LEVEL=error", NULL
+		"LOG_LEVEL=error", "QUEUE=sqlite:/e.db",
+		"QUEUE_ON_NETWORK=no", "SLACK_INTERVAL=1ms",
+		"SLACK_RETRY_MAX=10ms", "DIGEST_AFTER=7", "RETENTION=1s",
+		"QUEUE_MAX=1", NULL
 	};
 	struct buf text = BUF_INIT;
 	struct config c;
@@ -232,16 +297,24 @@ test_environment(void)
 	start_over("SLACK_WEBHOOK_URL=https://file.example/\n"
 	    "AUTH0_LOG_STREAM_TOKEN=file\nFILTER=notice\nSHOW=user\n"
 	    "SLACK_TIMEOUT=2s\nMAX_BODY=2KiB\nLOG=syslog\nLOG_LEVEL=debug\n"
-	    "DASHBOARD_URL=https://file.example\n");
+	    "DASHBOARD_URL=https://file.example\nQUEUE=sqlite:/f.db\n"
+	    "QUEUE_ON_NETWORK=yes\nSLACK_INTERVAL=2s\nSLACK_RETRY_MAX=2s\n"
+	    "DIGEST_AFTER=2\nRETENTION=2s\nQUEUE_MAX=2\n");
 	set_variables(settings);
 	ok(config_load(&c, &text), "every key may come from the environment");
-	is_str(c.webhook_url, "http://127.0.0.1:8080/" SECRET,
+	is_str(c.destinations[0].webhook_url, "http://127.0.0.1:8080/" SECRET,
 	    "it wins over the file: SLACK_WEBHOOK_URL");
 	is_str(c.tokens, SECRET "\n" TOKEN "\n", "AUTH0_LOG_STREAM_TOKEN");
-	ok(filter_keeps(c.filter, "s", no_field, NULL) &&
-	    !filter_keeps(c.filter, "du", no_field, NULL), "FILTER");
+	ok(keeps(&c, 0, "s") && !keeps(&c, 0, "du"), "FILTER");
 	is_num(c.show, SHOW_TENANT, "SHOW");
+	is_str(c.queue, "sqlite:/e.db", "QUEUE");
+	ok(!c.queue_on_network, "QUEUE_ON_NETWORK");
+	is_num(c.slack_interval_ms, 1, "SLACK_INTERVAL");
 	is_num(c.slack_timeout_ms, 1000, "SLACK_TIMEOUT");
+	is_num(c.slack_retry_max_ms, 10, "SLACK_RETRY_MAX");
+	is_num(c.digest_after, 7, "DIGEST_AFTER");
+	is_num(c.retention_ms, 1000, "RETENTION");
+	is_num(c.queue_max, 1, "QUEUE_MAX");
 	is_num(c.max_body, 1024, "MAX_BODY");
 	is_str(c.dashboard_url, "http://localhost", "DASHBOARD_URL");
 	ok(!c.syslog, "LOG");
@@ -287,6 +360,10 @@ test_mixture(void)
 	buf_clear(&text);
 	ok(config_load(&c, &text) && c.show == SHOW_CLIENT && !c.syslog,
 	    "an empty value is the default");
+	config_release(&c);
+	setenv("LOG", "/var/log/x", 1);
+	ok(config_load(&c, &text) && !c.syslog, "LOG may be a path");
+	is_str(c.log_file, "/var/log/x", "which is that of the log's file");
 	config_release(&c);
 	buf_release(&text);
 }
@@ -355,13 +432,35 @@ static const struct number sizes[] = {
 	{ "-1B", -2 }, { "MiB", -2 }, { "1.5MiB", -2 },
 };
 
+static const struct number counts[] = {
+	{ "1", 1 }, { "0060", 60 }, { "1000000", 1000000 },
+	{ "100000001", -1 }, { "99999999999999999999", -1 },
+	{ "60s", -2 }, { "-1", -2 }, { "+1", -2 }, { "1,000", -2 },
+	{ "1e6", -2 }, { " 1", -2 }, { "all", -2 },
+};
+
+#define DURATION "a duration: write a number and ms, s, min, h or d, such " \
+	"as 10s"
+#define SIZE "a size: write a number and B, kB, MB, KiB, MiB or GiB, such " \
+	"as 16MiB"
+#define COUNT "a number: write digits alone, such as 60"
+
+static int64_t
+member_of(const struct config *c, size_t member)
+{
+	int64_t value;
+
+	memcpy(&value, (const char *)c + member, sizeof(value));
+	return value;
+}
+
 static void
-test_numbers(const char *key, const struct number *rows, size_t count,
-    const char *range, const char *form)
+test_numbers(const char *key, size_t member, int64_t fallback,
+    const struct number *rows, size_t count, const char *range,
+    const char *form)
 {
 	struct buf want = BUF_INIT, got = BUF_INIT;
 	struct config c;
-	int64_t value;
 	size_t i;
 
 	start_over("");
@@ -378,16 +477,72 @@ test_numbers(const char *key, const struct number *rows, size_t count,
 		config_load(&c, &got);
 		is_str(buf_text(&got), buf_text(&want), "%s=%s is %s", key,
 		    rows[i].text, rows[i].value < 0 ? "refused" : "taken");
-		value = strcmp(key, "MAX_BODY") == 0 ? c.max_body :
-		    c.slack_timeout_ms;
-		is_num(value, rows[i].value >= 0 ? rows[i].value :
-		    strcmp(key, "MAX_BODY") == 0 ? 16777216 : 10000,
-		    "and the value is %s", rows[i].value < 0 ?
-		    "the default" : "that");
+		is_num(member_of(&c, member), rows[i].value >= 0 ?
+		    rows[i].value : fallback, "and the value is %s",
+		    rows[i].value < 0 ? "the default" : "that");
 		config_release(&c);
 	}
 	buf_release(&want);
 	buf_release(&got);
+}
+
+/* The least and the most of each key, and what is one beyond. */
+static const struct {
+	const char *key;
+	size_t member;
+	const char *least, *most, *below, *above;
+	int64_t min, max;
+	const char *range;
+} limits[] = {
+	{ "SLACK_INTERVAL", offsetof(struct config, slack_interval_ms),
+	    "1ms", "1h", "0s", "3600001ms", 1, 3600000, "1ms to 1h" },
+	{ "SLACK_TIMEOUT", offsetof(struct config, slack_timeout_ms),
+	    "100ms", "25s", "99ms", "25001ms", 100, 25000, "100ms to 25s" },
+	{ "SLACK_RETRY_MAX", offsetof(struct config, slack_retry_max_ms),
+	    "10ms", "1d", "9ms", "25h", 10, 86400000, "10ms to 1d" },
+	{ "DIGEST_AFTER", offsetof(struct config, digest_after),
+	    "0", "1000000", NULL, "1000001", 0, 1000000, "0 to 1000000" },
+	{ "RETENTION", offsetof(struct config, retention_ms),
+	    "1s", "365d", "999ms", "366d", 1000, 31536000000, "1s to 365d" },
+	{ "QUEUE_MAX", offsetof(struct config, queue_max),
+	    "1", "100000000", "0", "100000001", 1, 100000000,
+	    "1 to 100000000" },
+};
+
+static void
+test_limit(size_t row, const char *text, int64_t want)
+{
+	struct buf problem = BUF_INIT, got = BUF_INIT;
+	struct config c;
+
+	setenv(limits[row].key, text, 1);
+	if (want < 0)
+		buf_addf(&problem, "environment: %s: %s is out of range: "
+		    "from %s\n", limits[row].key, text, limits[row].range);
+	config_load(&c, &got);
+	is_str(buf_text(&got), buf_text(&problem), "%s=%s is %s",
+	    limits[row].key, text, want < 0 ? "refused" : "taken");
+	if (want >= 0)
+		is_num(member_of(&c, limits[row].member), want, "and the "
+		    "value is that");
+	config_release(&c);
+	buf_release(&problem);
+	buf_release(&got);
+}
+
+static void
+test_limits(void)
+{
+	size_t i;
+
+	for (i = 0; i < ROWS(limits); i++) {
+		start_over("");
+		test_limit(i, limits[i].least, limits[i].min);
+		test_limit(i, limits[i].most, limits[i].max);
+		test_limit(i, limits[i].above, -1);
+		if (limits[i].below)
+			test_limit(i, limits[i].below, -1);
+	}
 }
 
 #define WEBHOOK "environment: SLACK_WEBHOOK_URL: "
@@ -397,6 +552,14 @@ test_numbers(const char *key, const struct number *rows, size_t count,
 	"addresses of this machine alone)\n"
 #define TRIGGER WEBHOOK "it is a workflow's trigger, which takes no such " \
 	"messages: make an incoming webhook\n"
+
+#define QUEUE_RELATIVE "environment: QUEUE: the path is relative: begin it " \
+	"with /, such as sqlite:/var/lib/log-stream-to-slack/queue.db\n"
+#define QUEUE_POSTGRES "environment: QUEUE: this program was built without " \
+	"PostgreSQL: use sqlite:/path\n"
+#define QUEUE_OTHER "environment: QUEUE: it is not a queue: write sqlite: " \
+	"and the path of a file, such as " \
+	"sqlite:/var/lib/log-stream-to-slack/queue.db\n"
 
 static const struct {
 	const char *setting;
@@ -449,6 +612,25 @@ static const struct {
 	{ "SHOW=email", "environment: SHOW: \"email\" cannot be shown: "
 	    "choose from client user ip connection tenant\n" },
 
+	{ "QUEUE=sqlite:/var/lib/x/queue.db", "" },
+	{ "QUEUE=sqlite:queue.db", QUEUE_RELATIVE },
+	{ "QUEUE=sqlite:./queue.db", QUEUE_RELATIVE },
+	{ "QUEUE=sqlite:", QUEUE_RELATIVE },
+	{ "QUEUE=postgresql://user:" SECRET "@host/db", QUEUE_POSTGRES },
+	{ "QUEUE=postgres://user:" SECRET "@host/db", QUEUE_POSTGRES },
+	{ "QUEUE=postgres", QUEUE_POSTGRES },
+	{ "QUEUE=/var/lib/x/queue.db", QUEUE_OTHER },
+	{ "QUEUE=SQLITE:/queue.db", QUEUE_OTHER },
+	{ "QUEUE=mysql://user:" SECRET "@host/db", QUEUE_OTHER },
+	{ "QUEUE=", "" },
+
+	{ "QUEUE_ON_NETWORK=yes", "" },
+	{ "QUEUE_ON_NETWORK=no", "" },
+	{ "QUEUE_ON_NETWORK=Yes", "environment: QUEUE_ON_NETWORK: \"Yes\" "
+	    "is neither yes nor no\n" },
+	{ "QUEUE_ON_NETWORK=1", "environment: QUEUE_ON_NETWORK: \"1\" is "
+	    "neither yes nor no\n" },
+
 	{ "DASHBOARD_URL=https://manage.acme.example/", "" },
 	{ "DASHBOARD_URL=https://manage.acme.example:8443/x", "" },
 	{ "DASHBOARD_URL=manage.acme.example", "environment: DASHBOARD_URL: "
@@ -462,10 +644,11 @@ static const struct {
 
 	{ "LOG=stderr", "" },
 	{ "LOG=syslog", "" },
-	{ "LOG=/var/log/x", "environment: LOG: \"/var/log/x\" is neither "
-	    "stderr nor syslog\n" },
+	{ "LOG=/var/log/x", "" },
+	{ "LOG=var/log/x", "environment: LOG: \"var/log/x\" is neither "
+	    "stderr nor syslog nor the path of a file (/...)\n" },
 	{ "LOG=Syslog", "environment: LOG: \"Syslog\" is neither stderr nor "
-	    "syslog\n" },
+	    "syslog nor the path of a file (/...)\n" },
 
 	{ "LOG_LEVEL=error", "" },
 	{ "LOG_LEVEL=warn", "" },
@@ -502,32 +685,53 @@ test_bad_is_whole(void)
 
 	start_over("SLACK_WEBHOOK_URL=nonsense\nAUTH0_LOG_STREAM_TOKEN= \n"
 	    "FILTER=!\nSHOW=!\nSLACK_TIMEOUT=!\nMAX_BODY=!\n"
-	    "DASHBOARD_URL=!\nLOG=!\nLOG_LEVEL=!\n");
+	    "DASHBOARD_URL=!\nLOG=!\nLOG_LEVEL=!\n"
+	    "QUEUE=!\nQUEUE_ON_NETWORK=!\nSLACK_INTERVAL=!\n"
+	    "SLACK_RETRY_MAX=!\nDIGEST_AFTER=!\nRETENTION=!\nQUEUE_MAX=!\n"
+	    "SLACK_WEBHOOK_URL_ops=!\nFILTER_ops=!\n");
 	ok(!config_load(&c, &text), "a file with nothing but bad values is "
 	    "bad");
 	is_str(buf_text(&text),
 	    ".env:1: SLACK_WEBHOOK_URL: it is not a URL such as "
+	    "https://hooks.slack.com/services/...\n"
+	    ".env:17: SLACK_WEBHOOK_URL_ops: it is not a URL such as "
 	    "https://hooks.slack.com/services/...\n"
 	    ".env:2: AUTH0_LOG_STREAM_TOKEN: it is empty: give it a value or "
 	    "remove it\n"
 	    ".env:3: FILTER: \"!\" is not a filter term: it is neither a "
 	    "class (failure limit anomaly warning notice success) nor a type "
 	    "code or glob such as f*\n"
+	    ".env:18: FILTER_ops: \"!\" is not a filter term: it is neither "
+	    "a class (failure limit anomaly warning notice success) nor a "
+	    "type code or glob such as f*\n"
 	    ".env:4: SHOW: \"!\" cannot be shown: choose from client user ip "
 	    "connection tenant\n"
-	    ".env:5: SLACK_TIMEOUT: \"!\" is not a duration: write a number "
-	    "and ms, s, min, h or d, such as 10s\n"
-	    ".env:6: MAX_BODY: \"!\" is not a size: write a number and B, "
-	    "kB, MB, KiB, MiB or GiB, such as 16MiB\n"
+	    ".env:10: QUEUE: it is not a queue: write sqlite: and the path "
+	    "of a file, such as sqlite:/var/lib/log-stream-to-slack/queue.db\n"
+	    ".env:11: QUEUE_ON_NETWORK: \"!\" is neither yes nor no\n"
+	    ".env:12: SLACK_INTERVAL: \"!\" is not " DURATION "\n"
+	    ".env:5: SLACK_TIMEOUT: \"!\" is not " DURATION "\n"
+	    ".env:13: SLACK_RETRY_MAX: \"!\" is not " DURATION "\n"
+	    ".env:14: DIGEST_AFTER: \"!\" is not " COUNT "\n"
+	    ".env:15: RETENTION: \"!\" is not " DURATION "\n"
+	    ".env:16: QUEUE_MAX: \"!\" is not " COUNT "\n"
+	    ".env:6: MAX_BODY: \"!\" is not " SIZE "\n"
 	    ".env:7: DASHBOARD_URL: \"!\" is not a URL such as "
 	    "https://manage.auth0.com\n"
-	    ".env:8: LOG: \"!\" is neither stderr nor syslog\n"
+	    ".env:8: LOG: \"!\" is neither stderr nor syslog nor the path "
+	    "of a file (/...)\n"
 	    ".env:9: LOG_LEVEL: \"!\" is not a level: choose from error warn "
 	    "info debug\n", "all of them are told, each with its line");
-	ok(!c.webhook_url && !c.tokens && c.filter &&
+	ok(!c.destinations[0].webhook_url && !c.tokens &&
+	    c.destinations[0].filter &&
 	    c.show == SHOW_CLIENT && c.slack_timeout_ms == 10000 &&
-	    c.max_body == 16777216 && !c.syslog &&
-	    c.log_level == LEVEL_INFO, "and the defaults stand in for them");
+	    c.max_body == 16777216 && !c.syslog && !c.log_file &&
+	    c.log_level == LEVEL_INFO && !c.queue && !c.queue_on_network &&
+	    c.slack_interval_ms == 1000 && c.slack_retry_max_ms == 300000 &&
+	    c.digest_after == 60 && c.retention_ms == 604800000 &&
+	    c.queue_max == 1000000 && c.destination_count == 2 &&
+	    !c.destinations[1].webhook_url && c.destinations[1].filter,
+	    "and the defaults stand in for them");
 	is_str(c.dashboard_url, "https://manage.auth0.com", "all of them");
 	config_release(&c);
 	buf_release(&text);
@@ -606,9 +810,14 @@ static void
 test_one_line_each(void)
 {
 	static const char *const names[] = {
-		"FILTER", "SHOW", "SLACK_TIMEOUT", "MAX_BODY",
-		"DASHBOARD_URL", "LOG", "LOG_LEVEL", "SLACK_WEBHOOK_URL",
-		"SLACK_WEBHOOK_URL_FILE", "LOG_STREAM_CONFIG",
+		"FILTER", "SHOW", "QUEUE", "QUEUE_ON_NETWORK",
+		"SLACK_INTERVAL", "SLACK_TIMEOUT", "SLACK_RETRY_MAX",
+		"DIGEST_AFTER", "RETENTION", "QUEUE_MAX", "MAX_BODY",
+		"SLACK_WEBHOOK_URL_ops", "SLACK_WEBHOOK_URL_ops_FILE",
+		"SLACK_WEBHOOK_URL_default", "SLACK_WEBHOOK_URL_\n",
+		"FILTER_ops", "DASHBOARD_URL", "LOG", "LOG_LEVEL",
+		"SLACK_WEBHOOK_URL", "SLACK_WEBHOOK_URL_FILE",
+		"LOG_STREAM_CONFIG",
 	};
 	const char *text;
 	size_t i, lines;
@@ -638,7 +847,8 @@ test_secret_files(void)
 	write_text("tokens", "Bearer new-" TOKEN "\n\nold-" TOKEN "\r\n");
 	ok(config_load(&c, &text), "secrets may come from files");
 	is_str(buf_text(&text), "", "and there is no problem");
-	is_str(c.webhook_url, HOOK, "a webhook is the file's first line");
+	is_str(c.destinations[0].webhook_url, HOOK, "a webhook is the file's "
+	    "first line");
 	is_str(c.tokens, "Bearer new-" TOKEN "\n\nold-" TOKEN "\r\n",
 	    "a token file may hold several");
 	config_describe(&c, &text);
@@ -652,7 +862,8 @@ test_secret_files(void)
 	    "AUTH0_LOG_STREAM_TOKEN=from-the-file\n");
 	setenv("SLACK_WEBHOOK_URL", HOOK, 1);
 	setenv("AUTH0_LOG_STREAM_TOKEN_FILE", "tokens", 1);
-	ok(config_load(&c, &text) && strcmp(c.webhook_url, HOOK) == 0 &&
+	ok(config_load(&c, &text) &&
+	    strcmp(c.destinations[0].webhook_url, HOOK) == 0 &&
 	    strncmp(c.tokens, "Bearer new-", 11) == 0, "the environment wins "
 	    "in either form over the file in the other");
 	config_release(&c);
@@ -716,12 +927,291 @@ test_secret_problems(void)
 		start_over(secret_problems[i].env);
 		set_variables(secret_problems[i].settings);
 		buf_clear(&text);
-		ok(!config_load(&c, &text) && (!c.tokens || !c.webhook_url),
+		ok(!config_load(&c, &text) &&
+		    (!c.tokens || !c.destinations[0].webhook_url),
 		    "%s: refused", secret_problems[i].title);
 		is_str(buf_text(&text), secret_problems[i].problem, "and "
 		    "the reason is told");
 		config_release(&c);
 	}
+	buf_release(&text);
+}
+
+/* ------------------------------------------------- several destinations */
+
+#define OPS "https://hooks.slack.com/services/T0/OPS/" SECRET
+#define DEV "https://hooks.slack.com/services/T0/DEV/" SECRET
+
+/* The names of the destinations, in order; "-" before one without webhook. */
+static const char *
+names(const struct config *c)
+{
+	static struct buf text;
+	size_t i;
+
+	buf_clear(&text);
+	for (i = 0; i < c->destination_count; i++)
+		buf_addf(&text, "%s%s%s", i ? " " : "",
+		    c->destinations[i].webhook_url ? "" : "-",
+		    c->destinations[i].name);
+	return buf_text(&text);
+}
+
+static void
+test_destinations(void)
+{
+	struct buf text = BUF_INIT;
+	const struct destination *ops;
+	struct config c;
+
+	start_over("FILTER_ops=success\nSLACK_WEBHOOK_URL_ops=" OPS "\n"
+	    "SLACK_WEBHOOK_URL_dev_FILE=hook\nFILTER=notice\n"
+	    "SLACK_WEBHOOK_URL_Ops=" OPS "\nSLACK_WEBHOOK_URL=" HOOK "\n"
+	    "SLACK_WEBHOOK_URL_1=" OPS "\n");
+	write_text("hook", DEV "\nmore\n");
+	ok(config_load_to_post(&c, &text), "there may be several "
+	    "destinations");
+	is_str(names(&c), "default 1 Ops dev ops", "default is the first, and "
+	    "the others are in order of name");
+	ops = config_destination(&c, "ops");
+	ok(ops && strcmp(ops->webhook_url, OPS) == 0 &&
+	    ops == &c.destinations[4], "each has its webhook");
+	is_str(config_destination(&c, "dev")->webhook_url, DEV,
+	    "which may come from a file");
+	is_str(config_destination(&c, "default")->webhook_url, HOOK,
+	    "SLACK_WEBHOOK_URL is that of default");
+	ok(!config_destination(&c, "op") && !config_destination(&c, "OPS") &&
+	    !config_destination(&c, ""), "there is none of another name");
+	ok(keeps(&c, 4, "s") && !keeps(&c, 4, "f"), "each has its filter");
+	ok(keeps(&c, 3, "f") && !keeps(&c, 3, "du"), "and without one failure "
+	    "limit anomaly, whatever FILTER says");
+	config_release(&c);
+	buf_release(&text);
+}
+
+static void
+test_destinations_listed(void)
+{
+	struct buf text = BUF_INIT;
+	struct config c;
+
+	start_over("SLACK_WEBHOOK_URL_ops=https://chat.example/" SECRET "\n"
+	    "SLACK_WEBHOOK_URL_dev_FILE=hook\nFILTER_ops=fux\n"
+	    "FILTER=fuy\nAUTH0_LOG_STREAM_TOKEN=" TOKEN "\n");
+	write_text("hook", DEV "\n");
+	config_load(&c, &text);
+	config_describe(&c, &text);
+	*strstr(text.data, "# what a message tells") = '\0';
+	is_str(text.data,
+	    "# the Slack incoming webhook that messages go to\n"
+	    "SLACK_WEBHOOK_URL=    (not set)\n"
+	    "SLACK_WEBHOOK_URL_dev=https://hooks.slack.com/********"
+	    "    (.env:2, in hook)\n"
+	    "SLACK_WEBHOOK_URL_ops=https://chat.example/********"
+	    "    (.env:1)\n"
+	    "# the secret that Auth0 sends\n"
+	    "AUTH0_LOG_STREAM_TOKEN=******** (1 token)    (.env:5)\n"
+	    "# which events are sent\n"
+	    "FILTER=fuy    (.env:4)\n"
+	    "FILTER_dev=failure limit anomaly    (default)\n"
+	    "FILTER_ops=fux    (.env:3)\n", "the listing has the keys of "
+	    "each destination, and no secret");
+	buf_clear(&text);
+	config_doubts(&c, &text);
+	is_str(buf_text(&text),
+	    "SLACK_WEBHOOK_URL_ops: chat.example is not Slack\n"
+	    "FILTER is for SLACK_WEBHOOK_URL, which is not set: no other "
+	    "destination has it\n"
+	    "FILTER: \"fuy\" matches no known type code\n"
+	    "FILTER_ops: \"fux\" matches no known type code\n", "what is "
+	    "doubted is said of each of them");
+	config_release(&c);
+	buf_release(&text);
+}
+
+static void
+test_destinations_mix(void)
+{
+	struct buf text = BUF_INIT;
+	struct config c;
+
+	start_over("SLACK_WEBHOOK_URL_ops_FILE=absent\nFILTER_ops=success\n"
+	    "FILTER_dev=notice\n");
+	setenv("SLACK_WEBHOOK_URL_ops", OPS, 1);
+	setenv("SLACK_WEBHOOK_URL_dev", DEV, 1);
+	setenv("FILTER_dev", "limit", 1);
+	ok(config_load_to_post(&c, &text), "file and environment mix, key by "
+	    "key");
+	is_str(buf_text(&text), "", "without a problem");
+	is_str(names(&c), "-default dev ops", "one destination of any name "
+	    "is enough to post");
+	ok(!config_destination(&c, "default"), "default is then none");
+	is_str(c.destinations[2].webhook_url, OPS, "a variable wins over the "
+	    "file in either form");
+	ok(keeps(&c, 2, "s"), "what only the file has is the file's");
+	ok(keeps(&c, 1, "api_limit") && !keeps(&c, 1, "du"), "a filter's "
+	    "variable wins too");
+	config_release(&c);
+	start_over("FILTER=failure\n");
+	ok(!config_load_to_post(&c, &text), "without any nothing is posted");
+	is_str(buf_text(&text), "SLACK_WEBHOOK_URL is not set: give it the "
+	    "address of a Slack incoming webhook\n", "and the reason is "
+	    "told");
+	config_release(&c);
+	buf_release(&text);
+}
+
+#define NAME_32 "abcdefghijklmnopqrstuvwxyz_01234"
+#define BAD_NAME ": the name of a destination is 1 to 32 letters, digits or " \
+	"_\n"
+#define NO_FILE ": no destination can be called FILE, or end in _FILE: that " \
+	"means a file\n"
+
+static const struct {
+	const char *title;
+	const char *env;		/* .env */
+	const char *settings[3];	/* of the environment */
+	const char *problem;
+} destination_problems[] = {
+	{ "a name of 32 characters",
+	    "SLACK_WEBHOOK_URL_" NAME_32 "=" OPS "\n", { NULL }, "" },
+	{ "one of 33", "SLACK_WEBHOOK_URL_" NAME_32 "5=" OPS "\n", { NULL },
+	    ".env:1: SLACK_WEBHOOK_URL_" NAME_32 "5" BAD_NAME },
+	{ "one of 33 for a filter", "FILTER_" NAME_32 "5=f\n", { NULL },
+	    ".env:1: FILTER_" NAME_32 "5" BAD_NAME },
+	{ "no name", "SLACK_WEBHOOK_URL_=" OPS "\nFILTER_=f\n", { NULL },
+	    ".env:1: SLACK_WEBHOOK_URL_" BAD_NAME
+	    ".env:2: FILTER_" BAD_NAME },
+	{ "no name before _FILE", "SLACK_WEBHOOK_URL__FILE=hook\n",
+	    { NULL }, ".env:1: SLACK_WEBHOOK_URL__FILE" BAD_NAME },
+	{ "a name with another sign", "",
+	    { "SLACK_WEBHOOK_URL_a-b=" OPS, NULL },
+	    "environment: SLACK_WEBHOOK_URL_a-b" BAD_NAME },
+	{ "a name that is a line end", "",
+	    { "SLACK_WEBHOOK_URL_\n=" OPS, NULL },
+	    "environment: SLACK_WEBHOOK_URL_\\x0a" BAD_NAME },
+	{ "the name _", "SLACK_WEBHOOK_URL__=" OPS "\n", { NULL }, "" },
+	{ "a name that begins with default",
+	    "SLACK_WEBHOOK_URL_default2=" OPS "\n", { NULL }, "" },
+	{ "default by name", "SLACK_WEBHOOK_URL_default=" OPS "\n", { NULL },
+	    ".env:1: SLACK_WEBHOOK_URL_default is destination default: use "
+	    "SLACK_WEBHOOK_URL\n" },
+	{ "default by name in the environment", "",
+	    { "SLACK_WEBHOOK_URL_default=" OPS, NULL },
+	    "environment: SLACK_WEBHOOK_URL_default is destination default: "
+	    "use SLACK_WEBHOOK_URL\n" },
+	{ "default by name in a file",
+	    "SLACK_WEBHOOK_URL_default_FILE=hook\n", { NULL },
+	    ".env:1: SLACK_WEBHOOK_URL_default_FILE is destination default: "
+	    "use SLACK_WEBHOOK_URL_FILE\n" },
+	{ "default's filter by name", "FILTER_default=f\n", { NULL },
+	    ".env:1: FILTER_default is destination default: use FILTER\n" },
+	{ "the name FILE", "SLACK_WEBHOOK_URL_FILE_FILE=hook\n", { NULL },
+	    ".env:1: SLACK_WEBHOOK_URL_FILE_FILE" NO_FILE },
+	{ "a name that ends in _FILE",
+	    "SLACK_WEBHOOK_URL_ops_FILE_FILE=hook\n", { NULL },
+	    ".env:1: SLACK_WEBHOOK_URL_ops_FILE_FILE" NO_FILE },
+	{ "a filter's file", "SLACK_WEBHOOK_URL_ops=" OPS "\n"
+	    "FILTER_ops_FILE=f\n", { NULL },
+	    ".env:2: unknown key \"FILTER_ops_FILE\"\n" },
+	{ "a name behind another key", "SHOW_ops=ip\nQUEUE_ops=x\n"
+	    "AUTH0_LOG_STREAM_TOKEN_ops=x\n", { NULL },
+	    ".env:1: unknown key \"SHOW_ops\"\n"
+	    ".env:2: unknown key \"QUEUE_ops\"\n"
+	    ".env:3: unknown key \"AUTH0_LOG_STREAM_TOKEN_ops\"\n" },
+	{ "a filter without its webhook", "\nFILTER_ops=f\n", { NULL },
+	    ".env:2: FILTER_ops: there is no SLACK_WEBHOOK_URL_ops\n" },
+	{ "the same in the environment", "SLACK_WEBHOOK_URL_dev=" DEV "\n",
+	    { "FILTER_ops=f", NULL },
+	    "environment: FILTER_ops: there is no SLACK_WEBHOOK_URL_ops\n" },
+	{ "a webhook given twice", "SLACK_WEBHOOK_URL_ops=" OPS "\n"
+	    "SLACK_WEBHOOK_URL_ops=" DEV "\n", { NULL },
+	    ".env:2: SLACK_WEBHOOK_URL_ops was already set at .env:1\n" },
+	{ "a filter given twice", "SLACK_WEBHOOK_URL_ops=" OPS "\n"
+	    "FILTER_ops=f\nFILTER_ops=f\n", { NULL },
+	    ".env:3: FILTER_ops was already set at .env:2\n" },
+	{ "a webhook given in both ways", "SLACK_WEBHOOK_URL_ops=" OPS "\n"
+	    "SLACK_WEBHOOK_URL_ops_FILE=hook\n", { NULL },
+	    ".env:2: SLACK_WEBHOOK_URL_ops and SLACK_WEBHOOK_URL_ops_FILE "
+	    "are both set: keep one\n" },
+	{ "an empty webhook", "FILTER_ops=f\nSLACK_WEBHOOK_URL_ops=\n",
+	    { NULL }, ".env:2: SLACK_WEBHOOK_URL_ops: it is empty: give it a "
+	    "value or remove it\n" },
+	{ "an empty webhook in the environment", "",
+	    { "SLACK_WEBHOOK_URL_ops=", NULL },
+	    "environment: SLACK_WEBHOOK_URL_ops: it is empty: give it a "
+	    "value or remove it\n" },
+	{ "a webhook's file that is not there", "",
+	    { "SLACK_WEBHOOK_URL_ops_FILE=absent", NULL },
+	    "environment: SLACK_WEBHOOK_URL_ops_FILE: absent: cannot be "
+	    "read: No such file or directory\n" },
+	{ "a webhook that is none", "SLACK_WEBHOOK_URL_ops=" SECRET "\n",
+	    { NULL }, ".env:1: SLACK_WEBHOOK_URL_ops: it is not a URL such "
+	    "as https://hooks.slack.com/services/...\n" },
+	{ "a filter that is none", "SLACK_WEBHOOK_URL_ops=" OPS "\n"
+	    "FILTER_ops=,\n", { NULL },
+	    ".env:2: FILTER_ops: the filter has no term\n" },
+	{ "an empty filter", "SLACK_WEBHOOK_URL_ops=" OPS "\n"
+	    "FILTER_ops=\n", { NULL }, "" },
+};
+
+static void
+test_destination_problems(void)
+{
+	size_t i;
+
+	write_text("hook", OPS "\n");
+	for (i = 0; i < ROWS(destination_problems); i++) {
+		start_over(destination_problems[i].env);
+		set_variables(destination_problems[i].settings);
+		is_str(problems(), destination_problems[i].problem, "%s: %s",
+		    destination_problems[i].title,
+		    *destination_problems[i].problem ? "refused" : "taken");
+	}
+	start_over("SLACK_WEBHOOK_URL_ops=" OPS "\n");
+	chmod(".env", 0644);
+	is_str(problems(), ".env: every user of this machine may read it, and "
+	    "it holds SLACK_WEBHOOK_URL_ops: run chmod o-r on it\n", "a file "
+	    "that everybody may read must not hold a destination's webhook");
+	start_over("SLACK_WEBHOOK_URL_ops_FILE=hook\n");
+	chmod("hook", 0644);
+	is_str(problems(), "hook: every user of this machine may read it, and "
+	    "it holds SLACK_WEBHOOK_URL_ops: run chmod o-r on it\n", "neither "
+	    "must a file of its own");
+}
+
+/* A file with so many destinations besides default, and their filters. */
+static void
+write_destinations(unsigned count)
+{
+	struct buf text = BUF_INIT;
+	unsigned i;
+
+	for (i = 1; i <= count; i++)
+		buf_addf(&text, "SLACK_WEBHOOK_URL_%u=" OPS "\n"
+		    "FILTER_%u=f\n", i, i);
+	start_over(buf_text(&text));
+	buf_release(&text);
+}
+
+static void
+test_many_destinations(void)
+{
+	static const char problem[] = ".env:63: SLACK_WEBHOOK_URL_32: there "
+	    "are more than 32 destinations, default among them\n";
+	struct buf text = BUF_INIT;
+	struct config c;
+
+	write_destinations(31);
+	ok(config_load(&c, &text) && c.destination_count == DESTINATIONS_MAX,
+	    "default and 31 more are not too many");
+	config_release(&c);
+	write_destinations(40);
+	ok(!config_load(&c, &text) && c.destination_count == DESTINATIONS_MAX,
+	    "default and 40 more are");
+	is_str(buf_text(&text), problem, "and the first that is too many is "
+	    "told");
+	config_release(&c);
 	buf_release(&text);
 }
 
@@ -1032,6 +1522,12 @@ test_secrecy(void)
 		"SLACK_WEBHOOK_URL_FILE=secret",
 		"SLACK_WEBHOOK_URL_FILE=hook",
 		"AUTH0_LOG_STREAM_TOKENS=" SECRET,
+		"SLACK_WEBHOOK_URL_ops=" OPS,
+		"SLACK_WEBHOOK_URL_ops=" SECRET,
+		"SLACK_WEBHOOK_URL_ops=https://" SECRET "@x/",
+		"SLACK_WEBHOOK_URL_ops_FILE=secret",
+		"SLACK_WEBHOOK_URL_ops_FILE=hook",
+		"SLACK_WEBHOOK_URL_default=" SECRET,
 	};
 	struct buf text = BUF_INIT;
 	struct config c;
@@ -1086,18 +1582,25 @@ main(void)
 	test_environment();
 	test_mixture();
 	test_short_tokens();
-	test_numbers("SLACK_TIMEOUT", durations, ROWS(durations),
-	    "from 100ms to 25s", "a duration: write a number and ms, s, "
-	    "min, h or d, such as 10s");
-	test_numbers("MAX_BODY", sizes, ROWS(sizes),
-	    "from 1kB to 1GiB", "a size: write a number and B, kB, "
-	    "MB, KiB, MiB or GiB, such as 16MiB");
+	test_numbers("SLACK_TIMEOUT", offsetof(struct config,
+	    slack_timeout_ms), 10000, durations, ROWS(durations),
+	    "from 100ms to 25s", DURATION);
+	test_numbers("MAX_BODY", offsetof(struct config, max_body), 16777216,
+	    sizes, ROWS(sizes), "from 1kB to 1GiB", SIZE);
+	test_numbers("QUEUE_MAX", offsetof(struct config, queue_max), 1000000,
+	    counts, ROWS(counts), "from 1 to 100000000", COUNT);
+	test_limits();
 	test_values();
 	test_bad_is_whole();
 	test_files();
 	test_one_line_each();
 	test_secret_files();
 	test_secret_problems();
+	test_destinations();
+	test_destinations_listed();
+	test_destinations_mix();
+	test_destination_problems();
+	test_many_destinations();
 	test_modes();
 	test_places();
 	test_dangling();

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct buf caught;
@@ -306,9 +307,89 @@ test_stderr(void)
 	buf_release(&text);
 }
 
+/* ------------------------------------------------------------- a file */
+
+/* The lines of a file, each without its time and the program's name. */
+static const char *
+file_lines(const char *path)
+{
+	static const char digits[] = "dddd-dd-ddTdd:dd:ddZ ";
+	struct buf text = BUF_INIT;
+	const char *line;
+	size_t i;
+
+	file_read(path, &text);
+	for (line = buf_text(&text); *line; line += strcspn(line, "\n") + 1) {
+		for (i = 0; digits[i]; i++)
+			if (digits[i] == 'd' ? line[i] < '0' || line[i] > '9' :
+			    line[i] != digits[i])
+				return "a line without a time\n";
+		buf_add(&caught, line + i, strcspn(line + i, "\n") + 1);
+	}
+	buf_release(&text);
+	return lines();
+}
+
+static void
+test_file(void)
+{
+	char path[] = "x.log";
+	struct stat info;
+
+	log_to_file(path);
+	path[0] = 'y';
+	log_say(LEVEL_INFO, "one");
+	log_catch(&caught);
+	log_say(LEVEL_WARN, "two");
+	is_str(lines(), "", "while there is a file no writer is written to");
+	is_str(file_lines("x.log"), "info message=one\nwarn message=two\n",
+	    "lines are appended to it, each with its time before it");
+	ok(stat("x.log", &info) == 0 && (info.st_mode & 0777) == 0640,
+	    "it can be read by its owner and group");
+	rename("x.log", "x.log.1");
+	log_say(LEVEL_INFO, "three");
+	is_str(file_lines("x.log"), "info message=three\n", "when it is moved "
+	    "away another is made");
+	log_say(LEVEL_DEBUG, "four");
+	is_str(file_lines("x.log"), "info message=three\n", "levels hold for "
+	    "it too");
+	log_to_file(NULL);
+	log_say(LEVEL_INFO, "five");
+	is_str(lines(), "info message=five\n", "then lines go to the writer "
+	    "again that was last named");
+}
+
+/* What cannot be appended to is not waited for, and no line is lost. */
+static void
+test_no_file(void)
+{
+	static const char *const paths[] = {
+		"link", "dangling", "fifo", "directory", "absent/x.log",
+		"/dev/full",
+	};
+	size_t i;
+
+	if (symlink("x.log", "link") < 0 || symlink("z.log", "dangling") < 0 ||
+	    mkfifo("fifo", 0600) < 0 || mkdir("directory", 0700) < 0)
+		abort();
+	for (i = 0; i < ROWS(paths); i++) {
+		log_to_file(paths[i]);
+		log_say(LEVEL_INFO, "kept");
+		is_str(lines(), "info message=kept\n", "a line that %s does "
+		    "not take goes to the writer", paths[i]);
+	}
+	is_str(file_lines("x.log"), "info message=three\n", "no link was "
+	    "followed");
+	ok(access("z.log", F_OK) < 0, "to nowhere either");
+	test_stderr();
+	log_to_file(NULL);
+}
+
 int
 main(void)
 {
+	scratch_enter();
+	umask(0);
 	log_catch(&caught);
 	test_default_level();
 	test_values();
@@ -319,6 +400,8 @@ main(void)
 	test_say();
 	test_escape();
 	test_stderr();
+	test_file();
+	test_no_file();
 	buf_release(&caught);
 	return done_testing();
 }

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The configuration in force, for a program that runs on while its files
+ * change: a new one takes the place of the old one, unless it is bad.
+ */
+#ifndef CURRENT_H
+#define CURRENT_H
+
+#include "buf.h"
+#include "config.h"
+
+#include <stdbool.h>
+
+/* current_release() is owed; it leaves the log as it was set. */
+struct current {
+	struct config config;	/* whole, even when it cannot be used */
+	struct buf problems;	/* why it cannot be used; empty: it can */
+};
+
+/*
+ * Fills *c, whatever it held, with the configuration for a program that
+ * posts, and sets the log up as that says, even when it is bad.
+ */
+void current_load(struct current *c);
+
+/*
+ * Looks whether a file has changed. Returns true when *c then holds
+ * another configuration, and all that was borrowed from the old one is
+ * gone. A bad new one is logged, once, and leaves a good old one in force.
+ */
+bool current_refresh(struct current *c);
+
+/* Whether the configuration can be used. */
+bool current_is_ready(const struct current *c);
+
+/* Logs each reason why it cannot, on a line of its own. */
+void current_log_problems(const struct current *c);
+
+void current_release(struct current *c);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Files that the programs make for themselves. What root makes, running
+ * log-stream-ctl by hand, belongs to the owner of its directory: else the
+ * web server's user could not use it afterwards.
+ */
+#ifndef OWNFILE_H
+#define OWNFILE_H
+
+#include <sys/types.h>
+
+/*
+ * As open(2), with O_CREAT (mode is for a new file), O_CLOEXEC and
+ * O_NOFOLLOW: no program started from here has it, and no link is followed.
+ */
+int ownfile_open(const char *path, int flags, mode_t mode);
+
+#endif
