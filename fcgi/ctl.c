@@ -4,28 +4,60 @@
  * how to print, and leaves the rest to the library.
  */
 #include "catalog.h"
+#include "clock.h"
 #include "config.h"
 #include "filter.h"
+#include "launch.h"
+#include "queue.h"
 #include "relay.h"
+#include "report.h"
+#include "worker_process.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum exit_status { GOOD = 0, BAD = 1, MISUSE = 2 };
+enum exit_status {
+	GOOD = 0,
+	BAD = 1,
+	MISUSE = 2,
+	REMAINS = 3	/* events that could not be delivered now */
+};
+
+enum option {
+	JSON = 1 << 0,
+	ALL = 1 << 1,
+	UNTIL_IDLE = 1 << 2
+};
+
+/* What stands behind the verb. */
+struct line {
+	char **arguments;	/* without the options; ends with NULL */
+	int count;
+	unsigned options;	/* of enum option */
+};
 
 struct verb {
 	const char *name;
 	const char *arguments;
 	const char *help;
 	int least, most;	/* arguments after the verb, options left out */
-	bool json;		/* takes --json */
-	enum exit_status (*run)(const struct config *c, char **arguments,
-	    bool json);
+	unsigned options;	/* those it takes */
+	enum exit_status (*run)(const struct config *c,
+	    const struct line *line);
 	bool needs_config;	/* a bad configuration stops it */
 	bool posts;		/* needs a webhook */
 };
+
+static enum exit_status
+misuse(const char *what, const char *which)
+{
+	fprintf(stderr, "log-stream-ctl: %s%s%s\n"
+	    "Try 'log-stream-ctl --help'.\n", what, *which ? " " : "", which);
+	return MISUSE;
+}
 
 /* Prints each line of text behind a label. */
 static void
@@ -41,16 +73,42 @@ print_lines(FILE *to, const char *label, const struct buf *text)
 
 /* ------------------------------------------------------------- check */
 
+/* NULL, and why, when there is none or it cannot be had. */
+static struct queue *
+open_queue(const struct config *c, struct buf *why)
+{
+	struct queue_options options = { c->queue, c->queue_max,
+	    c->queue_on_network, true };
+	enum queue_result result;
+
+	if (c->queue)
+		return queue_open(&options, &result, why);
+	buf_adds(why, "QUEUE is not set: there is no queue");
+	return NULL;
+}
+
+/* Opens the queue, which makes it, and looks it over. */
+static bool
+check_queue(const struct config *c, struct buf *problems)
+{
+	struct queue *q = open_queue(c, problems);
+	bool good = q && queue_verify(q, problems) == QUEUE_OK;
+
+	if (!good)
+		buf_addc(problems, '\n');
+	queue_close(q);
+	return good;
+}
+
 static enum exit_status
-run_check(const struct config *ignored, char **arguments, bool json)
+run_check(const struct config *ignored, const struct line *line)
 {
 	struct buf problems = BUF_INIT, doubts = BUF_INIT, text = BUF_INIT;
 	struct config c;
 	bool good;
 
 	(void)ignored;
-	(void)arguments;
-	(void)json;
+	(void)line;
 	good = config_load_to_post(&c, &problems);
 	config_files(&c, &text);
 	print_lines(stdout, "file", &text);
@@ -58,6 +116,8 @@ run_check(const struct config *ignored, char **arguments, bool json)
 	config_describe(&c, &text);
 	printf("%s", buf_text(&text));
 	config_doubts(&c, &doubts);
+	if (c.queue && !check_queue(&c, &problems))
+		good = false;
 	print_lines(stdout, "warning", &doubts);
 	print_lines(stdout, "error", &problems);
 	if (good && doubts.len == 0)
@@ -71,20 +131,34 @@ run_check(const struct config *ignored, char **arguments, bool json)
 
 /* -------------------------------------------------------------- send */
 
-static enum exit_status
-run_send(const struct config *c, char **arguments, bool json)
+static bool
+send_test(const struct config *c, const struct destination *to)
 {
 	struct post_outcome outcome;
 
-	(void)arguments;
-	(void)json;
-	relay_send_test(c, &outcome);
+	relay_send_test(c, to, &outcome);
+	if (c->destination_count > 1)
+		printf("%s: ", to->name);
 	if (outcome.status > 0)
 		printf("Slack answered %d: %s\n", outcome.status,
 		    outcome.reason);
 	else
 		printf("no answer: %s\n", outcome.reason);
-	return outcome.result == POST_SENT ? GOOD : BAD;
+	return outcome.result == POST_SENT;
+}
+
+static enum exit_status
+run_send(const struct config *c, const struct line *line)
+{
+	enum exit_status status = GOOD;
+	size_t i;
+
+	(void)line;
+	for (i = 0; i < c->destination_count; i++)
+		if (c->destinations[i].webhook_url &&
+		    !send_test(c, &c->destinations[i]))
+			status = BAD;
+	return status;
 }
 
 /* --------------------------------------------------------------- try */
@@ -113,9 +187,9 @@ print_counts(const struct event_counts *n)
 }
 
 static enum exit_status
-run_try(const struct config *c, char **arguments, bool json)
+run_try(const struct config *c, const struct line *line)
 {
-	const char *path = arguments[0];
+	const char *path = line->arguments[0];
 	bool is_stdin = strcmp(path, "-") == 0, good;
 	FILE *file = is_stdin ? stdin : fopen(path, "rb");
 	struct request request = { 0 };
@@ -130,7 +204,8 @@ run_try(const struct config *c, char **arguments, bool json)
 	request.content_length = -1;
 	request.read = read_stdio;
 	request.context = file;
-	good = relay_try(c, &request, json, &out, &counts, &why);
+	good = relay_try(c, &request, line->options & JSON, &out, &counts,
+	    &why);
 	if (good) {
 		fwrite(buf_text(&out), 1, out.len, stdout);
 		print_counts(&counts);
@@ -175,17 +250,16 @@ print_types(const struct filter *f)
 }
 
 static enum exit_status
-run_types(const struct config *c, char **arguments, bool json)
+run_types(const struct config *c, const struct line *line)
 {
 	struct buf why = BUF_INIT;
 	struct filter *f;
 
-	(void)json;
-	if (!arguments[0]) {
-		print_types(c->filter);
+	if (line->count == 0) {
+		print_types(c->destinations[0].filter);
 		return GOOD;
 	}
-	f = filter_new(arguments[0], &why);
+	f = filter_new(line->arguments[0], &why);
 	if (f)
 		print_types(f);
 	else
@@ -194,6 +268,185 @@ run_types(const struct config *c, char **arguments, bool json)
 	buf_release(&why);
 	filter_free(f);
 	return f ? GOOD : MISUSE;
+}
+
+/* ------------------------------------------------------------- queue */
+
+/* The same, with the reason said; for the verbs of the queue. */
+static struct queue *
+need_queue(const struct config *c)
+{
+	struct buf why = BUF_INIT;
+	struct queue *q = open_queue(c, &why);
+
+	if (!q)
+		fprintf(stderr, "log-stream-ctl: %s\n", buf_text(&why));
+	buf_release(&why);
+	return q;
+}
+
+/* Ends the use of a queue; good when all went well. */
+static enum exit_status
+close_queue(struct queue *q, enum queue_result result, struct buf *why)
+{
+	if (result != QUEUE_OK)
+		fprintf(stderr, "log-stream-ctl: %s\n", buf_text(why));
+	buf_release(why);
+	queue_close(q);
+	return result == QUEUE_OK ? GOOD : BAD;
+}
+
+static enum exit_status
+run_work(const struct config *c, const struct line *line)
+{
+	(void)c;
+	switch (worker_process(line->options & UNTIL_IDLE ?
+	    WORKER_UNTIL_IDLE : WORKER_STAYS)) {
+	case WORKER_FAILED:
+		return BAD;
+	case WORKER_OTHER:
+		fprintf(stderr, "log-stream-ctl: another worker runs: see "
+		    "log-stream-ctl status\n");
+		return line->options & UNTIL_IDLE ? GOOD : BAD;
+	case WORKER_REMAINS:
+	case WORKER_EMPTY:
+		break;
+	}
+	return GOOD;
+}
+
+/* Another worker delivers just as well: what remains is its business. */
+static enum exit_status
+run_drain(const struct config *c, const struct line *line)
+{
+	(void)c;
+	(void)line;
+	switch (worker_process(WORKER_DRAINS)) {
+	case WORKER_FAILED:
+		return BAD;
+	case WORKER_REMAINS:
+		return REMAINS;
+	case WORKER_EMPTY:
+	case WORKER_OTHER:
+		break;
+	}
+	return GOOD;
+}
+
+static enum exit_status
+run_status(const struct config *c, const struct line *line)
+{
+	struct queue *q = need_queue(c);
+	struct buf out = BUF_INIT, why = BUF_INIT;
+	enum queue_result result;
+
+	if (!q)
+		return BAD;
+	result = report_status(q, c, line->options & JSON, clock_wall_ms(),
+	    &out, &why);
+	if (result == QUEUE_OK)
+		fwrite(buf_text(&out), 1, out.len, stdout);
+	buf_release(&out);
+	return close_queue(q, result, &why);
+}
+
+static enum exit_status
+run_list(const struct config *c, const struct line *line)
+{
+	struct queue *q = need_queue(c);
+	struct buf out = BUF_INIT, why = BUF_INIT;
+	enum queue_result result;
+	int64_t after = 0;
+
+	if (!q)
+		return BAD;
+	do {
+		buf_clear(&out);
+		result = report_list(q, line->options & JSON, clock_wall_ms(),
+		    &after, &out, &why);
+		fwrite(buf_text(&out), 1, out.len, stdout);
+	} while (result == QUEUE_OK && out.len > 0);
+	buf_release(&out);
+	return close_queue(q, result, &why);
+}
+
+/* Edits what the ids name; one that names nothing is an error. */
+static enum exit_status
+edit(struct queue *q, enum queue_edit edit, const struct line *line,
+    const char *done)
+{
+	bool all = line->options & ALL;
+	int64_t count, sum = 0;
+	struct buf why = BUF_INIT;
+	enum queue_result result = QUEUE_OK;
+	bool found = true;
+	int i;
+
+	for (i = 0; (i < line->count || (all && i == 0)) &&
+	    result == QUEUE_OK; i++) {
+		result = queue_edit(q, edit, all ? NULL : line->arguments[i],
+		    clock_wall_ms(), &count, &why);
+		if (result == QUEUE_OK && count == 0 && !all) {
+			fprintf(stderr, "log-stream-ctl: %s: no such event "
+			    "%s\n", line->arguments[i],
+			    edit == QUEUE_RETRY ? "is set aside" :
+			    "waits or is set aside");
+			found = false;
+		}
+		sum += count;
+	}
+	if (result == QUEUE_OK && edit == QUEUE_RETRY)
+		result = queue_hurry(q, NULL, &why);
+	printf("%lld %s\n", (long long)sum, done);
+	return close_queue(q, result, &why) == GOOD && found ? GOOD : BAD;
+}
+
+static bool
+names_events(const struct line *line)
+{
+	if ((line->count > 0) != ((line->options & ALL) != 0))
+		return true;
+	misuse("name the events by log_id, or say --all", "");
+	return false;
+}
+
+/* What waits again needs somebody to send it. */
+static void
+see_to_worker(const struct config *c)
+{
+	struct buf why = BUF_INIT;
+
+	if (queue_find_worker(c->queue, NULL) != QUEUE_WORKER &&
+	    !launch_worker(&why))
+		fprintf(stderr, "log-stream-ctl: %s\n", buf_text(&why));
+	buf_release(&why);
+}
+
+static enum exit_status
+run_retry(const struct config *c, const struct line *line)
+{
+	enum exit_status status;
+	struct queue *q;
+
+	if (!names_events(line))
+		return MISUSE;
+	q = need_queue(c);
+	if (!q)
+		return BAD;
+	status = edit(q, QUEUE_RETRY, line, "to be tried again");
+	see_to_worker(c);
+	return status;
+}
+
+static enum exit_status
+run_remove(const struct config *c, const struct line *line)
+{
+	struct queue *q;
+
+	if (!names_events(line))
+		return MISUSE;
+	q = need_queue(c);
+	return q ? edit(q, QUEUE_REMOVE, line, "removed") : BAD;
 }
 
 /* ------------------------------------------------------------- verbs */
@@ -217,7 +470,7 @@ static const struct verb verbs[] = {
 		.help = "show what a request body would send; nothing is sent",
 		.least = 1,
 		.most = 1,
-		.json = true,
+		.options = JSON,
 		.run = run_try,
 		.needs_config = true,
 	}, {
@@ -226,6 +479,47 @@ static const struct verb verbs[] = {
 		.help = "list the event types and which of them are sent",
 		.most = 1,
 		.run = run_types,
+		.needs_config = true,
+	}, {
+		.name = "work",
+		.arguments = "[--until-idle]",
+		.help = "deliver what is queued, until told to stop",
+		.options = UNTIL_IDLE,
+		.run = run_work,
+	}, {
+		.name = "drain",
+		.arguments = "",
+		.help = "deliver what is due; ends with 3 if some must wait",
+		.run = run_drain,
+	}, {
+		.name = "status",
+		.arguments = "[--json]",
+		.help = "show how the queue and its destinations stand",
+		.options = JSON,
+		.run = run_status,
+		.needs_config = true,
+	}, {
+		.name = "list",
+		.arguments = "[--json]",
+		.help = "list the events that wait or are set aside",
+		.options = JSON,
+		.run = run_list,
+		.needs_config = true,
+	}, {
+		.name = "retry",
+		.arguments = "ID...|--all",
+		.help = "send again what was set aside",
+		.most = INT_MAX,
+		.options = ALL,
+		.run = run_retry,
+		.needs_config = true,
+	}, {
+		.name = "remove",
+		.arguments = "ID...|--all",
+		.help = "take events out of the queue, unsent",
+		.most = INT_MAX,
+		.options = ALL,
+		.run = run_remove,
 		.needs_config = true,
 	},
 };
@@ -248,14 +542,6 @@ print_usage(FILE *to)
 	    "--version", "show the version");
 }
 
-static enum exit_status
-misuse(const char *what, const char *which)
-{
-	fprintf(stderr, "log-stream-ctl: %s%s%s\n"
-	    "Try 'log-stream-ctl --help'.\n", what, *which ? " " : "", which);
-	return MISUSE;
-}
-
 static const struct verb *
 find_verb(const char *name)
 {
@@ -269,7 +555,7 @@ find_verb(const char *name)
 
 /* Loads what the verb needs and runs it. */
 static enum exit_status
-run(const struct verb *verb, char **arguments, bool json)
+run(const struct verb *verb, const struct line *line)
 {
 	struct buf problems = BUF_INIT;
 	enum exit_status status = BAD;
@@ -277,38 +563,59 @@ run(const struct verb *verb, char **arguments, bool json)
 	bool good = true;
 
 	if (!verb->needs_config)
-		return verb->run(NULL, arguments, json);
+		return verb->run(NULL, line);
 	good = (verb->posts ? config_load_to_post : config_load)(&c,
 	    &problems);
 	print_lines(stderr, "log-stream-ctl", &problems);
 	if (good)
-		status = verb->run(&c, arguments, json);
+		status = verb->run(&c, line);
 	config_release(&c);
 	buf_release(&problems);
 	return status;
 }
 
-/* Takes --json out of the arguments and sees that the rest fits. */
+static unsigned
+find_option(const char *name)
+{
+	static const struct {
+		const char *name;
+		enum option option;
+	} options[] = {
+		{ "--json", JSON },
+		{ "--all", ALL },
+		{ "--until-idle", UNTIL_IDLE },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (strcmp(name, options[i].name) == 0)
+			return options[i].option;
+	return 0;
+}
+
+/* Takes the options out of the arguments and sees that the rest fits. */
 static enum exit_status
 run_verb(const struct verb *verb, char **arguments)
 {
-	char *rest[2] = { NULL, NULL };
-	bool json = false;
-	int count = 0;
+	struct line line = { arguments, 0, 0 };
+	unsigned option;
+	char **next;
 
-	for (; *arguments; arguments++) {
-		if (verb->json && strcmp(*arguments, "--json") == 0)
-			json = true;
-		else if ((*arguments)[0] == '-' && (*arguments)[1] == '-')
-			return misuse("unknown option", *arguments);
-		else if (count >= verb->most)
+	for (next = arguments; *next; next++) {
+		option = find_option(*next);
+		if (option & verb->options)
+			line.options |= option;
+		else if ((*next)[0] == '-' && (*next)[1] == '-')
+			return misuse("unknown option", *next);
+		else if (line.count >= verb->most)
 			return misuse("too many arguments to", verb->name);
 		else
-			rest[count++] = *arguments;
+			line.arguments[line.count++] = *next;
 	}
-	if (count < verb->least)
+	line.arguments[line.count] = NULL;
+	if (line.count < verb->least)
 		return misuse("too few arguments to", verb->name);
-	return run(verb, rest, json);
+	return run(verb, &line);
 }
 
 static enum exit_status

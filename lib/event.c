@@ -155,6 +155,20 @@ event_new(const struct event *from)
 	return e;
 }
 
+void
+event_each_text(const struct event *e,
+    void (*take)(void *context, const char *name, const char *text),
+    void *context)
+{
+	struct event source = *e;
+	size_t i;
+
+	for (i = 0; i < FIELDS; i++)
+		if (*slot(&source, i) && fields[i].offset !=
+		    offsetof(struct event, log_id))
+			take(context, fields[i].name, *slot(&source, i));
+}
+
 struct event *
 event_read(event_lookup *lookup, const void *record, const char *log_id)
 {
@@ -192,6 +206,21 @@ event_list_release(struct event_list *list)
 		free(list->events[i]);
 	free(list->events);
 	memset(list, 0, sizeof(*list));
+}
+
+struct event **
+event_list_wanted(const struct event_list *list, size_t destination,
+    size_t *count)
+{
+	struct event **wanted;
+	size_t i;
+
+	wanted = mem_alloc(list->count * sizeof(struct event *));
+	*count = 0;
+	for (i = 0; i < list->count; i++)
+		if (list->events[i]->destinations & 1U << destination)
+			wanted[(*count)++] = list->events[i];
+	return wanted;
 }
 
 static int64_t

@@ -32,6 +32,8 @@ struct event {
 	const char *user_name;
 	enum event_class class;
 	int64_t time_ms;	/* since 1970 in UTC; or EVENT_NO_TIME */
+	unsigned destinations;	/* bit mask of who wants it: see config.h */
+	int64_t number;		/* its row in the queue; 0: none */
 };
 
 /* The list owns its events. All zero: empty. */
@@ -53,10 +55,22 @@ void event_list_release(struct event_list *list);
 void event_list_sort(struct event_list *list);
 
 /*
+ * Those of the events that the destination of this bit wants, as a view
+ * into the list; the caller frees it. *count gets how many they are.
+ */
+struct event **event_list_wanted(const struct event_list *list,
+    size_t destination, size_t *count);
+
+/*
  * Makes an event from the fields of *fields, copying their text. The
  * caller frees it with free().
  */
 struct event *event_new(const struct event *fields);
+
+/* Gives each text that the event has but its log_id, by the field's name. */
+void event_each_text(const struct event *e,
+    void (*take)(void *context, const char *name, const char *text),
+    void *context);
 
 /* Gives the text of a field of a record; NULL when it has none. */
 typedef const char *event_lookup(const void *record, const char *name);

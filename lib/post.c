@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* One POST. The only user of libcurl; it knows nothing of events. */
+/* POSTs. The only user of libcurl; it knows nothing of events. */
 #include "post.h"
 
+#include "clock.h"
 #include "url.h"
 #include "utf8.h"
 
@@ -14,14 +15,24 @@
 #define CONNECT_MS 5000
 #define BODY_KEPT 4096		/* bytes of an answer that are looked at */
 #define BODY_READ 65536		/* bytes after which an answer is given up */
+#define POLL_MAX_MS 60000
 #define WORD_MAX 64
 #define LIMIT_WAIT_S 300	/* message_limit_exceeded comes without one */
 
-struct poster {
+/* A post, on its way or waiting for the next. */
+struct transfer {
+	struct transfer *next;
 	CURL *curl;
-	struct curl_slist *headers;
+	void *ticket;			/* NULL: not on its way */
 	struct buf answer;
 	size_t answer_bytes;
+	char detail[CURL_ERROR_SIZE];	/* libcurl's own words */
+};
+
+struct poster {
+	CURLM *multi;			/* keeps the connections */
+	struct curl_slist *headers;
+	struct transfer *transfers;
 };
 
 /* --------------------------------------------------------- judgement */
@@ -177,14 +188,14 @@ post_judge(struct post_outcome *outcome, int status, const char *body,
 static size_t
 take_answer(char *bytes, size_t size, size_t count, void *context)
 {
-	struct poster *p = context;
+	struct transfer *t = context;
 	size_t len = size * count, keep = len;
 
-	if (p->answer.len + keep > BODY_KEPT)
-		keep = BODY_KEPT - p->answer.len;
-	buf_add(&p->answer, bytes, keep);
-	p->answer_bytes += len;
-	return p->answer_bytes > BODY_READ ? 0 : len;
+	if (t->answer.len + keep > BODY_KEPT)
+		keep = BODY_KEPT - t->answer.len;
+	buf_add(&t->answer, bytes, keep);
+	t->answer_bytes += len;
+	return t->answer_bytes > BODY_READ ? 0 : len;
 }
 
 static void
@@ -201,43 +212,37 @@ use_authorities(CURL *curl)
 		curl_easy_setopt(curl, CURLOPT_CAPATH, directory);
 }
 
-struct poster *
-poster_new(void)
+/* What is the same for every post. */
+static struct transfer *
+transfer_new(const struct poster *p)
 {
-	struct poster *p = mem_alloc(sizeof(*p));
-	struct curl_slist *headers;
+	struct transfer *t = mem_alloc(sizeof(*t));
 
-	memset(p, 0, sizeof(*p));
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+	memset(t, 0, sizeof(*t));
+	t->curl = curl_easy_init();
+	if (!t->curl)
 		mem_exhausted();
-	p->curl = curl_easy_init();
-	headers = curl_slist_append(NULL, "Content-Type: application/json");
-	/* Slack needs no leave to send: without it a round trip is saved. */
-	p->headers = curl_slist_append(headers, "Expect:");
-	if (!p->curl || !headers || !p->headers)
-		mem_exhausted();
-	curl_easy_setopt(p->curl, CURLOPT_HTTPHEADER, p->headers);
-	curl_easy_setopt(p->curl, CURLOPT_USERAGENT,
+	curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, p->headers);
+	curl_easy_setopt(t->curl, CURLOPT_USERAGENT,
 	    "log-stream-to-slack/" VERSION);
-	curl_easy_setopt(p->curl, CURLOPT_WRITEFUNCTION, take_answer);
-	curl_easy_setopt(p->curl, CURLOPT_WRITEDATA, p);
-	curl_easy_setopt(p->curl, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(p->curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(p->curl, CURLOPT_SSL_VERIFYPEER, 1L);
-	curl_easy_setopt(p->curl, CURLOPT_SSL_VERIFYHOST, 2L);
-	use_authorities(p->curl);
-	return p;
+	curl_easy_setopt(t->curl, CURLOPT_WRITEFUNCTION, take_answer);
+	curl_easy_setopt(t->curl, CURLOPT_WRITEDATA, t);
+	curl_easy_setopt(t->curl, CURLOPT_PRIVATE, t);
+	curl_easy_setopt(t->curl, CURLOPT_ERRORBUFFER, t->detail);
+	curl_easy_setopt(t->curl, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(t->curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(t->curl, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(t->curl, CURLOPT_SSL_VERIFYHOST, 2L);
+	use_authorities(t->curl);
+	return t;
 }
 
-void
-poster_free(struct poster *p)
+static void
+transfer_free(struct transfer *t)
 {
-	if (!p)
-		return;
-	curl_easy_cleanup(p->curl);
-	curl_slist_free_all(p->headers);
-	buf_release(&p->answer);
-	free(p);
+	curl_easy_cleanup(t->curl);
+	buf_release(&t->answer);
+	free(t);
 }
 
 static void
@@ -249,6 +254,26 @@ allow_protocol(CURL *curl, bool http)
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS,
 	    (long)(http ? CURLPROTO_HTTP : CURLPROTO_HTTPS));
 #endif
+}
+
+static void
+transfer_aim(struct transfer *t, const char *url, const struct buf *payload,
+    int64_t timeout_ms)
+{
+	bool http = strncasecmp(url, "http:", 5) == 0 && url_is_loopback(url);
+
+	buf_clear(&t->answer);
+	t->answer_bytes = 0;
+	*t->detail = '\0';
+	allow_protocol(t->curl, http);
+	/* A proxy has no business with an address of this machine. */
+	curl_easy_setopt(t->curl, CURLOPT_NOPROXY, http ? "*" : NULL);
+	curl_easy_setopt(t->curl, CURLOPT_URL, url);
+	curl_easy_setopt(t->curl, CURLOPT_POSTFIELDS, buf_text(payload));
+	curl_easy_setopt(t->curl, CURLOPT_POSTFIELDSIZE, (long)payload->len);
+	curl_easy_setopt(t->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+	curl_easy_setopt(t->curl, CURLOPT_CONNECTTIMEOUT_MS,
+	    (long)(timeout_ms < CONNECT_MS ? timeout_ms : CONNECT_MS));
 }
 
 static int64_t
@@ -271,56 +296,145 @@ judge_failure(struct post_outcome *outcome, CURLcode code, const char *detail)
 	outcome->reason[strcspn(outcome->reason, "\r\n")] = '\0';
 }
 
-static CURLcode
-transfer(struct poster *p, const char *url, const struct buf *payload,
-    int64_t timeout_ms, char *detail)
-{
-	bool http = strncasecmp(url, "http:", 5) == 0;
-
-	buf_clear(&p->answer);
-	p->answer_bytes = 0;
-	allow_protocol(p->curl, http);
-	/* A proxy has no business with an address of this machine. */
-	curl_easy_setopt(p->curl, CURLOPT_NOPROXY, http ? "*" : NULL);
-	curl_easy_setopt(p->curl, CURLOPT_URL, url);
-	curl_easy_setopt(p->curl, CURLOPT_POSTFIELDS, buf_text(payload));
-	curl_easy_setopt(p->curl, CURLOPT_POSTFIELDSIZE, (long)payload->len);
-	curl_easy_setopt(p->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
-	curl_easy_setopt(p->curl, CURLOPT_CONNECTTIMEOUT_MS,
-	    (long)(timeout_ms < CONNECT_MS ? timeout_ms : CONNECT_MS));
-	curl_easy_setopt(p->curl, CURLOPT_ERRORBUFFER, detail);
-	return curl_easy_perform(p->curl);
-}
-
 /* No word of Slack's has a NUL byte in it. */
 static const char *
-answer_text(const struct poster *p)
+answer_text(const struct transfer *t)
 {
-	const char *text = buf_text(&p->answer);
+	const char *text = buf_text(&t->answer);
 
-	return strlen(text) == p->answer.len ? text : "";
+	return strlen(text) == t->answer.len ? text : "";
+}
+
+static void
+transfer_judge(struct transfer *t, CURLcode code,
+    struct post_outcome *outcome)
+{
+	long status = 0;
+
+	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+	/* An endless answer still has a status: CURLE_WRITE_ERROR is ours. */
+	if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && status > 0))
+		post_judge(outcome, (int)status, answer_text(t),
+		    retry_after(t->curl));
+	else
+		judge_failure(outcome, code, t->detail);
+	curl_easy_setopt(t->curl, CURLOPT_POSTFIELDS, NULL);
+	curl_easy_setopt(t->curl, CURLOPT_URL, NULL);
+}
+
+/* ------------------------------------------------------------ poster */
+
+struct poster *
+poster_new(void)
+{
+	struct poster *p = mem_alloc(sizeof(*p));
+	struct curl_slist *headers;
+
+	memset(p, 0, sizeof(*p));
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		mem_exhausted();
+	p->multi = curl_multi_init();
+	headers = curl_slist_append(NULL, "Content-Type: application/json");
+	/* Slack needs no leave to send: without it a round trip is saved. */
+	p->headers = curl_slist_append(headers, "Expect:");
+	if (!p->multi || !headers || !p->headers)
+		mem_exhausted();
+	return p;
+}
+
+void
+poster_free(struct poster *p)
+{
+	struct transfer *t, *next;
+
+	if (!p)
+		return;
+	for (t = p->transfers; t; t = next) {
+		next = t->next;
+		if (t->ticket)
+			curl_multi_remove_handle(p->multi, t->curl);
+		transfer_free(t);
+	}
+	curl_multi_cleanup(p->multi);
+	curl_slist_free_all(p->headers);
+	free(p);
+}
+
+static struct transfer *
+idle_transfer(struct poster *p)
+{
+	struct transfer *t;
+
+	for (t = p->transfers; t; t = t->next)
+		if (!t->ticket)
+			return t;
+	t = transfer_new(p);
+	t->next = p->transfers;
+	p->transfers = t;
+	return t;
+}
+
+void
+poster_begin(struct poster *p, void *ticket, const char *url,
+    const struct buf *payload, int64_t timeout_ms)
+{
+	struct transfer *t = idle_transfer(p);
+
+	transfer_aim(t, url, payload, timeout_ms);
+	t->ticket = ticket;
+	if (curl_multi_add_handle(p->multi, t->curl) != CURLM_OK)
+		mem_exhausted();
+}
+
+/* The ticket of a post that is over; NULL: none is. */
+static void *
+take_finished(struct poster *p, struct post_outcome *outcome)
+{
+	struct transfer *t = NULL;
+	CURLMsg *message;
+	CURLcode code;
+	void *ticket;
+	int left;
+
+	do
+		message = curl_multi_info_read(p->multi, &left);
+	while (message && message->msg != CURLMSG_DONE);
+	if (!message)
+		return NULL;
+	code = message->data.result;
+	curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
+	curl_multi_remove_handle(p->multi, t->curl);
+	transfer_judge(t, code, outcome);
+	ticket = t->ticket;
+	t->ticket = NULL;
+	return ticket;
+}
+
+void *
+poster_wait(struct poster *p, int wake_fd, int64_t timeout_ms,
+    struct post_outcome *outcome)
+{
+	struct curl_waitfd wake = { wake_fd, CURL_WAIT_POLLIN, 0 };
+	int64_t left, end = clock_ms() + timeout_ms;
+	void *ticket;
+	int running;
+
+	for (;;) {
+		curl_multi_perform(p->multi, &running);
+		ticket = take_finished(p, outcome);
+		left = end - clock_ms();
+		if (ticket || left <= 0 || wake.revents != 0)
+			return ticket;
+		curl_multi_poll(p->multi, &wake, wake_fd >= 0,
+		    (int)(left < POLL_MAX_MS ? left : POLL_MAX_MS), NULL);
+	}
 }
 
 void
 poster_send(struct poster *p, const char *url, const struct buf *payload,
     int64_t timeout_ms, struct post_outcome *outcome)
 {
-	char detail[CURL_ERROR_SIZE] = "";
-	long status = 0;
-	CURLcode code;
-
-	if (strncmp(url, "https:", 6) == 0 || url_is_loopback(url))
-		code = transfer(p, url, payload, timeout_ms, detail);
-	else
-		code = CURLE_UNSUPPORTED_PROTOCOL;
-	curl_easy_getinfo(p->curl, CURLINFO_RESPONSE_CODE, &status);
-	/* An endless answer still has a status: CURLE_WRITE_ERROR is ours. */
-	if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && status > 0))
-		post_judge(outcome, (int)status, answer_text(p),
-		    retry_after(p->curl));
-	else
-		judge_failure(outcome, code, detail);
-	curl_easy_setopt(p->curl, CURLOPT_ERRORBUFFER, NULL);
-	curl_easy_setopt(p->curl, CURLOPT_POSTFIELDS, NULL);
-	curl_easy_setopt(p->curl, CURLOPT_URL, NULL);
+	poster_begin(p, p, url, payload, timeout_ms);
+	while (!poster_wait(p, -1, timeout_ms, outcome))
+		;
 }

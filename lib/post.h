@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * One HTTPS POST to an incoming webhook, and what came of it.
+ * HTTPS POSTs to incoming webhooks, and what came of them.
  *
  * TLS is verified; redirects are not followed, because the URL is the
  * secret; https is spoken, and http only to this machine. Proxies come
@@ -49,12 +49,29 @@ void post_judge(struct post_outcome *outcome, int status, const char *body,
 
 struct poster;
 
-/* Keeps a connection open from one post to the next. Never NULL. */
+/* Keeps connections open from one post to the next. Never NULL. */
 struct poster *poster_new(void);
+/* Posts that are on their way are given up. */
 void poster_free(struct poster *p);
 
 /* Posts the JSON in *payload, waiting no longer than timeout_ms > 0. */
 void poster_send(struct poster *p, const char *url, const struct buf *payload,
     int64_t timeout_ms, struct post_outcome *outcome);
+
+/*
+ * The same for several at a time: begins a post, which poster_wait() will
+ * give back by its ticket, not NULL. *payload must stay as it is until
+ * then.
+ */
+void poster_begin(struct poster *p, void *ticket, const char *url,
+    const struct buf *payload, int64_t timeout_ms);
+
+/*
+ * Waits up to timeout_ms until a post is over: returns its ticket and what
+ * came of it; NULL when none was over by then, or when wake_fd (-1: none)
+ * became readable.
+ */
+void *poster_wait(struct poster *p, int wake_fd, int64_t timeout_ms,
+    struct post_outcome *outcome);
 
 #endif

@@ -136,6 +136,8 @@ take_record(struct event_reader *r, struct json_object *json)
 {
 	struct record record;
 	const char *type = usable_type(json, &record), *log_id;
+	unsigned destinations;
+	struct event *e;
 
 	r->counts.records++;
 	if (!type) {
@@ -145,11 +147,13 @@ take_record(struct event_reader *r, struct json_object *json)
 	log_id = member_text(json, "log_id");
 	if (!log_id)
 		log_id = record_field(&record, "log_id");
-	if (r->keep(r->context, type, log_id, &record)) {
-		r->counts.kept++;
-		event_list_add(r->list,
-		    event_read(record_field, &record, log_id));
-	}
+	destinations = r->keep(r->context, type, log_id, &record);
+	if (destinations == 0)
+		return;
+	r->counts.kept++;
+	e = event_read(record_field, &record, log_id);
+	e->destinations = destinations;
+	event_list_add(r->list, e);
 }
 
 /* ------------------------------------------------------------- bytes */

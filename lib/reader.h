@@ -39,8 +39,11 @@ struct record;
  */
 const char *record_field(const void *record, const char *name);
 
-/* Whether the record of this type and id (NULL: none) is to be kept. */
-typedef bool event_keep(void *context, const char *type, const char *log_id,
+/*
+ * Who wants the record of this type and id (NULL: none), as a bit mask
+ * that becomes the event's destinations; 0: it is not kept.
+ */
+typedef unsigned event_keep(void *context, const char *type, const char *log_id,
     const struct record *record);
 
 struct event_counts {

@@ -7,25 +7,20 @@
 #include "relay.h"
 
 #include "clock.h"
+#include "current.h"
+#include "deliver.h"
+#include "message.h"
 #include "token.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define READ_SIZE 65536
-#define RETRY_AFTER_S 30	/* when Slack says 429 and no time */
-/*
- * All posts of a request together, and the most SLACK_TIMEOUT may be: web
- * servers give up at 40 s (mod_fcgid) and 60 s (nginx, Apache).
- */
-#define POSTS_MS 25000
 
 struct relay {
-	struct config config;
-	struct buf problems;	/* why the configuration cannot be used */
-	struct poster *poster;	/* NULL until the first post */
+	struct current current;
+	struct deliverer *deliverer;
 	unsigned long requests;
 };
 
@@ -42,66 +37,14 @@ struct handling {
 
 /* ----------------------------------------------------- configuration */
 
-static void
-log_problems(const struct buf *problems)
-{
-	char *lines = mem_dup(buf_text(problems)), *line, *rest = NULL;
-
-	for (line = strtok_r(lines, "\n", &rest); line;
-	     line = strtok_r(NULL, "\n", &rest))
-		log_say(LEVEL_ERROR, "%s", line);
-	free(lines);
-}
-
-static bool
-is_ready(const struct relay *r)
-{
-	return r->problems.len == 0;
-}
-
-static void
-use_config(struct relay *r, struct config *fresh)
-{
-	config_release(&r->config);
-	r->config = *fresh;
-	log_set_level(r->config.log_level);
-	log_to_syslog(r->config.syslog);
-}
-
-/*
- * A new configuration that is bad leaves a good old one in force; its
- * stamps are kept, so that it is complained about once.
- */
-static void
-reload(struct relay *r)
-{
-	struct buf problems = BUF_INIT;
-	struct config fresh;
-
-	config_load_to_post(&fresh, &problems);
-	if (problems.len == 0 || !is_ready(r)) {
-		use_config(r, &fresh);
-		buf_release(&r->problems);
-		r->problems = problems;
-		return;
-	}
-	log_problems(&problems);
-	log_say(LEVEL_ERROR, "the new configuration is bad: the old one "
-	    "stays in force");
-	config_adopt_stamps(&r->config, &fresh);
-	config_release(&fresh);
-	buf_release(&problems);
-}
-
 struct relay *
 relay_new(void)
 {
 	struct relay *r = mem_alloc(sizeof(*r));
-	struct config config;
 
 	memset(r, 0, sizeof(*r));
-	config_load_to_post(&config, &r->problems);
-	use_config(r, &config);
+	current_load(&r->current);
+	r->deliverer = deliverer_new();
 	return r;
 }
 
@@ -110,15 +53,14 @@ relay_free(struct relay *r)
 {
 	if (!r)
 		return;
-	poster_free(r->poster);
-	config_release(&r->config);
-	buf_release(&r->problems);
+	deliverer_free(r->deliverer);
+	current_release(&r->current);
 	free(r);
 }
 
 /* ------------------------------------------------------------ answer */
 
-static void
+void
 answer_say(struct answer *answer, int status, const char *text)
 {
 	answer->status = status;
@@ -127,31 +69,51 @@ answer_say(struct answer *answer, int status, const char *text)
 	buf_addc(&answer->body, '\n');
 }
 
+void
+answer_ok(struct answer *answer)
+{
+	answer->status = 200;
+	buf_adds(&answer->body, "ok");
+}
+
 /* ------------------------------------------------------------ events */
 
 static void
-log_event(enum log_level level, const char *log_id, const char *type,
-    const char *outcome)
+log_filtered(const char *log_id, const char *type)
 {
 	struct log_line line;
 
-	log_begin(&line, level);
+	log_begin(&line, LEVEL_DEBUG);
 	log_str(&line, "log_id", log_id ? log_id : "");
 	log_str(&line, "type", type);
-	log_str(&line, "outcome", outcome);
+	log_str(&line, "outcome", "filtered");
 	log_end(&line);
 }
 
+/* A single one without a webhook counts too, for whoever only tries. */
 static bool
+is_target(const struct config *c, size_t destination)
+{
+	return c->destinations[destination].webhook_url ||
+	    c->destination_count == 1;
+}
+
+/* The destinations whose filter keeps the record. */
+static unsigned
 keep(void *context, const char *type, const char *log_id,
     const struct record *record)
 {
 	const struct config *c = context;
-	bool kept = filter_keeps(c->filter, type, record_field, record);
+	unsigned destinations = 0;
+	size_t i;
 
-	if (!kept && log_wants(LEVEL_DEBUG))
-		log_event(LEVEL_DEBUG, log_id, type, "filtered");
-	return kept;
+	for (i = 0; i < c->destination_count; i++)
+		if (is_target(c, i) && filter_keeps(c->destinations[i].filter,
+		    type, record_field, record))
+			destinations |= 1U << i;
+	if (destinations == 0 && log_wants(LEVEL_DEBUG))
+		log_filtered(log_id, type);
+	return destinations;
 }
 
 enum reading { READ_BAD, READ_TOO_LONG, READ_WHOLE };
@@ -205,109 +167,6 @@ read_events(const struct config *c, const struct request *request,
 	return result;
 }
 
-/* ---------------------------------------------------------- delivery */
-
-static struct slack_style
-style_of(const struct config *c)
-{
-	struct slack_style style = { c->show, c->dashboard_url };
-
-	return style;
-}
-
-static void
-log_message(const struct post_outcome *outcome, size_t events,
-    int64_t took_ms)
-{
-	struct log_line line;
-
-	log_begin(&line, outcome->result == POST_SENT ? LEVEL_INFO :
-	    LEVEL_ERROR);
-	log_str(&line, "destination", "default");
-	log_num(&line, "events", (long long)events);
-	log_num(&line, "slack_status", outcome->status);
-	log_str(&line, "slack", outcome->reason);
-	log_num(&line, "ms", took_ms);
-	if (outcome->retry_after_s > 0)
-		log_num(&line, "retry_after_s", outcome->retry_after_s);
-	log_str(&line, "outcome", post_result_name(outcome->result));
-	log_end(&line);
-}
-
-/* Posts one message; returns how many of the events were in it. */
-static size_t
-post_some(struct relay *r, struct event *const *events, size_t count,
-    int64_t timeout_ms, struct post_outcome *outcome)
-{
-	struct slack_style style = style_of(&r->config);
-	struct buf payload = BUF_INIT;
-	int64_t began = clock_ms();
-	size_t taken, i;
-
-	if (!r->poster)
-		r->poster = poster_new();
-	taken = slack_message(&payload, events, count, &style);
-	poster_send(r->poster, r->config.webhook_url, &payload, timeout_ms,
-	    outcome);
-	log_message(outcome, taken, clock_ms() - began);
-	for (i = 0; i < taken; i++)
-		log_event(LEVEL_INFO, events[i]->log_id, events[i]->type,
-		    post_result_name(outcome->result));
-	buf_release(&payload);
-	return taken;
-}
-
-/* The answer that tells Auth0, and its owner, what Slack said. */
-static void
-answer_failure(struct answer *answer, const struct post_outcome *outcome)
-{
-	struct buf text = BUF_INIT;
-	int status = 502;
-
-	buf_addf(&text, "Slack did not take the message: %s",
-	    outcome->reason);
-	if (outcome->timed_out)
-		status = 504;
-	if (outcome->status == 429) {
-		status = 503;
-		answer->retry_after_s = outcome->retry_after_s > 0 ?
-		    outcome->retry_after_s : RETRY_AFTER_S;
-	}
-	answer_say(answer, status, buf_text(&text));
-	buf_release(&text);
-}
-
-/*
- * Message after message, until all are taken or one is not; returns how
- * many events were in those that were tried. Unless all went well, the
- * answer is set.
- */
-static size_t
-deliver(struct handling *h)
-{
-	int64_t end = clock_ms() + POSTS_MS, left;
-	int64_t timeout = h->relay->config.slack_timeout_ms;
-	struct post_outcome outcome;
-	size_t done = 0;
-
-	while (done < h->events.count) {
-		left = end - clock_ms();
-		if (left <= 0) {
-			answer_say(h->answer, 504, "Slack took too long for "
-			    "all the messages of this batch");
-			break;
-		}
-		done += post_some(h->relay, h->events.events + done,
-		    h->events.count - done, left < timeout ? left : timeout,
-		    &outcome);
-		if (outcome.result != POST_SENT) {
-			answer_failure(h->answer, &outcome);
-			break;
-		}
-	}
-	return done;
-}
-
 /* ------------------------------------------------------------- steps */
 
 /*
@@ -329,10 +188,10 @@ check_method(struct handling *h)
 static bool
 check_ready(struct handling *h)
 {
-	if (is_ready(h->relay))
+	if (current_is_ready(&h->relay->current))
 		return true;
 	/* Said here and not at the start, when no server reads the log. */
-	log_problems(&h->relay->problems);
+	current_log_problems(&h->relay->current);
 	answer_say(h->answer, 503, "the configuration of this program is "
 	    "bad: its log says why, and so does log-stream-ctl check");
 	return false;
@@ -341,7 +200,7 @@ check_ready(struct handling *h)
 static bool
 check_token(struct handling *h)
 {
-	const struct config *c = &h->relay->config;
+	const struct config *c = &h->relay->current.config;
 	enum token_verdict verdict;
 
 	if (!c->tokens)
@@ -360,7 +219,7 @@ check_body(struct handling *h)
 {
 	enum reading result;
 
-	result = read_events(&h->relay->config, h->request, &h->events,
+	result = read_events(&h->relay->current.config, h->request, &h->events,
 	    &h->counts, &h->bytes, &h->why);
 	if (result == READ_WHOLE)
 		return true;
@@ -375,22 +234,16 @@ check_events(struct handling *h)
 	if (h->events.count > 0)
 		return true;
 	h->answer->status = 204;
+	deliver_rest(h->relay->deliverer, &h->relay->current.config);
 	return false;
 }
 
 static bool
-send_events(struct handling *h)
+deliver(struct handling *h)
 {
-	size_t i = deliver(h);
-
-	for (; i < h->events.count; i++)
-		log_event(LEVEL_INFO, h->events.events[i]->log_id,
-		    h->events.events[i]->type, "untried");
-	if (h->answer->status != 0)
-		return false;
-	h->answer->status = 200;
-	buf_adds(&h->answer->body, "ok");
-	return true;
+	deliver_events(h->relay->deliverer, &h->relay->current.config,
+	    &h->events, h->answer);
+	return h->answer->status == 200;
 }
 
 static bool (*const steps[])(struct handling *h) = {
@@ -399,7 +252,7 @@ static bool (*const steps[])(struct handling *h) = {
 	check_token,
 	check_body,
 	check_events,
-	send_events,
+	deliver,
 };
 
 static void
@@ -435,8 +288,8 @@ relay_handle(struct relay *r, const struct request *request,
 	size_t i;
 
 	r->requests++;
-	if (config_changed(&r->config))
-		reload(r);
+	if (current_refresh(&r->current))
+		deliver_anew(r->deliverer);
 	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
 		if (!steps[i](&h))
 			break;
@@ -447,40 +300,58 @@ relay_handle(struct relay *r, const struct request *request,
 
 /* -------------------------------------------------------- for people */
 
+/* The messages that one destination would get. */
+static void
+show_messages(const struct config *c, size_t destination, bool json,
+    const struct event_list *events, struct buf *out)
+{
+	size_t done, count;
+	struct event **wanted;
+	bool digest;
+
+	wanted = event_list_wanted(events, destination, &count);
+	digest = message_is_digest(c, (int64_t)count);
+	if (count > 0 && !json && c->destination_count > 1)
+		buf_addf(out, "To destination %s:\n\n",
+		    c->destinations[destination].name);
+	for (done = 0; done < count;) {
+		done += (json ? message_compose : message_preview)(out,
+		    wanted + done, count - done, digest, c);
+		buf_addc(out, '\n');
+	}
+	free(wanted);
+}
+
 bool
 relay_try(const struct config *c, const struct request *request, bool json,
     struct buf *out, struct event_counts *counts, struct buf *why)
 {
-	struct slack_style style = style_of(c);
 	struct event_list events = { 0 };
 	enum reading result;
 	uint64_t bytes = 0;
-	size_t done;
+	size_t i;
 
 	result = read_events(c, request, &events, counts, &bytes, why);
-	for (done = 0; result == READ_WHOLE && done < events.count;) {
-		done += (json ? slack_message : slack_preview)(out,
-		    events.events + done, events.count - done, &style);
-		buf_addc(out, '\n');
-	}
+	for (i = 0; result == READ_WHOLE && i < c->destination_count; i++)
+		show_messages(c, i, json, &events, out);
 	event_list_release(&events);
 	return result == READ_WHOLE;
 }
 
 void
-relay_send_test(const struct config *c, struct post_outcome *outcome)
+relay_send_test(const struct config *c, const struct destination *to,
+    struct post_outcome *outcome)
 {
 	struct event test = { 0 }, *events[1] = { &test };
-	struct slack_style style = style_of(c);
 	struct poster *poster = poster_new();
 	struct buf payload = BUF_INIT;
 
 	test.description = "This is a test: messages from log-stream-to-slack "
 	    "arrive here.";
 	test.type = "test";
-	test.time_ms = (int64_t)time(NULL) * 1000;
-	slack_message(&payload, events, 1, &style);
-	poster_send(poster, c->webhook_url, &payload, c->slack_timeout_ms,
+	test.time_ms = clock_wall_ms();
+	message_compose(&payload, events, 1, false, c);
+	poster_send(poster, to->webhook_url, &payload, c->slack_timeout_ms,
 	    outcome);
 	buf_release(&payload);
 	poster_free(poster);

@@ -4,7 +4,7 @@
  * what is worth telling goes to Slack. Begin reading here; each step has a
  * header of its own:
  *
- *	config.h	what the owner asked for
+ *	config.h	what the owner asked for (current.h: as it changes)
  *	token.h		whether the sender may post
  *	reader.h	the body, record by record, to events (event.h)
  *	filter.h	which of them are sent (type codes: catalog.h)
@@ -12,7 +12,8 @@
  *	post.h		a message to Slack
  *	log.h		what happened, a line each
  *
- * buf.h, utf8.h, scan.h, url.h, envfile.h and key.h are what these stand on.
+ * buf.h, utf8.h, scan.h, url.h, envfile.h, setting.h and key.h are what these
+ * stand on.
  */
 #ifndef RELAY_H
 #define RELAY_H
@@ -58,6 +59,12 @@ struct answer {
 	struct buf body;
 };
 
+/* Sets status and body; text is a line without its end. */
+void answer_say(struct answer *answer, int status, const char *text);
+
+/* 200 and "ok". */
+void answer_ok(struct answer *answer);
+
 struct relay;
 
 /*
@@ -86,6 +93,7 @@ bool relay_try(const struct config *c, const struct request *request,
     struct buf *why);
 
 /* Posts a message that says it is a test. */
-void relay_send_test(const struct config *c, struct post_outcome *outcome);
+void relay_send_test(const struct config *c, const struct destination *to,
+    struct post_outcome *outcome);
 
 #endif

@@ -117,7 +117,7 @@ subtest 'the seed case is answered ok and becomes one message' => sub {
 	my ($pid) = $answer->{err} =~ /\[(\d+)\]/;
 	is $answer->{err} =~ s/ ms=\d+ / ms=N /r, <<"END" =~ s/\[PID\]/[$pid]/gr, 'the log';
 log-stream-to-slack[PID]: info destination=default events=1 slack_status=200 slack=ok ms=N outcome=sent
-log-stream-to-slack[PID]: info log_id=abc1234567890 type=f outcome=sent
+log-stream-to-slack[PID]: info log_id=abc1234567890 type=f destination=default outcome=sent
 log-stream-to-slack[PID]: info request=1 method=POST bytes=@{[length $seed]} records=1 unusable=0 kept=1 status=200
 END
 };
@@ -495,12 +495,12 @@ subtest 'a bad configuration is answered 503, and the log says what is wrong' =>
 		'a dashboard' => { DASHBOARD_URL => 'manage.auth0.com' },
 			'environment: DASHBOARD_URL: \x22manage.auth0.com\x22 is not a URL such as '
 			. 'https://manage.auth0.com',
-		'a log' => { LOG => '/var/log/x' },
-			'environment: LOG: \x22/var/log/x\x22 is neither stderr nor syslog',
+		'a log' => { LOG => 'var/log/x' },
+			'environment: LOG: \x22var/log/x\x22 is neither stderr nor syslog nor the path of a file (/...)',
 		'a log level' => { LOG_LEVEL => 'all' },
 			'environment: LOG_LEVEL: \x22all\x22 is not a level: choose from error warn info debug',
 		'two things' => { LOG => 'x', LOG_LEVEL => 'y' },
-			'environment: LOG: \x22x\x22 is neither stderr nor syslog; '
+			'environment: LOG: \x22x\x22 is neither stderr nor syslog nor the path of a file (/...); '
 			. 'environment: LOG_LEVEL: \x22y\x22 is not a level: choose from error warn info debug',
 	);
 	while (my ($what, $changed, $why) = splice @case, 0, 3) {
@@ -532,7 +532,7 @@ subtest 'the configuration is read from .env in the working directory' => sub {
 		body => $seed)) =~ s/ .*//r, 204, 'what a client or a rewrite may set does not';
 	spew("$dir/other", "LOG=x\n", 0600);
 	is complaint(door(cwd => $dir, env => { LOG_STREAM_CONFIG => "$dir/other" }, body => $seed)),
-		"503; $dir/other:1: LOG: \\x22x\\x22 is neither stderr nor syslog",
+		"503; $dir/other:1: LOG: \\x22x\\x22 is neither stderr nor syslog nor the path of a file (/...)",
 		'LOG_STREAM_CONFIG names another one';
 	is complaint(door(cwd => $dir, env => { LOG_STREAM_CONFIG => "$dir/none" }, body => $seed)),
 		"503; $dir/none: cannot be read: No such file or directory", 'which has to be there';
@@ -556,9 +556,9 @@ subtest 'a configuration file is checked line by line' => sub {
 			. "$in:2: the line is not KEY=value",
 		'a control character' => "FILTER=a\ab\n", "$in:1: FILTER: it holds a control character",
 		'a NUL byte' => "FILTER=f\0\n", "$in: cannot be read: it holds a NUL byte",
-		'a bad value' => "LOG=x\n", "$in:1: LOG: \\x22x\\x22 is neither stderr nor syslog",
+		'a bad value' => "LOG=x\n", "$in:1: LOG: \\x22x\\x22 is neither stderr nor syslog nor the path of a file (/...)",
 		'all at once' => "A=1\nLOG=x\n", "$in:1: unknown key \\x22A\\x22; "
-			. "$in:2: LOG: \\x22x\\x22 is neither stderr nor syslog",
+			. "$in:2: LOG: \\x22x\\x22 is neither stderr nor syslog nor the path of a file (/...)",
 	);
 	while (my ($what, $text, $why) = splice @case, 0, 3) {
 		spew($in, $text, 0600);

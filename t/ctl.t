@@ -59,19 +59,57 @@ AUTH0_LOG_STREAM_TOKEN=******** (2 tokens)    ($dir/conf:3, in $dir/token)
 FILTER=failure,limit    ($dir/conf:4)
 # what a message tells: client user ip connection tenant
 SHOW=client    (default)
+# where events wait for delivery: sqlite:/path
+QUEUE=    (not set)
+# whether the queue may be on a network file system: no yes
+QUEUE_ON_NETWORK=no    (default)
+# least time between messages to one webhook
+SLACK_INTERVAL=1s    (default)
 # longest a post to Slack may take
 SLACK_TIMEOUT=10s    (default)
+# longest wait between tries
+SLACK_RETRY_MAX=5min    (default)
+# events above which a message counts them; 0: never
+DIGEST_AFTER=60    (default)
+# how long the queue remembers what it is done with
+RETENTION=7d    (default)
+# waiting events above which no more are taken
+QUEUE_MAX=1000000    (default)
 # largest request body
 MAX_BODY=16MiB    (default)
 # base of the links to log entries
 DASHBOARD_URL=https://manage.auth0.com    (default)
-# where log lines go: stderr syslog
+# where log lines go: stderr syslog /path
 LOG=stderr    (default)
 # how much is logged: error warn info debug
 LOG_LEVEL=debug    (environment)
 all is well
 --
 END
+};
+
+subtest 'check lists the keys of each destination, and says of each what is unwise' => sub {
+	my $file = spew(tempdir() . '/conf', "SLACK_WEBHOOK_URL_ops=$url\nFILTER_ops=failure -q\n", 0600);
+	my $checked = tool({ LOG_STREAM_CONFIG => $file, SLACK_WEBHOOK_URL => undef,
+		SLACK_WEBHOOK_URL_dev => 'https://hooks.slack.com/services/T0/B0/SECRETpath' }, 'check');
+	is $checked->{exit}, 0, 'any of them is enough';
+	like $checked->{out}, qr{^SLACK_WEBHOOK_URL=    \(not set\)
+SLACK_WEBHOOK_URL_dev=https://hooks\.slack\.com/\*{8}    \(environment\)
+SLACK_WEBHOOK_URL_ops=http://127\.0\.0\.1/\*{8}    \(\Q$file\E:1\)
+# }m, 'the webhooks';
+	like $checked->{out}, qr{^FILTER=failure limit anomaly    \(default\)
+FILTER_dev=failure limit anomaly    \(default\)
+FILTER_ops=failure -q    \(\Q$file\E:2\)
+# }m, 'the filters';
+	is_deeply lines($checked, 'warning'), [
+		'SLACK_WEBHOOK_URL_ops: 127.0.0.1 is not Slack',
+		'FILTER_ops: "q" matches no known type code',
+	], 'the warnings';
+
+	my $stray = tool({ FILTER_ops => 'f' }, 'check');
+	is $stray->{exit}, 1, 'a filter without its webhook';
+	is_deeply lines($stray, 'error'), [ 'environment: FILTER_ops: there is no SLACK_WEBHOOK_URL_ops' ],
+		'it says so';
 };
 
 subtest 'check finds an error, names its place and ends with 1' => sub {
@@ -174,7 +212,7 @@ subtest 'send posts a test message and prints what Slack answers' => sub {
 	is all(tool({ SLACK_WEBHOOK_URL => undef }, 'send')), "1\n--\nlog-stream-ctl: SLACK_WEBHOOK_URL "
 		. "is not set: give it the address of a Slack incoming webhook\n", 'nowhere to send';
 	is all(tool({ LOG => 'x' }, 'send')), "1\n--\nlog-stream-ctl: environment: LOG: \"x\" is neither "
-		. "stderr nor syslog\n", 'a bad configuration';
+		. "stderr nor syslog nor the path of a file (/...)\n", 'a bad configuration';
 	$slack->forget;
 };
 
@@ -332,6 +370,12 @@ usage: log-stream-ctl VERB [ARGUMENT]
   send                    send a test message and print Slack's answer
   try [--json] FILE|-     show what a request body would send; nothing is sent
   types [FILTER]          list the event types and which of them are sent
+  work [--until-idle]     deliver what is queued, until told to stop
+  drain                   deliver what is due; ends with 3 if some must wait
+  status [--json]         show how the queue and its destinations stand
+  list [--json]           list the events that wait or are set aside
+  retry ID...|--all       send again what was set aside
+  remove ID...|--all      take events out of the queue, unsent
 
   --help                  show this
   --version               show the version
@@ -347,7 +391,11 @@ subtest 'misuse is told on standard error, with 2' => sub {
 		[ 'chek' ] => 'unknown verb chek',
 		[ '' ] => 'unknown verb',
 		[ '--check' ] => 'unknown verb --check',
-		[ 'work' ] => 'unknown verb work',
+		[ 'walk' ] => 'unknown verb walk',
+		[ 'work', 'x' ] => 'too many arguments to work',
+		[ 'drain', '--until-idle' ] => 'unknown option --until-idle',
+		[ 'retry' ] => 'name the events by log_id, or say --all',
+		[ 'remove', '--all', 'x' ] => 'name the events by log_id, or say --all',
 		[ 'check', 'x' ] => 'too many arguments to check',
 		[ 'check', '--json' ] => 'unknown option --json',
 		[ 'send', 'x' ] => 'too many arguments to send',

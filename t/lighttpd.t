@@ -84,7 +84,7 @@ sub test_door ($name) {
 		is $request->{payload}{attachments}[0]{title}, 'Test failure [type: f]', 'its title';
 		is_deeply $request->{problems}, [], 'no problems';
 		wait_until(sub {
-			$server->errorlog =~ /log-stream-to-slack\[\d+\]: info log_id=abc1234567890 type=f outcome=sent/;
+			$server->errorlog =~ /log-stream-to-slack\[\d+\]: info log_id=abc1234567890 type=f destination=default outcome=sent/;
 		}, 5, "the line in lighttpd's error log");
 		like $server->errorlog, qr/: info request=1 method=POST bytes=@{[length $seed]} records=1 unusable=0 kept=1 status=200$/m,
 			"its log lines reach lighttpd's error log";

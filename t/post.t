@@ -37,7 +37,7 @@ sub outcome ($answer) {
 	my ($status, $outcome) = $answer->{err}
 		=~ /^log-stream-to-slack\[\d+\]: \w+ destination=default events=1 slack_status=(\d+) slack=.* ms=\d+(?: retry_after_s=\d+)? outcome=(\w+)$/m
 		or return "no such line in: $answer->{err}";
-	my ($event) = $answer->{err} =~ / log_id=id-1 type=f outcome=(\w+)$/m;
+	my ($event) = $answer->{err} =~ / log_id=id-1 type=f destination=default outcome=(\w+)$/m;
 	return $status if !defined $event;
 	return $event eq $outcome ? "$status $outcome" : "$status $outcome, but the event $event";
 }

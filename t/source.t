@@ -42,8 +42,8 @@ none_like(qr/^ {8}/, 'code is indented with tabs', @code);
 is_deeply [ grep { length expand($_) > 80 } map { split /\n/, slurp($_) } @shipped ],
 	[], 'no line of code is longer than 80 columns';
 
-for my $owner ([ 'curl/', 'post.c' ], [ 'json-c/', 'reader.c slack.c' ],
-	[ 'fcgiapp', 'gateway.c' ]) {
+for my $owner ([ 'curl/', 'post.c' ], [ 'json-c/', 'reader.c record.c report.c slack_card.c' ],
+	[ 'sqlite3', 'queue_sqlite.c' ], [ 'fcgiapp', 'gateway.c' ]) {
 	my ($header, $files) = @$owner;
 	my %allowed = map { $_ => 1 } split ' ', $files;
 	is_deeply [ grep { !$allowed{ s{:.*}{}r =~ s{.*/}{}r } }
@@ -79,6 +79,7 @@ subtest 'the sample configuration is one' => sub {
 	my $dir = tempdir();
 	my $text = slurp("$src/conf/log-stream-to-slack.conf.in");
 	$text =~ s/^SLACK_WEBHOOK_URL=\K/http:\/\/127.0.0.1:1\/x/m or die;
+	$text =~ s/\@localstatedir\@\/lib\/log-stream-to-slack/$dir/g == 2 or die;
 	my @defaults = $text =~ /^#([A-Z_]+=.+)$/mg;
 	$text =~ s/^#(?=[A-Z_]+=.)//mg;
 	spew("$dir/.env", $text, 0600);

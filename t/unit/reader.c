@@ -23,7 +23,7 @@
 
 /* ------------------------------------------------------------ reading */
 
-static bool
+static unsigned
 keep_all(void *context, const char *type, const char *log_id,
     const struct record *record)
 {
@@ -34,14 +34,14 @@ keep_all(void *context, const char *type, const char *log_id,
 	return true;
 }
 
-static bool
+static unsigned
 keep_none(void *context, const char *type, const char *log_id,
     const struct record *record)
 {
 	return !keep_all(context, type, log_id, record);
 }
 
-static bool
+static unsigned
 keep_filtered(void *context, const char *type, const char *log_id,
     const struct record *record)
 {
@@ -731,7 +731,7 @@ test_fields(void)
 }
 
 /* What record_field says of the record at hand. */
-static bool
+static unsigned
 note_fields(void *context, const char *type, const char *log_id,
     const struct record *record)
 {

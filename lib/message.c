@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: ISC */
+/* Messages composed and logged. It does not know who posts them, or when. */
+#include "message.h"
+
+#include "slack.h"
+#include "slack_digest.h"
+
+static struct slack_style
+style_of(const struct config *c)
+{
+	struct slack_style style = { c->show, c->dashboard_url };
+
+	return style;
+}
+
+bool
+message_is_digest(const struct config *c, int64_t waiting)
+{
+	return c->digest_after > 0 && waiting > c->digest_after;
+}
+
+static struct slack_digest *
+digest_of(struct event *const *events, size_t *count,
+    const struct slack_style *style)
+{
+	struct slack_digest *d = slack_digest_new(style);
+	size_t i;
+
+	if (*count > DIGEST_MAX)
+		*count = DIGEST_MAX;
+	for (i = 0; i < *count; i++)
+		slack_digest_add(d, events[i]);
+	return d;
+}
+
+size_t
+message_compose(struct buf *payload, struct event *const *events,
+    size_t count, bool digest, const struct config *c)
+{
+	struct slack_style style = style_of(c);
+	struct slack_digest *d;
+
+	if (!digest)
+		return slack_message(payload, events, count, &style);
+	d = digest_of(events, &count, &style);
+	slack_digest_message(d, payload);
+	slack_digest_free(d);
+	return count;
+}
+
+size_t
+message_preview(struct buf *text, struct event *const *events, size_t count,
+    bool digest, const struct config *c)
+{
+	struct slack_style style = style_of(c);
+	struct slack_digest *d;
+
+	if (!digest)
+		return slack_preview(text, events, count, &style);
+	d = digest_of(events, &count, &style);
+	slack_digest_preview(d, text);
+	slack_digest_free(d);
+	return count;
+}
+
+void
+message_log_event(enum log_level level, const struct event *e,
+    const char *destination, const char *outcome)
+{
+	struct log_line line;
+
+	log_begin(&line, level);
+	log_str(&line, "log_id", e->log_id ? e->log_id : "");
+	log_str(&line, "type", e->type);
+	log_str(&line, "destination", destination);
+	log_str(&line, "outcome", outcome);
+	log_end(&line);
+}
+
+void
+message_log(const char *destination, struct event *const *events,
+    size_t count, bool digest, const struct post_outcome *outcome,
+    int64_t took_ms)
+{
+	const char *word = post_result_name(outcome->result);
+	struct log_line line;
+	size_t i;
+
+	log_begin(&line, outcome->result == POST_SENT ? LEVEL_INFO :
+	    LEVEL_ERROR);
+	log_str(&line, "destination", destination);
+	log_num(&line, "events", (long long)count);
+	if (digest)
+		log_str(&line, "form", "digest");
+	log_num(&line, "slack_status", outcome->status);
+	log_str(&line, "slack", outcome->reason);
+	log_num(&line, "ms", took_ms);
+	if (outcome->retry_after_s > 0)
+		log_num(&line, "retry_after_s", outcome->retry_after_s);
+	log_str(&line, "outcome", word);
+	log_end(&line);
+	for (i = 0; i < count; i++)
+		message_log_event(LEVEL_INFO, events[i], destination, word);
+}

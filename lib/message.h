@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the door and the worker have in common: a message composed as the
+ * configuration says, and the log lines that tell what became of it.
+ */
+#ifndef MESSAGE_H
+#define MESSAGE_H
+
+#include "buf.h"
+#include "config.h"
+#include "event.h"
+#include "post.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Whether so many waiting events are to be counted, not listed. */
+bool message_is_digest(const struct config *c, int64_t waiting);
+
+/*
+ * Adds to *payload the JSON of a message about as many of the first of
+ * count > 0 events as it holds, listed or, in a digest, counted. Returns
+ * how many that are; at least one is.
+ */
+size_t message_compose(struct buf *payload, struct event *const *events,
+    size_t count, bool digest, const struct config *c);
+
+/* The same message in plain text for a terminal, with the same events. */
+size_t message_preview(struct buf *text, struct event *const *events,
+    size_t count, bool digest, const struct config *c);
+
+/* The line of a message, and a line each for the events in it. */
+void message_log(const char *destination, struct event *const *events,
+    size_t count, bool digest, const struct post_outcome *outcome,
+    int64_t took_ms);
+
+/* The line of an event: log_id, type, destination, outcome. */
+void message_log_event(enum log_level level, const struct event *e,
+    const char *destination, const char *outcome);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * When a destination may have its next message, and how large that may be.
+ * Pure: times come in, decisions go out; the queue keeps what is decided,
+ * so that it outlives every process.
+ *
+ * A wait is kept as the moment it was set and the moment it ends, both by
+ * the wall clock, so that a clock that is set back makes nobody wait for
+ * longer than was meant.
+ */
+#ifndef PACE_H
+#define PACE_H
+
+#include "post.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What is known of a destination. All zero: never posted to. */
+struct pace {
+	int64_t set_ms;		/* when the wait was set */
+	int64_t until_ms;	/* no message before */
+	int64_t obey_ms;	/* the same, but what a person may not skip:
+				 * SLACK_INTERVAL and Slack's Retry-After */
+	int64_t failures;	/* tries in a row that came to nothing */
+	int64_t suspects;	/* so many of the first events hold one that
+				 * Slack will never take; 0: none known */
+	bool posting;		/* a message is on its way, or was when the
+				 * process that sent it died */
+	bool refused;		/* by the last answer */
+	int64_t success_ms;	/* of the last one taken; 0: none yet */
+	int64_t error_ms;	/* of the last one not taken; 0: none yet */
+	char error[256];	/* with Slack's word; "" with error_ms 0 */
+};
+
+/* What the configuration says, in milliseconds and events. */
+struct pace_rules {
+	int64_t interval_ms;	/* SLACK_INTERVAL */
+	int64_t retry_max_ms;	/* SLACK_RETRY_MAX */
+	int64_t digest_after;	/* DIGEST_AFTER */
+};
+
+/* Milliseconds still to wait at now_ms; 0: it may have a message. */
+int64_t pace_left(const struct pace *p, int64_t now_ms);
+
+/*
+ * Events that the next message may hold, when so many wait. More than
+ * SLACK_ATTACHMENTS_MAX: it is a digest.
+ */
+size_t pace_budget(const struct pace *p, const struct pace_rules *rules,
+    int64_t waiting);
+
+/* A message is about to be posted. */
+void pace_began(struct pace *p, const struct pace_rules *rules,
+    int64_t now_ms);
+
+/*
+ * Puts down what came of a message with so many events. chance, from 0 to
+ * 1, spreads the tries of several senders (jitter). Returns true when the
+ * message held one event and Slack will never take it: it is to be set
+ * aside.
+ */
+bool pace_ended(struct pace *p, const struct pace_rules *rules,
+    const struct post_outcome *outcome, size_t events, int64_t now_ms,
+    double chance);
+
+/*
+ * The wait before the next try after so many failures in a row: from one
+ * second, or the interval if that is longer, doubling up to retry_max_ms;
+ * jitter takes off up to half of it.
+ */
+int64_t pace_backoff_ms(const struct pace_rules *rules, int64_t failures,
+    double chance);
+
+#endif

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The queue's policy: which engine, events to rows and back, rows that
+ * cannot be read, what leaves it in the end. It knows no SQL.
+ */
+#include "queue.h"
+
+#include "lockfile.h"
+#include "log.h"
+#include "queue_engine.h"
+#include "record.h"
+#include "utf8.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE 500		/* rows listed or purged at a time */
+
+static const struct queue_engine *const engines[] = { &queue_sqlite };
+
+#define ENGINES (sizeof(engines) / sizeof(engines[0]))
+
+struct queue {
+	const struct queue_engine *engine;
+	struct store *store;
+};
+
+static const struct queue_engine *
+engine_of(const char *address)
+{
+	size_t i;
+
+	for (i = 0; i < ENGINES; i++)
+		if (strncmp(address, engines[i]->scheme,
+		    strlen(engines[i]->scheme)) == 0)
+			return engines[i];
+	return NULL;
+}
+
+struct queue *
+queue_open(const struct queue_options *options, enum queue_result *result,
+    struct buf *why)
+{
+	const struct queue_engine *engine = engine_of(options->address);
+	struct store *store;
+	struct queue *q;
+
+	*result = QUEUE_FAILED;
+	if (!engine) {
+		buf_addf(why, "there is no queue of the kind %s",
+		    options->address);
+		return NULL;
+	}
+	store = engine->open(options, result, why);
+	if (!store)
+		return NULL;
+	q = mem_alloc(sizeof(*q));
+	q->engine = engine;
+	q->store = store;
+	return q;
+}
+
+void
+queue_close(struct queue *q)
+{
+	if (!q)
+		return;
+	q->engine->close(q->store);
+	free(q);
+}
+
+/* --------------------------------------------------------------- put */
+
+enum queue_result
+queue_put(struct queue *q, struct queue_item *items, size_t count,
+    int64_t now_ms, struct buf *why)
+{
+	struct stored *rows = mem_alloc(count * sizeof(*rows));
+	struct buf record = BUF_INIT;
+	enum queue_result result;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		record_write(&record, items[i].event);
+		rows[i].destination = items[i].destination;
+		rows[i].log_id = items[i].event->log_id;
+		rows[i].type = items[i].event->type;
+		rows[i].record = buf_detach(&record);
+		rows[i].duplicate = false;
+	}
+	result = q->engine->put(q->store, rows, count, now_ms, why);
+	for (i = 0; i < count; i++) {
+		items[i].duplicate = rows[i].duplicate;
+		free((void *)(uintptr_t)rows[i].record);
+	}
+	free(rows);
+	return result;
+}
+
+/* -------------------------------------------------------------- read */
+
+/* Rows that cannot be read are gathered while the others are given away. */
+struct reading {
+	queue_take *take;
+	void *context;
+	int64_t *bad;
+	size_t bad_count;
+	struct buf reason;	/* what is wrong with the last of them */
+};
+
+static bool
+take_bad(struct reading *r, const struct queue_row *row)
+{
+	struct log_line line;
+
+	log_begin(&line, LEVEL_ERROR);
+	log_str(&line, "log_id", row->log_id ? row->log_id : "");
+	log_str(&line, "type", row->type);
+	log_str(&line, "destination", row->destination);
+	log_str(&line, "reason", buf_text(&r->reason));
+	log_str(&line, "outcome", "set-aside");
+	log_end(&line);
+	r->bad[r->bad_count++] = row->number;
+	return r->bad_count < PAGE;
+}
+
+static bool
+take_record(void *context, const struct queue_row *row, const char *record,
+    size_t len)
+{
+	struct reading *r = context;
+	struct buf why = BUF_INIT;
+	struct event *e = NULL;
+
+	if (record)
+		e = record_read(record, len, &why);
+	else
+		buf_adds(&why, "it has no record");
+	if (e) {
+		buf_release(&why);
+		e->number = row->number;
+		return r->take(r->context, e, len);
+	}
+	buf_clear(&r->reason);
+	buf_addf(&r->reason, "the row cannot be read: %s", buf_text(&why));
+	buf_release(&why);
+	return take_bad(r, row);
+}
+
+static enum queue_result
+set_bad_aside(struct queue *q, const struct reading *r,
+    const char *destination, int64_t now_ms, struct buf *why)
+{
+	struct queue_batch batch = { destination, r->bad, r->bad_count,
+	    buf_text(&r->reason), NULL };
+
+	if (r->bad_count == 0)
+		return QUEUE_OK;
+	return queue_change(q, QUEUE_SET_ASIDE, &batch, now_ms, why);
+}
+
+enum queue_result
+queue_read(struct queue *q, const char *destination, size_t max,
+    queue_take *take, void *context, int64_t now_ms, struct buf *why)
+{
+	struct reading r = { take, context, NULL, 0, BUF_INIT };
+	enum queue_result result;
+
+	r.bad = mem_alloc(PAGE * sizeof(*r.bad));
+	result = q->engine->read(q->store, destination, max, take_record, &r,
+	    why);
+	if (result == QUEUE_OK)
+		result = set_bad_aside(q, &r, destination, now_ms, why);
+	free(r.bad);
+	buf_release(&r.reason);
+	return result;
+}
+
+/* ------------------------------------------------------------ change */
+
+enum queue_result
+queue_change(struct queue *q, enum queue_change change,
+    const struct queue_batch *batch, int64_t now_ms, struct buf *why)
+{
+	return q->engine->change(q->store, change, batch, now_ms, why);
+}
+
+enum queue_result
+queue_count(struct queue *q, const char *destination,
+    struct queue_tally *tally, struct buf *why)
+{
+	return q->engine->count(q->store, destination, tally, why);
+}
+
+/* What was set aside and never looked after ends with a line in the log. */
+static bool
+log_expired(void *context, const struct queue_row *row, const char *record,
+    size_t len)
+{
+	struct log_line line;
+
+	(void)context;
+	(void)record;
+	(void)len;
+	if (row->state != QUEUE_ASIDE)
+		return true;
+	log_begin(&line, LEVEL_WARN);
+	log_str(&line, "log_id", row->log_id ? row->log_id : "");
+	log_str(&line, "type", row->type);
+	log_str(&line, "destination", row->destination);
+	log_str(&line, "reason", row->reason);
+	log_str(&line, "outcome", "expired");
+	log_end(&line);
+	return true;
+}
+
+enum queue_result
+queue_purge(struct queue *q, int64_t retention_ms, int64_t now_ms,
+    struct buf *why)
+{
+	enum queue_result result;
+	size_t count;
+
+	do
+		result = q->engine->purge(q->store, now_ms - retention_ms,
+		    PAGE, log_expired, NULL, &count, why);
+	while (result == QUEUE_OK && count == PAGE);
+	return result;
+}
+
+/* ------------------------------------------------------------ worker */
+
+static char *
+lock_path_dup(const char *address)
+{
+	const struct queue_engine *engine = engine_of(address);
+
+	return engine ? engine->lock_path_dup(address) : mem_dup("");
+}
+
+int
+queue_become_worker(const char *address)
+{
+	char *path = lock_path_dup(address);
+	int lock = lockfile_take(path);
+
+	if (lock < 0 && errno != 0)
+		log_say(LEVEL_ERROR, "%s: %s", path, strerror(errno));
+	free(path);
+	return lock;
+}
+
+void
+queue_leave(int worker, bool done)
+{
+	lockfile_leave(worker, done);
+}
+
+enum queue_worker
+queue_find_worker(const char *address, pid_t *pid)
+{
+	char *path = lock_path_dup(address);
+	enum lockfile_state state = lockfile_look(path, pid);
+
+	free(path);
+	switch (state) {
+	case LOCKFILE_HELD:
+		return QUEUE_WORKER;
+	case LOCKFILE_ABANDONED:
+		return QUEUE_WORKER_MISSING;
+	case LOCKFILE_FREE:
+		break;
+	}
+	return QUEUE_NO_WORKER;
+}
+
+/* -------------------------------------------------------- for people */
+
+struct listing {
+	queue_show *show;
+	void *context;
+	int64_t *last;
+};
+
+static bool
+show_row(void *context, const struct queue_row *row, const char *record,
+    size_t len)
+{
+	struct listing *listing = context;
+
+	(void)record;
+	(void)len;
+	listing->show(listing->context, row);
+	*listing->last = row->number;
+	return true;
+}
+
+enum queue_result
+queue_list(struct queue *q, int64_t *after, queue_show *show, void *context,
+    struct buf *why)
+{
+	struct listing listing = { show, context, after };
+
+	return q->engine->list(q->store, *after, PAGE, show_row, &listing,
+	    why);
+}
+
+enum queue_result
+queue_names(struct queue *q, void (*take)(void *context, const char *name),
+    void *context, struct buf *why)
+{
+	return q->engine->names(q->store, take, context, why);
+}
+
+/* The number that "#12" names; 0 for anything else. */
+static int64_t
+read_number(const char *id)
+{
+	size_t digits;
+
+	if (*id++ != '#')
+		return 0;
+	digits = strspn(id, ASCII_DIGITS);
+	return digits > 0 && digits < 19 && !id[digits] ?
+	    strtoll(id, NULL, 10) : 0;
+}
+
+enum queue_result
+queue_edit(struct queue *q, enum queue_edit edit, const char *id,
+    int64_t now_ms, int64_t *count, struct buf *why)
+{
+	int64_t number = id ? read_number(id) : 0;
+
+	return q->engine->edit(q->store, edit, number > 0 ? NULL : id, number,
+	    now_ms, count, why);
+}
+
+enum queue_result
+queue_hurry(struct queue *q, const char *destination, struct buf *why)
+{
+	return q->engine->hurry(q->store, destination, why);
+}
+
+enum queue_result
+queue_verify(struct queue *q, struct buf *why)
+{
+	return q->engine->verify(q->store, why);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The durable queue. What was put here is on disk, and waits for each of
+ * its destinations until Slack has taken it, a person has removed it, or
+ * Slack will never take it; then it is set aside, to be looked at, until
+ * RETENTION is over.
+ *
+ * This is the policy; where rows are kept is an engine's business
+ * (queue_engine.h). Rows hold the event, the name of its destination and
+ * its history, and no secret.
+ *
+ * Several processes may have the same queue open. A queue belongs to the
+ * process that opened it: it must not be used after fork().
+ *
+ * After anything but QUEUE_OK close the queue and open it again later.
+ * Each function adds the reason, which names the queue's place, to *why.
+ * Times are milliseconds since 1970, UTC.
+ */
+#ifndef QUEUE_H
+#define QUEUE_H
+
+#include "buf.h"
+#include "event.h"
+#include "pace.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum queue_result {
+	QUEUE_FAILED,	/* damaged, unreadable, in the wrong place */
+	QUEUE_BUSY,	/* another process had it locked for too long */
+	QUEUE_FULL,	/* the disk, the file's limit, or QUEUE_MAX */
+	QUEUE_OK
+};
+
+struct queue_options {
+	const char *address;	/* "sqlite:/path" */
+	int64_t max_waiting;	/* QUEUE_MAX */
+	bool on_network;	/* a network file system is allowed */
+	bool settles;		/* may use the room that is kept for settling */
+};
+
+struct queue;
+
+/* NULL, with *result and *why, when it cannot be opened or made. */
+struct queue *queue_open(const struct queue_options *options,
+    enum queue_result *result, struct buf *why);
+/* Takes NULL too. */
+void queue_close(struct queue *q);
+
+/* ---------------------------------------------------------- the door */
+
+/* An event for one destination; both borrowed. */
+struct queue_item {
+	const char *destination;
+	const struct event *event;
+	bool duplicate;		/* out: known already, not queued again */
+};
+
+/*
+ * Puts all of them in, or none. An event with a log_id that the
+ * destination has had within RETENTION, delivered or not, is a duplicate.
+ */
+enum queue_result queue_put(struct queue *q, struct queue_item *items,
+    size_t count, int64_t now_ms, struct buf *why);
+
+/* -------------------------------------------------------- the worker */
+
+/*
+ * Gives the first of a destination's waiting events to take, in the order
+ * they were put, as long as it returns true and up to max. The event is
+ * take's to free; bytes is what it takes up in the queue. A row that cannot
+ * be read is set aside and passed over.
+ */
+typedef bool queue_take(void *context, struct event *e, size_t bytes);
+enum queue_result queue_read(struct queue *q, const char *destination,
+    size_t max, queue_take *take, void *context, int64_t now_ms,
+    struct buf *why);
+
+enum queue_change {
+	QUEUE_CLAIM,		/* one more try */
+	QUEUE_SETTLE,		/* Slack has it */
+	QUEUE_SET_ASIDE,	/* Slack will never take it: see reason */
+	QUEUE_PUT_BACK		/* nothing: they wait on */
+};
+
+/* Events of one destination, by event.number, and what is to be kept. */
+struct queue_batch {
+	const char *destination;
+	const int64_t *numbers;
+	size_t count;
+	const char *reason;	/* with QUEUE_SET_ASIDE */
+	const struct pace *pace;
+};
+
+/* Changes all of them and keeps the pace with them, or nothing. */
+enum queue_result queue_change(struct queue *q, enum queue_change change,
+    const struct queue_batch *batch, int64_t now_ms, struct buf *why);
+
+/*
+ * Deletes the delivered and set aside rows that are older than RETENTION,
+ * and gives their room back to the disk.
+ */
+enum queue_result queue_purge(struct queue *q, int64_t retention_ms,
+    int64_t now_ms, struct buf *why);
+
+/* How a destination stands. */
+struct queue_tally {
+	int64_t waiting;
+	int64_t aside;
+	int64_t oldest_ms;	/* when the first of the waiting was queued */
+	struct pace pace;
+};
+
+enum queue_result queue_count(struct queue *q, const char *destination,
+    struct queue_tally *tally, struct buf *why);
+
+/*
+ * Becomes the worker of the queue at this address, the only one on this
+ * machine, until queue_leave() or the end of the process. -1 when another
+ * process is. It needs no open queue. Whoever leaves while something is
+ * left to do, or dies, is told of by queue_find_worker().
+ */
+int queue_become_worker(const char *address);
+void queue_leave(int worker, bool done);
+
+enum queue_worker {
+	QUEUE_NO_WORKER,	/* none, and the last one left nothing to do */
+	QUEUE_WORKER_MISSING,	/* none, and the last one did */
+	QUEUE_WORKER		/* *pid is its process */
+};
+
+/* Needs no open queue, and little time. pid may be NULL. */
+enum queue_worker queue_find_worker(const char *address, pid_t *pid);
+
+/* -------------------------------------------------------- for people */
+
+enum queue_state { QUEUE_WAITING, QUEUE_ASIDE, QUEUE_GONE };
+
+/* Borrowed, valid during the call. */
+struct queue_row {
+	int64_t number;
+	const char *destination;
+	const char *log_id;	/* NULL: none */
+	const char *type;
+	enum queue_state state;
+	int64_t queued_ms;
+	int64_t tries;
+	/* Why it is set aside, or what its destination last said when that
+	 * is failing; NULL: nothing is wrong. */
+	const char *reason;
+};
+
+/*
+ * Gives some of the rows that wait or are set aside, in the order of
+ * number: those after *after, which begins at 0 and is moved to the last
+ * one given. Where it was not moved there are no more. In pages, because
+ * reading keeps others from writing.
+ */
+typedef void queue_show(void *context, const struct queue_row *row);
+enum queue_result queue_list(struct queue *q, int64_t *after,
+    queue_show *show, void *context, struct buf *why);
+
+/* Gives the name of every destination that ever had an event, sorted. */
+enum queue_result queue_names(struct queue *q,
+    void (*take)(void *context, const char *name), void *context,
+    struct buf *why);
+
+enum queue_edit {
+	QUEUE_RETRY,	/* set aside: waits again */
+	QUEUE_REMOVE	/* waits or set aside: as if it had been delivered */
+};
+
+/*
+ * Edits the rows that id names: a log_id, or #n for the one of number n.
+ * NULL: all that are set aside. *count gets how many they were.
+ */
+enum queue_result queue_edit(struct queue *q, enum queue_edit edit,
+    const char *id, int64_t now_ms, int64_t *count, struct buf *why);
+
+/*
+ * Ends the back-off of a destination (NULL: of all), but for what Slack
+ * itself asked to wait.
+ */
+enum queue_result queue_hurry(struct queue *q, const char *destination,
+    struct buf *why);
+
+/* Looks the whole queue over; QUEUE_FAILED when it is damaged. */
+enum queue_result queue_verify(struct queue *q, struct buf *why);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What keeps the rows of a queue, as one table of functions. For queue.c
+ * and the engines; others see queue.h, whose rules hold here too. Every
+ * engine passes t/unit/queue.c.
+ *
+ * Each function is one transaction: it happens as a whole and is on disk
+ * when QUEUE_OK comes back, or it does not happen.
+ */
+#ifndef QUEUE_ENGINE_H
+#define QUEUE_ENGINE_H
+
+#include "queue.h"
+
+struct store;
+
+/* A row to be put. */
+struct stored {
+	const char *destination;
+	const char *log_id;	/* NULL: none, and no duplicate of any */
+	const char *type;
+	const char *record;	/* see record.h */
+	bool duplicate;		/* out */
+};
+
+/* Gets a row with its record, which may be NULL; false: no more of them. */
+typedef bool store_take(void *context, const struct queue_row *row,
+    const char *record, size_t len);
+
+struct queue_engine {
+	const char *scheme;	/* what an address begins with, ":" included */
+
+	struct store *(*open)(const struct queue_options *options,
+	    enum queue_result *result, struct buf *why);
+	void (*close)(struct store *s);
+
+	/* QUEUE_FULL when more than max_waiting would then wait. */
+	enum queue_result (*put)(struct store *s, struct stored *rows,
+	    size_t count, int64_t now_ms, struct buf *why);
+	enum queue_result (*read)(struct store *s, const char *destination,
+	    size_t max, store_take *take, void *context, struct buf *why);
+	enum queue_result (*change)(struct store *s, enum queue_change change,
+	    const struct queue_batch *batch, int64_t now_ms, struct buf *why);
+	enum queue_result (*count)(struct store *s, const char *destination,
+	    struct queue_tally *tally, struct buf *why);
+	/* Deletes up to max rows; *count gets how many they were. */
+	enum queue_result (*purge)(struct store *s, int64_t before_ms,
+	    size_t max, store_take *take, void *context, size_t *count,
+	    struct buf *why);
+	/* Waiting and set aside rows of a number above after, up to max. */
+	enum queue_result (*list)(struct store *s, int64_t after, size_t max,
+	    store_take *take, void *context, struct buf *why);
+	enum queue_result (*names)(struct store *s,
+	    void (*take)(void *context, const char *name), void *context,
+	    struct buf *why);
+	/* By log_id, or else by number, or else all that are set aside. */
+	enum queue_result (*edit)(struct store *s, enum queue_edit edit,
+	    const char *log_id, int64_t number, int64_t now_ms,
+	    int64_t *count, struct buf *why);
+	enum queue_result (*hurry)(struct store *s, const char *destination,
+	    struct buf *why);
+	enum queue_result (*verify)(struct store *s, struct buf *why);
+
+	/* The file that is locked by the worker; the caller frees it. */
+	char *(*lock_path_dup)(const char *address);
+};
+
+extern const struct queue_engine queue_sqlite;
+
+/* The journal mode for a version of SQLite, as sqlite3_libversion_number()
+ * has it: "wal" or "truncate". */
+const char *queue_sqlite_journal(int version, bool on_network);
+
+#endif

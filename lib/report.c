@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: ISC */
+/* Reports of a queue. Text in it is foreign: it is escaped either way. */
+#include "report.h"
+
+#include "log.h"
+
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ------------------------------------------------------------- times */
+
+/* A length of time in its largest whole unit: "3min". */
+static void
+add_span(struct buf *out, int64_t ms)
+{
+	static const struct {
+		int64_t ms;
+		const char *name;
+	} units[] = {
+		{ 86400000, "d" }, { 3600000, "h" }, { 60000, "min" },
+		{ 1000, "s" },
+	};
+	size_t i, last = sizeof(units) / sizeof(units[0]) - 1;
+
+	if (ms < 0)
+		ms = 0;
+	for (i = 0; i < last && ms < 2 * units[i].ms; i++)
+		;
+	buf_addf(out, "%" PRId64 "%s", ms / units[i].ms, units[i].name);
+}
+
+static void
+add_moment(struct buf *out, int64_t ms)
+{
+	time_t seconds = (time_t)(ms / 1000);
+	char text[32];
+	struct tm tm;
+
+	if (gmtime_r(&seconds, &tm) &&
+	    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm) > 0)
+		buf_adds(out, text);
+}
+
+/* "2026-08-01 10:00:00 UTC, 3min ago". */
+static void
+add_past(struct buf *out, int64_t ms, int64_t now_ms)
+{
+	add_moment(out, ms);
+	buf_adds(out, ", ");
+	add_span(out, now_ms - ms);
+	buf_adds(out, " ago");
+}
+
+/* -------------------------------------------------------------- JSON */
+
+static void
+put_text(struct json_object *object, const char *name, const char *text)
+{
+	json_object_object_add(object, name,
+	    text && *text ? json_object_new_string(text) : NULL);
+}
+
+/* Of times, 0 is none. */
+static void
+put_ms(struct json_object *object, const char *name, int64_t ms)
+{
+	json_object_object_add(object, name,
+	    ms > 0 ? json_object_new_int64(ms) : NULL);
+}
+
+static void
+put_count(struct json_object *object, const char *name, int64_t count)
+{
+	json_object_object_add(object, name, json_object_new_int64(count));
+}
+
+static void
+put_flag(struct json_object *object, const char *name, bool flag)
+{
+	json_object_object_add(object, name, json_object_new_boolean(flag));
+}
+
+static void
+add_json(struct buf *out, struct json_object *object)
+{
+	size_t len;
+	const char *text = json_object_to_json_string_length(object,
+	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+
+	buf_add(out, text, len);
+	buf_addc(out, '\n');
+	json_object_put(object);
+}
+
+/* ------------------------------------------------------------ status */
+
+/* A destination as a report tells of it. */
+struct standing {
+	const char *name;
+	bool configured;
+	struct queue_tally tally;
+};
+
+static int64_t
+next_try_ms(const struct standing *s, int64_t now_ms)
+{
+	if (s->tally.waiting == 0 || !s->configured)
+		return 0;
+	return now_ms + pace_left(&s->tally.pace, now_ms);
+}
+
+static void
+show_next_try(const struct standing *s, int64_t now_ms, struct buf *out)
+{
+	int64_t left = pace_left(&s->tally.pace, now_ms);
+
+	if (s->tally.waiting == 0)
+		return;
+	buf_adds(out, "    next try: ");
+	if (!s->configured)
+		buf_adds(out, "never: the configuration has no webhook of "
+		    "this name");
+	else if (left == 0)
+		buf_adds(out, "now");
+	else
+		buf_adds(out, "in "), add_span(out, left);
+	buf_addc(out, '\n');
+}
+
+static void
+show_standing(const struct standing *s, int64_t now_ms, struct buf *out)
+{
+	const struct pace *pace = &s->tally.pace;
+
+	buf_addf(out, "destination %s: ", s->name);
+	buf_add_count(out, (unsigned long long)s->tally.waiting);
+	buf_adds(out, " waiting, ");
+	buf_add_count(out, (unsigned long long)s->tally.aside);
+	buf_adds(out, " set aside");
+	buf_adds(out, pace->refused ? ", refused by Slack\n" : "\n");
+	if (s->tally.waiting > 0) {
+		buf_adds(out, "    oldest: ");
+		add_past(out, s->tally.oldest_ms, now_ms);
+		buf_addc(out, '\n');
+	}
+	buf_adds(out, "    last success: ");
+	if (pace->success_ms > 0)
+		add_past(out, pace->success_ms, now_ms);
+	else
+		buf_adds(out, "none");
+	buf_addc(out, '\n');
+	if (pace->error_ms > 0) {
+		buf_adds(out, "    last error: ");
+		log_escape(out, pace->error, strlen(pace->error));
+		buf_adds(out, ", ");
+		add_past(out, pace->error_ms, now_ms);
+		buf_addc(out, '\n');
+	}
+	show_next_try(s, now_ms, out);
+}
+
+static struct json_object *
+standing_json(const struct standing *s, int64_t now_ms)
+{
+	struct json_object *object = json_object_new_object();
+	const struct pace *pace = &s->tally.pace;
+
+	put_text(object, "name", s->name);
+	put_flag(object, "configured", s->configured);
+	put_count(object, "waiting", s->tally.waiting);
+	put_count(object, "set_aside", s->tally.aside);
+	put_ms(object, "oldest_ms",
+	    s->tally.waiting > 0 ? s->tally.oldest_ms : 0);
+	put_ms(object, "last_success_ms", pace->success_ms);
+	put_ms(object, "last_error_ms", pace->error_ms);
+	put_text(object, "last_error", pace->error);
+	put_flag(object, "refused", pace->refused);
+	put_count(object, "failures", pace->failures);
+	put_ms(object, "next_try_ms", next_try_ms(s, now_ms));
+	return object;
+}
+
+/* Names of destinations, each once. */
+struct names {
+	char **list;
+	size_t count;
+};
+
+static void
+add_name(void *context, const char *name)
+{
+	struct names *names = context;
+	size_t i;
+
+	for (i = 0; i < names->count; i++)
+		if (strcmp(names->list[i], name) == 0)
+			return;
+	names->list = mem_realloc(names->list,
+	    (names->count + 1) * sizeof(*names->list));
+	names->list[names->count++] = mem_dup(name);
+}
+
+static void
+names_release(struct names *names)
+{
+	while (names->count > 0)
+		free(names->list[--names->count]);
+	free(names->list);
+}
+
+/* Those of the configuration first, then those that only the queue has. */
+static enum queue_result
+find_names(struct queue *q, const struct config *c, struct names *names,
+    struct buf *why)
+{
+	size_t i;
+
+	for (i = 0; i < c->destination_count; i++)
+		if (c->destinations[i].webhook_url)
+			add_name(names, c->destinations[i].name);
+	return queue_names(q, add_name, names, why);
+}
+
+static struct json_object *
+status_json(const struct config *c, enum queue_worker worker, pid_t pid,
+    struct json_object *destinations)
+{
+	struct json_object *status = json_object_new_object();
+
+	put_text(status, "queue", c->queue);
+	put_flag(status, "worker", worker == QUEUE_WORKER);
+	put_ms(status, "worker_pid", worker == QUEUE_WORKER ? pid : 0);
+	json_object_object_add(status, "destinations", destinations);
+	return status;
+}
+
+static void
+show_status(const struct config *c, enum queue_worker worker, pid_t pid,
+    struct buf *out)
+{
+	buf_addf(out, "queue: %s\n", c->queue);
+	if (worker == QUEUE_WORKER)
+		buf_addf(out, "worker: running, process %ld\n", (long)pid);
+	else
+		buf_adds(out, "worker: none\n");
+}
+
+enum queue_result
+report_status(struct queue *q, const struct config *c, bool json,
+    int64_t now_ms, struct buf *out, struct buf *why)
+{
+	struct json_object *list = json ? json_object_new_array() : NULL;
+	enum queue_result result;
+	struct names names = { NULL, 0 };
+	enum queue_worker worker;
+	struct standing s;
+	pid_t pid = 0;
+	size_t i;
+
+	worker = queue_find_worker(c->queue, &pid);
+	if (!json)
+		show_status(c, worker, pid, out);
+	result = find_names(q, c, &names, why);
+	for (i = 0; i < names.count && result == QUEUE_OK; i++) {
+		s.name = names.list[i];
+		s.configured = config_destination(c, s.name) != NULL;
+		result = queue_count(q, s.name, &s.tally, why);
+		if (json)
+			json_object_array_add(list, standing_json(&s, now_ms));
+		else
+			show_standing(&s, now_ms, out);
+	}
+	if (json)
+		add_json(out, status_json(c, worker, pid, list));
+	names_release(&names);
+	return result;
+}
+
+/* -------------------------------------------------------------- list */
+
+struct listing {
+	struct buf *out;
+	int64_t now_ms;
+	bool json;
+};
+
+static const char *
+state_name(enum queue_state state)
+{
+	return state == QUEUE_ASIDE ? "set-aside" : "waiting";
+}
+
+/* What it is called: its log_id, or its number where it has none. */
+static void
+add_id(struct buf *out, const struct queue_row *row)
+{
+	if (row->log_id)
+		log_escape(out, row->log_id, strlen(row->log_id));
+	else
+		buf_addf(out, "#%" PRId64, row->number);
+}
+
+static void
+show_row(const struct listing *l, const struct queue_row *row)
+{
+	struct buf *out = l->out;
+
+	buf_addf(out, "%-9s  ", state_name(row->state));
+	add_id(out, row);
+	buf_adds(out, "  ");
+	log_escape(out, row->type, strlen(row->type));
+	buf_adds(out, "  ");
+	log_escape(out, row->destination, strlen(row->destination));
+	buf_adds(out, "  ");
+	add_span(out, l->now_ms - row->queued_ms);
+	buf_addf(out, "  %" PRId64 "  ", row->tries);
+	if (row->reason)
+		log_escape(out, row->reason, strlen(row->reason));
+	else
+		buf_addc(out, '-');
+	buf_addc(out, '\n');
+}
+
+static void
+show_row_json(const struct listing *l, const struct queue_row *row)
+{
+	struct json_object *object = json_object_new_object();
+	struct buf id = BUF_INIT;
+
+	buf_addf(&id, "#%" PRId64, row->number);
+	put_text(object, "state", state_name(row->state));
+	put_text(object, "id", row->log_id ? row->log_id : id.data);
+	put_text(object, "type", row->type);
+	put_text(object, "destination", row->destination);
+	put_ms(object, "queued_ms", row->queued_ms);
+	put_count(object, "tries", row->tries);
+	put_text(object, "reason", row->reason);
+	add_json(l->out, object);
+	buf_release(&id);
+}
+
+static void
+take_row(void *context, const struct queue_row *row)
+{
+	struct listing *l = context;
+
+	if (l->json)
+		show_row_json(l, row);
+	else
+		show_row(l, row);
+}
+
+enum queue_result
+report_list(struct queue *q, bool json, int64_t now_ms, int64_t *after,
+    struct buf *out, struct buf *why)
+{
+	struct listing listing = { out, now_ms, json };
+
+	return queue_list(q, after, take_row, &listing, why);
+}

@@ -1,0 +1,699 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The worker. A channel is a destination in its hands: how it stands, and
+ * the message that is on its way to it. It knows no SQL and no HTTP.
+ */
+#include "worker.h"
+
+#include "current.h"
+#include "message.h"
+#include "queue.h"
+#include "slack.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOOK_MS 250		/* between looks for new events */
+#define LOOK_WAITING_MS 1000	/* where some wait, and must */
+#define LINGER_MS 4000		/* with nothing to do, before it leaves */
+#define PURGE_MS 3600000
+#define AGAIN_MS 1000		/* after the queue failed */
+#define GIVE_UP_MS 15000	/* on a queue that fails, when it may end */
+#define BYTES_MAX 8000000	/* of the events of a message, as records */
+
+enum stage {
+	IDLE,
+	POSTING,	/* a message is on its way */
+	UNSETTLED	/* what came of it is not yet in the queue */
+};
+
+struct channel {
+	char *name;
+	char *webhook_url;
+	enum stage stage;
+	int64_t look_at;	/* by the run clock: when to count again */
+	int64_t not_before;	/* by the run clock: no message before */
+	bool known;		/* counted at least once */
+	struct queue_tally tally;
+
+	/* The message in hand. */
+	struct event_list events;
+	size_t bytes;
+	size_t taken;		/* of the events, in the message */
+	bool digest;
+	struct buf payload;
+	int64_t began_ms;
+	struct post_outcome outcome;
+};
+
+struct worker {
+	const struct world *world;
+	enum worker_mode mode;
+	struct current current;
+	char *address;		/* of the queue it began with */
+	struct queue *queue;	/* NULL: to be opened */
+	struct channel *channels;
+	size_t channel_count;
+
+	int64_t purge_at;
+	int64_t idle_since;
+	int64_t failing_since;	/* of the queue; -1: it does not fail */
+	int64_t open_at;	/* not before; after a failure */
+	int64_t stop_by;	/* -1: not told to stop */
+	char *complaint;	/* the last about the queue; NULL: none */
+};
+
+static int64_t
+wall_ms(const struct worker *w)
+{
+	return w->world->wall_ms(w->world->context);
+}
+
+static int64_t
+run_ms(const struct worker *w)
+{
+	return w->world->run_ms(w->world->context);
+}
+
+/* ---------------------------------------------------------- channels */
+
+static struct channel *
+find_channel(const struct worker *w, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < w->channel_count; i++)
+		if (strcmp(w->channels[i].name, name) == 0)
+			return &w->channels[i];
+	return NULL;
+}
+
+static void
+drop_message(struct channel *ch)
+{
+	event_list_release(&ch->events);
+	buf_release(&ch->payload);
+	ch->bytes = 0;
+	ch->taken = 0;
+	ch->stage = IDLE;
+}
+
+static void
+channel_release(struct channel *ch)
+{
+	drop_message(ch);
+	free(ch->name);
+	free(ch->webhook_url);
+}
+
+/*
+ * Places for DESTINATIONS_MAX channels are there from the start, because
+ * a post on its way knows its channel by the address.
+ */
+static struct channel *
+add_channel(struct worker *w, const char *name)
+{
+	struct channel *ch;
+
+	if (w->channel_count == DESTINATIONS_MAX)
+		return NULL;
+	ch = &w->channels[w->channel_count++];
+	memset(ch, 0, sizeof(*ch));
+	ch->name = mem_dup(name);
+	return ch;
+}
+
+static bool
+queue_failed(struct worker *w, enum queue_result result, struct buf *why);
+
+/* A new webhook is tried at once: whoever gave it waits for that. */
+static void
+set_webhook(struct worker *w, struct channel *ch, const char *url)
+{
+	struct buf why = BUF_INIT;
+	enum queue_result result;
+	bool changed = ch->webhook_url && strcmp(ch->webhook_url, url) != 0;
+
+	free(ch->webhook_url);
+	ch->webhook_url = mem_dup(url);
+	if (changed && w->queue) {
+		result = queue_hurry(w->queue, ch->name, &why);
+		queue_failed(w, result, &why);
+		ch->look_at = 0;
+	}
+	buf_release(&why);
+}
+
+/*
+ * A channel for each destination of the configuration. One that is gone
+ * from it keeps its channel, but gets no more messages.
+ */
+static void
+match_channels(struct worker *w)
+{
+	const struct config *c = &w->current.config;
+	const struct destination *d;
+	struct channel *ch;
+	size_t i;
+
+	for (i = 0; i < w->channel_count; i++) {
+		ch = &w->channels[i];
+		if (config_destination(c, ch->name))
+			continue;
+		free(ch->webhook_url);
+		ch->webhook_url = NULL;
+	}
+	for (i = 0; i < c->destination_count; i++) {
+		d = &c->destinations[i];
+		if (!d->webhook_url)
+			continue;
+		ch = find_channel(w, d->name);
+		if (!ch)
+			ch = add_channel(w, d->name);
+		if (ch) /* else, after many changes, the next worker's */
+			set_webhook(w, ch, d->webhook_url);
+	}
+}
+
+/* ------------------------------------------------------------- queue */
+
+/*
+ * Sees to a result of the queue: true when it failed. The same complaint
+ * is logged once. The reason in *why is used up.
+ */
+static bool
+queue_failed(struct worker *w, enum queue_result result, struct buf *why)
+{
+	if (result == QUEUE_OK) {
+		w->failing_since = -1;
+		free(w->complaint);
+		w->complaint = NULL;
+		return false;
+	}
+	if (!w->complaint || strcmp(w->complaint, buf_text(why)) != 0) {
+		log_say(LEVEL_ERROR, "%s", buf_text(why));
+		free(w->complaint);
+		w->complaint = mem_dup(buf_text(why));
+	}
+	buf_clear(why);
+	if (w->failing_since < 0)
+		w->failing_since = run_ms(w);
+	queue_close(w->queue);
+	w->queue = NULL;
+	w->open_at = run_ms(w) + AGAIN_MS;
+	return true;
+}
+
+static void
+open_queue(struct worker *w)
+{
+	const struct config *c = &w->current.config;
+	struct queue_options options = { w->address, c->queue_max,
+	    c->queue_on_network, true };
+	enum queue_result result;
+	struct buf why = BUF_INIT;
+
+	if (w->queue || run_ms(w) < w->open_at)
+		return;
+	w->queue = queue_open(&options, &result, &why);
+	if (!w->queue)
+		queue_failed(w, result, &why);
+	buf_release(&why);
+}
+
+static void
+purge(struct worker *w)
+{
+	int64_t retention = w->current.config.retention_ms;
+	struct buf why = BUF_INIT;
+	enum queue_result result;
+
+	result = queue_purge(w->queue, retention, wall_ms(w), &why);
+	queue_failed(w, result, &why);
+	w->purge_at = run_ms(w) +
+	    (retention < PURGE_MS ? retention : PURGE_MS);
+	buf_release(&why);
+}
+
+/* ------------------------------------------------------------ looking */
+
+static struct pace_rules
+rules_of(const struct worker *w)
+{
+	const struct config *c = &w->current.config;
+	struct pace_rules rules = { c->slack_interval_ms,
+	    c->slack_retry_max_ms, c->digest_after };
+
+	return rules;
+}
+
+/*
+ * From now on the run clock says when the wait is over, so that setting
+ * the date does no harm.
+ */
+static void
+reckon(const struct worker *w, struct channel *ch)
+{
+	ch->not_before = run_ms(w) + pace_left(&ch->tally.pace, wall_ms(w));
+}
+
+/* The worker before us died over a message: it may have been sent. */
+static void
+mind_broken_post(const struct worker *w, struct channel *ch)
+{
+	int64_t soonest = run_ms(w) + w->current.config.slack_interval_ms;
+
+	log_say(LEVEL_WARN, "destination %s: a message was on its way when "
+	    "the last worker ended; its events may appear twice", ch->name);
+	if (ch->not_before < soonest)
+		ch->not_before = soonest;
+}
+
+static bool
+same_wait(const struct pace *a, const struct pace *b)
+{
+	return a->set_ms == b->set_ms && a->until_ms == b->until_ms;
+}
+
+/* Counts what waits for a channel; false when the queue failed. */
+static bool
+look(struct worker *w, struct channel *ch)
+{
+	struct pace before = ch->tally.pace;
+	struct buf why = BUF_INIT;
+	enum queue_result result;
+
+	result = queue_count(w->queue, ch->name, &ch->tally, &why);
+	if (!queue_failed(w, result, &why)) {
+		if (!ch->known || !same_wait(&before, &ch->tally.pace))
+			reckon(w, ch);
+		if (!ch->known && ch->tally.pace.posting)
+			mind_broken_post(w, ch);
+		ch->known = true;
+		ch->look_at = run_ms(w) + (ch->tally.waiting > 0 ?
+		    LOOK_WAITING_MS : LOOK_MS);
+	}
+	buf_release(&why);
+	return result == QUEUE_OK;
+}
+
+/* ----------------------------------------------------------- claiming */
+
+static bool
+gather(void *context, struct event *e, size_t bytes)
+{
+	struct channel *ch = context;
+
+	event_list_add(&ch->events, e);
+	ch->bytes += bytes;
+	return ch->bytes < BYTES_MAX;
+}
+
+/* Takes the next events into the channel; false when there are none. */
+static bool
+read_events(struct worker *w, struct channel *ch)
+{
+	struct pace_rules rules = rules_of(w);
+	size_t budget = pace_budget(&ch->tally.pace, &rules,
+	    ch->tally.waiting);
+	struct buf why = BUF_INIT;
+	enum queue_result result;
+	bool failed;
+
+	result = queue_read(w->queue, ch->name, budget, gather, ch,
+	    wall_ms(w), &why);
+	failed = queue_failed(w, result, &why);
+	buf_release(&why);
+	ch->digest = budget > SLACK_ATTACHMENTS_MAX;
+	event_list_sort(&ch->events);
+	return !failed && ch->events.count > 0;
+}
+
+/* Changes the events of the message in hand; the caller frees numbers. */
+static struct queue_batch
+batch_of(const struct channel *ch, const struct pace *pace)
+{
+	struct queue_batch batch = { ch->name, NULL, ch->taken,
+	    ch->outcome.reason, pace };
+	int64_t *numbers = mem_alloc(ch->taken * sizeof(*numbers));
+	size_t i;
+
+	for (i = 0; i < ch->taken; i++)
+		numbers[i] = ch->events.events[i]->number;
+	batch.numbers = numbers;
+	return batch;
+}
+
+/* Keeps a change of these events, and the pace; false when it failed. */
+static bool
+keep(struct worker *w, struct channel *ch, enum queue_change change,
+    const struct pace *pace)
+{
+	struct queue_batch batch = batch_of(ch, pace);
+	struct buf why = BUF_INIT;
+	enum queue_result result;
+
+	result = queue_change(w->queue, change, &batch, wall_ms(w), &why);
+	free((void *)(uintptr_t)batch.numbers);
+	if (!queue_failed(w, result, &why)) {
+		ch->tally.pace = *pace;
+		reckon(w, ch);
+	}
+	buf_release(&why);
+	return result == QUEUE_OK;
+}
+
+/*
+ * Begins a message. That it begins is written down before it is posted:
+ * a queue that cannot be written to would else send it again and again.
+ */
+static void
+begin_message(struct worker *w, struct channel *ch)
+{
+	const struct config *c = &w->current.config;
+	struct pace_rules rules = rules_of(w);
+	struct pace pace = ch->tally.pace;
+
+	if (!read_events(w, ch)) {
+		drop_message(ch);
+		ch->look_at = 0;
+		return;
+	}
+	ch->taken = message_compose(&ch->payload, ch->events.events,
+	    ch->events.count, ch->digest, c);
+	pace_began(&pace, &rules, wall_ms(w));
+	if (!keep(w, ch, QUEUE_CLAIM, &pace)) {
+		drop_message(ch);
+		return;
+	}
+	ch->stage = POSTING;
+	ch->began_ms = run_ms(w);
+	w->world->begin(w->world->context, ch, ch->webhook_url, &ch->payload,
+	    c->slack_timeout_ms);
+}
+
+/* ----------------------------------------------------------- settling */
+
+/* Writes down what came of a message, if the queue lets us. */
+static void
+settle(struct worker *w, struct channel *ch)
+{
+	struct pace_rules rules = rules_of(w);
+	struct pace pace = ch->tally.pace;
+	enum queue_change change = QUEUE_PUT_BACK;
+	bool aside;
+
+	ch->stage = UNSETTLED;
+	if (!w->queue)
+		return;
+	aside = pace_ended(&pace, &rules, &ch->outcome, ch->taken, wall_ms(w),
+	    w->world->chance(w->world->context));
+	if (aside)
+		change = QUEUE_SET_ASIDE;
+	else if (ch->outcome.result == POST_SENT)
+		change = QUEUE_SETTLE;
+	if (!keep(w, ch, change, &pace))
+		return;
+	if (aside)
+		message_log_event(LEVEL_ERROR, ch->events.events[0], ch->name,
+		    "set-aside");
+	drop_message(ch);
+	ch->look_at = 0;
+}
+
+static void
+end_message(struct worker *w, struct channel *ch,
+    const struct post_outcome *outcome)
+{
+	ch->outcome = *outcome;
+	message_log(ch->name, ch->events.events, ch->taken, ch->digest,
+	    outcome, run_ms(w) - ch->began_ms);
+	settle(w, ch);
+}
+
+/* --------------------------------------------------------------- turn */
+
+static void
+serve_channel(struct worker *w, struct channel *ch)
+{
+	int64_t now = run_ms(w);
+	bool due;
+
+	if (ch->stage == UNSETTLED)
+		settle(w, ch);
+	if (ch->stage != IDLE || !ch->webhook_url || w->stop_by >= 0)
+		return;
+	due = ch->tally.waiting > 0 && now >= ch->not_before;
+	if ((due || now >= ch->look_at) && !look(w, ch))
+		return;
+	if (ch->tally.waiting > 0 && run_ms(w) >= ch->not_before)
+		begin_message(w, ch);
+}
+
+/* How long nothing is to be done, unless a post ends. */
+static int64_t
+time_to_wait(const struct worker *w)
+{
+	int64_t now = run_ms(w), next = now + LOOK_MS;
+	const struct channel *ch;
+	size_t i;
+
+	for (i = 0; i < w->channel_count; i++) {
+		ch = &w->channels[i];
+		if (ch->stage != IDLE || !ch->webhook_url || !w->queue)
+			continue;
+		if (ch->look_at < next)
+			next = ch->look_at;
+		if (ch->tally.waiting > 0 && ch->not_before < next)
+			next = ch->not_before;
+	}
+	return next > now ? next - now : 0;
+}
+
+static void
+turn(struct worker *w)
+{
+	struct post_outcome outcome;
+	struct channel *ch;
+	size_t i;
+
+	if (current_refresh(&w->current))
+		match_channels(w);
+	open_queue(w);
+	for (i = 0; i < w->channel_count && w->queue; i++)
+		serve_channel(w, &w->channels[i]);
+	if (w->queue && run_ms(w) >= w->purge_at)
+		purge(w);
+	ch = w->world->wait(w->world->context, time_to_wait(w), &outcome);
+	if (ch)
+		end_message(w, ch, &outcome);
+}
+
+/* ---------------------------------------------------------------- end */
+
+static bool
+is_busy(const struct worker *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->channel_count; i++)
+		if (w->channels[i].stage != IDLE)
+			return true;
+	return false;
+}
+
+/* Whether something waits for a channel; later: for a failure to pass. */
+static bool
+has_waiting(const struct worker *w, bool later)
+{
+	const struct channel *ch;
+	size_t i;
+
+	for (i = 0; i < w->channel_count; i++) {
+		ch = &w->channels[i];
+		if (!ch->webhook_url)
+			continue;
+		if (!ch->known)
+			return true;
+		if (ch->tally.waiting > 0 && (later ||
+		    ch->tally.pace.failures == 0 ||
+		    run_ms(w) >= ch->not_before))
+			return true;
+	}
+	return false;
+}
+
+/* Told to stop, or to use another queue: what is on its way is settled. */
+static bool
+must_stop(struct worker *w)
+{
+	const char *address = w->current.config.queue;
+
+	if (w->stop_by < 0 && (w->world->stopping(w->world->context) ||
+	    !address || strcmp(address, w->address) != 0))
+		w->stop_by = run_ms(w) + GIVE_UP_MS +
+		    w->current.config.slack_timeout_ms;
+	return w->stop_by >= 0 &&
+	    (!is_busy(w) || run_ms(w) >= w->stop_by);
+}
+
+static bool
+gives_up(const struct worker *w)
+{
+	return w->mode != WORKER_STAYS && w->failing_since >= 0 &&
+	    run_ms(w) - w->failing_since >= GIVE_UP_MS;
+}
+
+static bool
+is_done(struct worker *w)
+{
+	if (w->mode == WORKER_STAYS || is_busy(w) || !w->queue)
+		return false;
+	if (w->mode == WORKER_DRAINS)
+		return !has_waiting(w, false);
+	if (has_waiting(w, true)) {
+		w->idle_since = -1;
+		return false;
+	}
+	if (w->idle_since < 0)
+		w->idle_since = run_ms(w);
+	return run_ms(w) - w->idle_since >= LINGER_MS;
+}
+
+/* Works on as long as there is reason to; false when the queue fails. */
+static bool
+work(struct worker *w)
+{
+	w->idle_since = -1;
+	while (!must_stop(w) && !is_done(w)) {
+		if (gives_up(w))
+			return false;
+		turn(w);
+	}
+	if (w->queue)
+		purge(w);
+	return w->queue != NULL || w->stop_by >= 0;
+}
+
+/* ------------------------------------------------------------- remains */
+
+static void
+add_name(void *context, const char *name)
+{
+	struct buf *names = context;
+
+	buf_addf(names, "%s\n", name);
+}
+
+/* What waits for a destination that has no webhook is said, not hidden. */
+static bool
+remains_for(struct worker *w, const char *name, struct buf *why)
+{
+	struct queue_tally tally;
+
+	if (queue_count(w->queue, name, &tally, why) != QUEUE_OK)
+		return true;
+	if (tally.waiting > 0 &&
+	    !config_destination(&w->current.config, name))
+		log_say(LEVEL_WARN, "%" PRId64 " events wait for destination "
+		    "%s, which the configuration does not have",
+		    tally.waiting, name);
+	return tally.waiting > 0;
+}
+
+/* Whether anything waits, of any destination that ever was. */
+static bool
+anything_remains(struct worker *w)
+{
+	struct buf names = BUF_INIT, why = BUF_INIT;
+	char *name, *rest = NULL;
+	bool remains = true;
+
+	if (w->queue &&
+	    queue_names(w->queue, add_name, &names, &why) == QUEUE_OK)
+		remains = false;
+	if (!remains && names.len > 0)
+		for (name = strtok_r(names.data, "\n", &rest); name;
+		     name = strtok_r(NULL, "\n", &rest))
+			remains = remains_for(w, name, &why) || remains;
+	buf_release(&names);
+	buf_release(&why);
+	return remains;
+}
+
+/* ---------------------------------------------------------------- run */
+
+/*
+ * The worker that leaves looks once more after it has let go of the lock:
+ * what a door put in before that, seeing the lock held, would else be left
+ * to nobody. A door that comes later finds no worker and starts one.
+ */
+static bool
+must_return(struct worker *w)
+{
+	size_t i;
+
+	if (w->mode == WORKER_STAYS || w->stop_by >= 0 || !w->queue)
+		return false;
+	for (i = 0; i < w->channel_count; i++)
+		if (!look(w, &w->channels[i]))
+			return true;
+	return has_waiting(w, w->mode == WORKER_UNTIL_IDLE);
+}
+
+static enum worker_end
+work_as_the_one(struct worker *w)
+{
+	bool good;
+	int lock;
+
+	do {
+		lock = queue_become_worker(w->address);
+		if (lock < 0)
+			return WORKER_OTHER;
+		good = work(w);
+		queue_leave(lock, good && !has_waiting(w, true));
+	} while (good && must_return(w));
+	if (!good)
+		return WORKER_FAILED;
+	return anything_remains(w) ? WORKER_REMAINS : WORKER_EMPTY;
+}
+
+static enum worker_end
+run_configured(struct worker *w)
+{
+	enum worker_end end;
+	size_t i;
+
+	w->address = mem_dup(w->current.config.queue);
+	w->channels = mem_alloc(DESTINATIONS_MAX * sizeof(*w->channels));
+	match_channels(w);
+	end = work_as_the_one(w);
+	queue_close(w->queue);
+	for (i = 0; i < w->channel_count; i++)
+		channel_release(&w->channels[i]);
+	free(w->channels);
+	free(w->address);
+	free(w->complaint);
+	return end;
+}
+
+enum worker_end
+worker_run(enum worker_mode mode, const struct world *world)
+{
+	struct worker w = { .world = world, .mode = mode,
+	    .failing_since = -1, .stop_by = -1 };
+	enum worker_end end = WORKER_FAILED;
+
+	current_load(&w.current);
+	if (!current_is_ready(&w.current))
+		current_log_problems(&w.current);
+	else if (!w.current.config.queue)
+		log_say(LEVEL_ERROR, "QUEUE is not set: without a queue there "
+		    "is nothing to work off");
+	else
+		end = run_configured(&w);
+	current_release(&w.current);
+	return end;
+}

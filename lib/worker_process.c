@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: ISC */
+/* The world of a worker that is a process. */
+#include "worker_process.h"
+
+#include "clock.h"
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static const int stop_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
+
+/* What a signal handler may touch. */
+static volatile sig_atomic_t stopping;
+static int wake_pipe[2] = { -1, -1 };
+
+static void
+stop(int number)
+{
+	int error = errno;
+
+	(void)number;
+	stopping = 1;
+	/* Full or not: whoever waits wakes up. */
+	if (write(wake_pipe[1], "", 1) < 0)
+		errno = error;
+	errno = error;
+}
+
+static bool
+handle_signals(void)
+{
+	struct sigaction action;
+	size_t i;
+
+	if (pipe2(wake_pipe, O_CLOEXEC | O_NONBLOCK) < 0) {
+		log_say(LEVEL_ERROR, "no pipe to be had: %s",
+		    strerror(errno));
+		return false;
+	}
+	memset(&action, 0, sizeof(action));
+	action.sa_handler = stop;
+	action.sa_flags = SA_RESTART;
+	for (i = 0; i < sizeof(stop_signals) / sizeof(stop_signals[0]); i++)
+		sigaction(stop_signals[i], &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return true;
+}
+
+static bool
+stderr_leads_nowhere(void)
+{
+	struct stat here, null;
+
+	return fstat(STDERR_FILENO, &here) < 0 ||
+	    (stat("/dev/null", &null) == 0 && S_ISCHR(here.st_mode) &&
+	    here.st_rdev == null.st_rdev);
+}
+
+/* ------------------------------------------------------------- world */
+
+static int64_t
+wall_ms(void *context)
+{
+	(void)context;
+	return clock_wall_ms();
+}
+
+static int64_t
+run_ms(void *context)
+{
+	(void)context;
+	return clock_ms();
+}
+
+static double
+chance(void *context)
+{
+	(void)context;
+	return drand48();
+}
+
+static void
+begin(void *context, void *ticket, const char *url,
+    const struct buf *payload, int64_t timeout_ms)
+{
+	poster_begin(context, ticket, url, payload, timeout_ms);
+}
+
+static void *
+wait_for_post(void *context, int64_t timeout_ms,
+    struct post_outcome *outcome)
+{
+	/* Once awake it stays so: what is on its way is then waited for in
+	 * short steps. */
+	return poster_wait(context, stopping ? -1 : wake_pipe[0], timeout_ms,
+	    outcome);
+}
+
+static bool
+must_stop(void *context)
+{
+	(void)context;
+	return stopping;
+}
+
+enum worker_end
+worker_process(enum worker_mode mode)
+{
+	struct world world = { wall_ms, run_ms, chance, begin, wait_for_post,
+	    must_stop, NULL };
+	enum worker_end end;
+
+	if (!handle_signals())
+		return WORKER_FAILED;
+	if (stderr_leads_nowhere())
+		log_without_stderr();
+	srand48((long)getpid() ^ (long)time(NULL));
+	world.context = poster_new();
+	end = worker_run(mode, &world);
+	poster_free(world.context);
+	return end;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The worker as a process: real clocks, real posts, and signals that ask
+ * it to stop (SIGTERM, SIGINT, SIGHUP, SIGUSR1).
+ */
+#ifndef WORKER_PROCESS_H
+#define WORKER_PROCESS_H
+
+#include "worker.h"
+
+/* Where descriptor 2 is /dev/null, its log lines go to syslog. */
+enum worker_end worker_process(enum worker_mode mode);
+
+#endif
