@@ -2,6 +2,7 @@
 /* Events: their fields, their times and their order. */
 #include "event.h"
 
+#include "buf.h"
 #include "tap.h"
 
 #include <stdio.h>
@@ -243,6 +244,57 @@ test_sort(void)
 	    "without one last");
 }
 
+/* Each event of ten is wanted by the destinations whose bits its place has. */
+static void
+test_wanted(void)
+{
+	struct event_list list = { NULL, 0, 0 };
+	struct event **wanted;
+	size_t count, i;
+	char id[20];
+
+	for (i = 0; i < 10; i++) {
+		snprintf(id, sizeof(id), "%zu", i);
+		list_append(&list, 0, id);
+		list.events[i]->destinations = (unsigned)i;
+	}
+	list.events[9]->destinations = 1U << 31;
+	wanted = event_list_wanted(&list, 2, &count);
+	ok(count == 4 && wanted[0] == list.events[4] &&
+	    wanted[3] == list.events[7], "a destination gets those events "
+	    "that it wants, in their order");
+	free(wanted);
+	wanted = event_list_wanted(&list, 31, &count);
+	ok(count == 1 && wanted[0] == list.events[9], "so does the last one");
+	free(wanted);
+	wanted = event_list_wanted(&list, 30, &count);
+	is_num(count, 0, "or none");
+	free(wanted);
+	event_list_release(&list);
+}
+
+static void
+note_text(void *context, const char *name, const char *text)
+{
+	buf_addf(context, "%s=%s ", name, text);
+}
+
+static void
+test_each_text(void)
+{
+	struct event e = { 0 };
+	struct buf texts = BUF_INIT;
+
+	e.log_id = "id";
+	e.type = "fu";
+	e.user_name = "me";
+	e.ip = "::1";
+	event_each_text(&e, note_text, &texts);
+	is_str(buf_text(&texts), "type=fu ip=::1 user_name=me ",
+	    "the texts that an event has are given with their names");
+	buf_release(&texts);
+}
+
 int
 main(void)
 {
@@ -251,5 +303,7 @@ main(void)
 	test_times();
 	test_every_day();
 	test_sort();
+	test_wanted();
+	test_each_text();
 	return done_testing();
 }

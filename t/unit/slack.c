@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What messages say, and that none is ever of a form that Slack refuses or
- * an attacker can bend. Each payload made here passes check_payload().
+ * an attacker can bend. Each payload made here passes payload_faults().
  */
 #include "slack.h"
 
+#include "payload.h"
 #include "tap.h"
 #include "utf8.h"
 
@@ -16,169 +17,6 @@
 #define BASE "https://manage.auth0.com"
 #define ELLIPSIS "\xE2\x80\xA6"
 #define ALL (SHOW_CLIENT | SHOW_USER | SHOW_IP | SHOW_CONNECTION | SHOW_TENANT)
-
-/* --------------------------------------------------- rules of payloads */
-
-/* Characters of valid UTF-8; -1 for other bytes. */
-static long
-characters(const char *text)
-{
-	struct utf8 u = { 0, 0, 0, 0 };
-	long count = 0;
-
-	for (; *text; text++) {
-		if (!utf8_step(&u, (unsigned char)*text))
-			return -1;
-		count += utf8_between(&u);
-	}
-	return utf8_between(&u) ? count : -1;
-}
-
-/* Whether & < > stand as whole entities only. */
-static bool
-is_escaped(const char *text)
-{
-	for (; (text = strpbrk(text, "&<>")) != NULL; text++)
-		if (strncmp(text, "&amp;", 5) != 0 &&
-		    strncmp(text, "&lt;", 4) != 0 &&
-		    strncmp(text, "&gt;", 4) != 0)
-			return false;
-	return true;
-}
-
-static bool
-is_unwanted(uint32_t code)
-{
-	return code < 0x20 || (code >= 0x7F && code < 0xA0) ||
-	    code == 0x61C || code == 0x200E || code == 0x200F ||
-	    (code >= 0x2028 && code <= 0x202E) ||
-	    (code >= 0x2066 && code <= 0x2069);
-}
-
-/* Whether no character ends a line, drives a terminal or turns text. */
-static bool
-is_tame(const char *text)
-{
-	size_t len = strlen(text), n;
-	uint32_t code;
-
-	for (; len > 0; text += n, len -= n) {
-		n = utf8_next(text, len, &code);
-		if (is_unwanted(code))
-			return false;
-	}
-	return true;
-}
-
-static const struct {
-	const char *name;
-	long max;
-} limits[] = {
-	{ "title", SLACK_TITLE_MAX },
-	{ "fallback", SLACK_TITLE_MAX },
-	{ "value", SLACK_VALUE_MAX },
-	{ "text", 4000 },
-};
-
-static const char *
-text_fault(const char *name, const char *text)
-{
-	size_t i;
-
-	if (!*text)
-		return "is empty";
-	if (characters(text) < 0)
-		return "is not UTF-8";
-	if (!is_escaped(text))
-		return "has & < or > in it";
-	if (!is_tame(text))
-		return "has a control character";
-	if (*text == ' ' || text[strlen(text) - 1] == ' ')
-		return "begins or ends in a space";
-	for (i = 0; i < ROWS(limits); i++)
-		if (strcmp(name, limits[i].name) == 0 &&
-		    characters(text) > limits[i].max)
-			return "is too long";
-	return NULL;
-}
-
-static void find_faults(struct json_object *value, const char *name,
-    struct buf *faults);
-
-static void
-find_item_faults(struct json_object *array, const char *name,
-    struct buf *faults)
-{
-	size_t i, count = json_object_array_length(array);
-
-	for (i = 0; i < count; i++)
-		find_faults(json_object_array_get_idx(array, i), name, faults);
-	if (count == 0)
-		buf_addf(faults, "%s is an empty array; ", name);
-}
-
-static void
-find_member_faults(struct json_object *object, const char *name,
-    struct buf *faults)
-{
-	json_object_object_foreach(object, key, member)
-		find_faults(member, key, faults);
-	if (json_object_object_length(object) == 0)
-		buf_addf(faults, "%s is an empty object; ", name);
-}
-
-/* Adds "name fault" for each thing wrong with the value and all in it. */
-static void
-find_faults(struct json_object *value, const char *name, struct buf *faults)
-{
-	const char *fault = NULL;
-
-	if (!value)
-		fault = "is null";
-	else if (json_object_is_type(value, json_type_string))
-		fault = text_fault(name, json_object_get_string(value));
-	else if (json_object_is_type(value, json_type_array))
-		find_item_faults(value, name, faults);
-	else if (json_object_is_type(value, json_type_object))
-		find_member_faults(value, name, faults);
-	if (fault)
-		buf_addf(faults, "%s %s; ", name, fault);
-}
-
-static struct json_object *
-attachments_of(struct json_object *message)
-{
-	struct json_object *attachments = NULL;
-
-	json_object_object_get_ex(message, "attachments", &attachments);
-	return attachments;
-}
-
-/* "" or what is wrong with a payload; valid until the next call. */
-static const char *
-check_payload(const struct buf *payload)
-{
-	static struct buf faults;
-	struct json_object *message;
-	size_t count;
-
-	buf_clear(&faults);
-	if (payload->len > SLACK_BYTES_MAX)
-		buf_addf(&faults, "%zu bytes; ", payload->len);
-	if (strlen(buf_text(payload)) != payload->len)
-		buf_adds(&faults, "a NUL byte; ");
-	message = json_tokener_parse(buf_text(payload));
-	find_faults(message, "message", &faults);
-	if (!json_object_is_type(attachments_of(message), json_type_array)) {
-		buf_adds(&faults, "no attachments; ");
-	} else {
-		count = json_object_array_length(attachments_of(message));
-		if (count > SLACK_ATTACHMENTS_MAX)
-			buf_addf(&faults, "%zu attachments; ", count);
-	}
-	json_object_put(message);
-	return buf_text(&faults);
-}
 
 /* ------------------------------------------------------- one message */
 
@@ -196,7 +34,7 @@ message_of(struct event *const *events, size_t count, unsigned show)
 
 	buf_clear(&payload);
 	taken = slack_message(&payload, events, count, &style);
-	faults = check_payload(&payload);
+	faults = payload_faults(&payload);
 	if (*faults)
 		is_str(faults, "", "a payload breaks no rule");
 	if (taken == 0 || taken > count)
@@ -232,7 +70,7 @@ member_of(const char *payload, const char *name)
 	    *value = NULL;
 
 	buf_clear(&text);
-	first = json_object_array_get_idx(attachments_of(parsed), 0);
+	first = json_object_array_get_idx(payload_attachments(parsed), 0);
 	if (json_object_object_get_ex(first, name, &value))
 		buf_adds(&text, json_object_get_string(value));
 	json_object_put(parsed);
@@ -256,7 +94,7 @@ fields_of(const struct event *e, unsigned show)
 	buf_clear(&text);
 	parsed = json_tokener_parse(message(e, show));
 	json_object_object_get_ex(json_object_array_get_idx(
-	    attachments_of(parsed), 0), "fields", &fields);
+	    payload_attachments(parsed), 0), "fields", &fields);
 	for (i = 0; fields && i < json_object_array_length(fields); i++) {
 		field = json_object_array_get_idx(fields, i);
 		title = value = NULL;
@@ -454,7 +292,7 @@ repeat(struct buf *out, const char *text, size_t times)
 static void
 add_expected(struct buf *want, size_t sign, size_t n, long max)
 {
-	long width = (long)characters(signs[sign].escaped);
+	long width = payload_characters(signs[sign].escaped);
 	size_t fit = (size_t)((max - 1) / width);
 
 	if ((long)n * width <= max) {
@@ -508,19 +346,6 @@ test_value_lengths(size_t sign)
 	buf_release(&line);
 }
 
-static const char *
-random_sign(unsigned *seed)
-{
-	static const char *const any[] = {
-		"a", "z ", " ", "\n", "&", "<", ">", "\"", "\\", "*", "_",
-		"\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\x01",
-		"\xE2\x80\xAE", "\xFF", "\xE2\x82", "\xC2\xA0", "</", "&&&",
-	};
-
-	*seed = *seed * 1103515245 + 12345;
-	return any[(*seed >> 16) % ROWS(any)];
-}
-
 /* Texts of anything, short and long, in every place: no rule is broken. */
 static void
 test_random_texts(void)
@@ -536,7 +361,7 @@ test_random_texts(void)
 		buf_clear(&text);
 		len = round < 100 ? round : round * 17;
 		for (n = 0; n < len; n++)
-			buf_adds(&text, random_sign(&seed));
+			buf_adds(&text, payload_random_sign(&seed));
 		e.description = buf_text(&text);
 		for (i = 0; i < 6; i++) {
 			e.type = i == 0 ? buf_text(&text) : "f";
@@ -547,9 +372,9 @@ test_random_texts(void)
 			    buf_text(&text);
 			buf_clear(&payload);
 			slack_message(&payload, events, 1, &style);
-			if (*check_payload(&payload) && bad++ == 0)
+			if (*payload_faults(&payload) && bad++ == 0)
 				diag("round %u.%u: %s", round, i,
-				    check_payload(&payload));
+				    payload_faults(&payload));
 		}
 	}
 	is_num(bad, 0, "texts of any signs break no rule, whatever their "
@@ -941,7 +766,7 @@ holds_events(const char *payload, size_t first, size_t count)
 	bool good;
 	size_t i;
 
-	all = attachments_of(parsed);
+	all = payload_attachments(parsed);
 	good = all && json_object_array_length(all) == count;
 	for (i = 0; good && i < count; i++) {
 		snprintf(want, sizeof(want), "event %zu ", first + i);
@@ -969,13 +794,13 @@ send_crowd(const struct crowd *crowd, unsigned show, struct buf *sizes)
 		buf_clear(&payload);
 		taken = slack_message(&payload, crowd->events + done,
 		    crowd->count - done, &style);
-		good = taken > 0 && *check_payload(&payload) == '\0' &&
+		good = taken > 0 && *payload_faults(&payload) == '\0' &&
 		    holds_events(buf_text(&payload), done, taken);
 		buf_addf(sizes, "%zu ", taken);
 		done += taken;
 	}
 	if (!good)
-		diag("after %zu events: %s", done, check_payload(&payload));
+		diag("after %zu events: %s", done, payload_faults(&payload));
 	buf_release(&payload);
 	return good && done == crowd->count;
 }

@@ -6,6 +6,7 @@
  */
 #include "slack_digest.h"
 
+#include "payload.h"
 #include "slack_text.h"
 #include "tap.h"
 #include "utf8.h"
@@ -21,71 +22,6 @@
 #define ALL (SHOW_CLIENT | SHOW_USER | SHOW_IP | SHOW_CONNECTION | SHOW_TENANT)
 #define NOON INT64_C(1785585600000)	/* 2026-08-01 12:00:00 UTC */
 #define DAY_MS INT64_C(86400000)
-
-/* --------------------------------------------------- rules of payloads */
-
-/* The character that a text begins with is one that may stand there. */
-static bool
-is_fit(const char *text, size_t n, uint32_t code)
-{
-	if (*text == '&')
-		return strncmp(text, "&amp;", 5) == 0 ||
-		    strncmp(text, "&lt;", 4) == 0 ||
-		    strncmp(text, "&gt;", 4) == 0;
-	return *text != '<' && *text != '>' && (n > 1 || code < 0x80) &&
-	    !utf8_is_control(code) && !utf8_turns_direction(code);
-}
-
-static long
-limit_of(const char *name)
-{
-	return strcmp(name, "value") == 0 ? SLACK_VALUE_MAX :
-	    strcmp(name, "text") == 0 ? 200 : SLACK_TITLE_MAX;
-}
-
-static void
-judge_text(const char *name, const char *text, struct buf *faults)
-{
-	size_t len = strlen(text), i, n;
-	uint32_t code;
-	long count = 0;
-
-	if (len == 0 || text[0] == ' ' || text[len - 1] == ' ')
-		buf_addf(faults, "%s is empty or has a space at an end; ",
-		    name);
-	for (i = 0; i < len; i += n, count++) {
-		n = utf8_next(text + i, len - i, &code);
-		if (!is_fit(text + i, n, code))
-			buf_addf(faults, "%s has a bad character at %zu; ",
-			    name, i);
-	}
-	if (count > limit_of(name))
-		buf_addf(faults, "%s has %ld characters; ", name, count);
-}
-
-/* Adds what is wrong with a value and all in it. */
-static void
-judge(struct json_object *value, const char *name, struct buf *faults)
-{
-	enum json_type type = json_object_get_type(value);
-	size_t i, count;
-
-	if (type == json_type_string) {
-		judge_text(name, json_object_get_string(value), faults);
-	} else if (type == json_type_array) {
-		count = json_object_array_length(value);
-		for (i = 0; i < count; i++)
-			judge(json_object_array_get_idx(value, i), name,
-			    faults);
-		if (count == 0 || count > SLACK_ATTACHMENTS_MAX)
-			buf_addf(faults, "%zu %s; ", count, name);
-	} else if (type == json_type_object) {
-		json_object_object_foreach(value, key, member)
-			judge(member, key, faults);
-	} else if (type == json_type_null) {
-		buf_addf(faults, "%s is null; ", name);
-	}
-}
 
 /* ---------------------------------------------------------- a message */
 
@@ -176,11 +112,7 @@ judge_payload(const struct slack_digest *d, const struct buf *payload,
 {
 	struct json_object *message = json_tokener_parse(buf_text(payload));
 
-	if (payload->len > SLACK_BYTES_MAX)
-		buf_addf(faults, "%zu bytes; ", payload->len);
-	if (strlen(buf_text(payload)) != payload->len)
-		buf_adds(faults, "a NUL byte; ");
-	judge(message, "message", faults);
+	buf_adds(faults, payload_faults(payload));
 	if (sum_of(message) != slack_digest_count(d))
 		buf_addf(faults, "%zu of %zu events are counted; ",
 		    sum_of(message), slack_digest_count(d));
@@ -1005,19 +937,6 @@ test_flood(size_t row)
 	slack_digest_free(d);
 }
 
-static const char *
-random_sign(unsigned *seed)
-{
-	static const char *const any[] = {
-		"a", "z ", " ", "\n", "&", "<", ">", "\"", "\\", "*", "_", "/",
-		"\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\x01",
-		"\xE2\x80\xAE", "\xFF", "\xE2\x82", "\xC2\xA0", "</", "&&&",
-	};
-
-	*seed = *seed * 1103515245 + 12345;
-	return any[(*seed >> 16) % ROWS(any)];
-}
-
 /* Texts of anything, short and long, in every place: no rule is broken. */
 static void
 test_random_texts(void)
@@ -1033,7 +952,7 @@ test_random_texts(void)
 		for (i = 0; i < 1 + 3 * round; i++) {
 			buf_clear(&text);
 			for (n = i * round / 8 % 150; n > 0; n--)
-				buf_adds(&text, random_sign(&seed));
+				buf_adds(&text, payload_random_sign(&seed));
 			e = event_of(buf_text(&text));
 			e.client_name = i & 1 ? buf_text(&text) : NULL;
 			e.client_id = i & 2 ? buf_text(&text) : "id";
