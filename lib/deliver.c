@@ -17,7 +17,11 @@
  * servers give up at 40 s (mod_fcgid) and 60 s (nginx, Apache).
  */
 #define POSTS_MS 25000
-#define LAUNCH_MS 5000		/* between two tries to start a worker */
+/*
+ * Between two tries to start a worker: less than one lingers, or what comes
+ * when it has just left would wait for the next request.
+ */
+#define LAUNCH_MS 1000
 
 struct deliverer {
 	struct poster *poster;	/* NULL until the first post */
@@ -97,8 +101,10 @@ post_some(const struct posting *p, struct event *const *events, size_t count,
 	taken = message_compose(&payload, events, count, digest, p->config);
 	poster_send(p->deliverer->poster, p->to->webhook_url, &payload,
 	    timeout_ms, outcome);
-	message_log(p->to->name, events, taken, digest, outcome,
+	message_log(p->to->name, taken, digest, outcome,
 	    clock_ms() - began);
+	message_log_events(events, taken, p->to->name,
+	    post_result_name(outcome->result));
 	buf_release(&payload);
 	return taken;
 }
@@ -142,16 +148,16 @@ post_events(struct deliverer *d, const struct config *c,
 {
 	struct posting p = { d, c, NULL, clock_ms() + POSTS_MS, answer };
 	struct event **wanted;
-	size_t i, j, count;
+	size_t i, done, count;
 
 	for (i = 0; i < c->destination_count; i++) {
 		p.to = &c->destinations[i];
 		if (!p.to->webhook_url)
 			continue;
 		wanted = event_list_wanted(events, i, &count);
-		for (j = post_all(&p, wanted, count); j < count; j++)
-			message_log_event(LEVEL_INFO, wanted[j], p.to->name,
-			    "untried");
+		done = post_all(&p, wanted, count);
+		message_log_events(wanted + done, count - done, p.to->name,
+		    "untried");
 		free(wanted);
 	}
 	if (answer->status == 0)

@@ -154,6 +154,8 @@ run_detached(const char *path, struct buf *why)
 	int status = -1;
 	pid_t child;
 
+	/* Ignored, as a web server may hand it down, it leaves no status. */
+	signal(SIGCHLD, SIG_DFL);
 	child = fork();
 	if (child == 0)
 		become_worker(path, arguments, own);

@@ -24,9 +24,13 @@ lockfile_take(const char *path)
 
 	if (fd < 0)
 		return -1;
-	if (fcntl(fd, F_SETLK, &lock) == 0 && ftruncate(fd, 0) == 0 &&
-	    write(fd, "held\n", 5) == 5)
+	if (fcntl(fd, F_SETLK, &lock) == 0) {
+		/* Not emptied first: who dies in between has left something
+		 * to do. On a full disk it is a lock without the mark. */
+		if (pwrite(fd, "held\n", 5, 0) == 5 && ftruncate(fd, 5) < 0)
+			errno = 0;
 		return fd;
+	}
 	error = errno == EACCES || errno == EAGAIN ? 0 : errno;
 	close(fd);
 	errno = error;

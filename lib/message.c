@@ -78,18 +78,26 @@ message_log_event(enum log_level level, const struct event *e,
 }
 
 void
-message_log(const char *destination, struct event *const *events,
-    size_t count, bool digest, const struct post_outcome *outcome,
-    int64_t took_ms)
+message_log_events(struct event *const *events, size_t count,
+    const char *destination, const char *outcome)
 {
-	const char *word = post_result_name(outcome->result);
-	struct log_line line;
 	size_t i;
+
+	for (i = 0; i < count; i++)
+		message_log_event(LEVEL_INFO, events[i], destination,
+		    outcome);
+}
+
+void
+message_log(const char *destination, size_t events, bool digest,
+    const struct post_outcome *outcome, int64_t took_ms)
+{
+	struct log_line line;
 
 	log_begin(&line, outcome->result == POST_SENT ? LEVEL_INFO :
 	    LEVEL_ERROR);
 	log_str(&line, "destination", destination);
-	log_num(&line, "events", (long long)count);
+	log_num(&line, "events", (long long)events);
 	if (digest)
 		log_str(&line, "form", "digest");
 	log_num(&line, "slack_status", outcome->status);
@@ -97,8 +105,6 @@ message_log(const char *destination, struct event *const *events,
 	log_num(&line, "ms", took_ms);
 	if (outcome->retry_after_s > 0)
 		log_num(&line, "retry_after_s", outcome->retry_after_s);
-	log_str(&line, "outcome", word);
+	log_str(&line, "outcome", post_result_name(outcome->result));
 	log_end(&line);
-	for (i = 0; i < count; i++)
-		message_log_event(LEVEL_INFO, events[i], destination, word);
 }

@@ -30,13 +30,16 @@ size_t message_compose(struct buf *payload, struct event *const *events,
 size_t message_preview(struct buf *text, struct event *const *events,
     size_t count, bool digest, const struct config *c);
 
-/* The line of a message, and a line each for the events in it. */
-void message_log(const char *destination, struct event *const *events,
-    size_t count, bool digest, const struct post_outcome *outcome,
-    int64_t took_ms);
+/* The line of a message. */
+void message_log(const char *destination, size_t events, bool digest,
+    const struct post_outcome *outcome, int64_t took_ms);
 
 /* The line of an event: log_id, type, destination, outcome. */
 void message_log_event(enum log_level level, const struct event *e,
+    const char *destination, const char *outcome);
+
+/* The same for each of them, at LEVEL_INFO. */
+void message_log_events(struct event *const *events, size_t count,
     const char *destination, const char *outcome);
 
 #endif

@@ -37,11 +37,14 @@ size_t
 pace_budget(const struct pace *p, const struct pace_rules *rules,
     int64_t waiting)
 {
+	bool digest = rules->digest_after > 0 &&
+	    waiting > rules->digest_after;
+	int64_t most = digest ? DIGEST_MAX : SLACK_ATTACHMENTS_MAX;
+
+	/* Suspects may be gone from the queue: of few no digest is made. */
 	if (p->suspects > 0)
-		return (size_t)greatest(p->suspects / 2, 1);
-	if (rules->digest_after > 0 && waiting > rules->digest_after)
-		return DIGEST_MAX;
-	return SLACK_ATTACHMENTS_MAX;
+		most = least(greatest(p->suspects / 2, 1), most);
+	return (size_t)most;
 }
 
 int64_t

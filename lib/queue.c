@@ -104,13 +104,13 @@ queue_put(struct queue *q, struct queue_item *items, size_t count,
 struct reading {
 	queue_take *take;
 	void *context;
-	int64_t *bad;
-	size_t bad_count;
-	struct buf reason;	/* what is wrong with the last of them */
+	int64_t numbers[PAGE];	/* of the bad ones */
+	char *reasons[PAGE];	/* what is wrong with each */
+	size_t bad;
 };
 
 static bool
-take_bad(struct reading *r, const struct queue_row *row)
+take_bad(struct reading *r, const struct queue_row *row, char *reason)
 {
 	struct log_line line;
 
@@ -118,11 +118,12 @@ take_bad(struct reading *r, const struct queue_row *row)
 	log_str(&line, "log_id", row->log_id ? row->log_id : "");
 	log_str(&line, "type", row->type);
 	log_str(&line, "destination", row->destination);
-	log_str(&line, "reason", buf_text(&r->reason));
+	log_str(&line, "reason", reason);
 	log_str(&line, "outcome", "set-aside");
 	log_end(&line);
-	r->bad[r->bad_count++] = row->number;
-	return r->bad_count < PAGE;
+	r->numbers[r->bad] = row->number;
+	r->reasons[r->bad++] = reason;
+	return r->bad < PAGE;
 }
 
 static bool
@@ -133,47 +134,56 @@ take_record(void *context, const struct queue_row *row, const char *record,
 	struct buf why = BUF_INIT;
 	struct event *e = NULL;
 
+	buf_adds(&why, "the row cannot be read: ");
 	if (record)
 		e = record_read(record, len, &why);
 	else
 		buf_adds(&why, "it has no record");
-	if (e) {
-		buf_release(&why);
-		e->number = row->number;
-		return r->take(r->context, e, len);
-	}
-	buf_clear(&r->reason);
-	buf_addf(&r->reason, "the row cannot be read: %s", buf_text(&why));
+	if (!e)
+		return take_bad(r, row, buf_detach(&why));
 	buf_release(&why);
-	return take_bad(r, row);
+	e->number = row->number;
+	return r->take(r->context, e, len);
 }
 
+/* Bad ones in a row that have the same fault make one change. */
 static enum queue_result
 set_bad_aside(struct queue *q, const struct reading *r,
     const char *destination, int64_t now_ms, struct buf *why)
 {
-	struct queue_batch batch = { destination, r->bad, r->bad_count,
-	    buf_text(&r->reason), NULL };
+	struct queue_batch batch = { destination, NULL, 0, NULL, NULL };
+	enum queue_result result = QUEUE_OK;
+	size_t i, end;
 
-	if (r->bad_count == 0)
-		return QUEUE_OK;
-	return queue_change(q, QUEUE_SET_ASIDE, &batch, now_ms, why);
+	for (i = 0; i < r->bad && result == QUEUE_OK; i = end) {
+		for (end = i + 1; end < r->bad &&
+		     strcmp(r->reasons[end], r->reasons[i]) == 0; end++)
+			;
+		batch.numbers = r->numbers + i;
+		batch.count = end - i;
+		batch.reason = r->reasons[i];
+		result = queue_change(q, QUEUE_SET_ASIDE, &batch, now_ms,
+		    why);
+	}
+	return result;
 }
 
 enum queue_result
 queue_read(struct queue *q, const char *destination, size_t max,
     queue_take *take, void *context, int64_t now_ms, struct buf *why)
 {
-	struct reading r = { take, context, NULL, 0, BUF_INIT };
+	struct reading r;
 	enum queue_result result;
 
-	r.bad = mem_alloc(PAGE * sizeof(*r.bad));
+	r.take = take;
+	r.context = context;
+	r.bad = 0;
 	result = q->engine->read(q->store, destination, max, take_record, &r,
 	    why);
 	if (result == QUEUE_OK)
 		result = set_bad_aside(q, &r, destination, now_ms, why);
-	free(r.bad);
-	buf_release(&r.reason);
+	while (r.bad > 0)
+		free(r.reasons[--r.bad]);
 	return result;
 }
 

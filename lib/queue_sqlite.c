@@ -9,6 +9,7 @@
  */
 #include "queue_engine.h"
 
+#include "clock.h"
 #include "ownfile.h"
 
 #include <errno.h>
@@ -18,14 +19,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #ifdef HAVE_SYS_VFS_H
 #include <sys/vfs.h>
 #endif
 
-#define BUSY_MS 10000		/* below every web server's own time-out */
+/* Together below every web server's own time-out, 40 s and more. */
+#define TURN_MS 10000
+#define BUSY_MS 5000
 #define SCHEMA 1		/* PRAGMA user_version */
+#define SCHEMA_NONE 0		/* no tables yet */
+#define SCHEMA_OTHER (-2)	/* those of another program */
 #define PAGES_LEAST 4096	/* of a file's limit, however small QUEUE_MAX */
 #define SPARE_PAGES 256		/* free ones that are left in the file */
 #define VACUUM_PAGES 4096	/* given back at a time */
@@ -177,6 +184,7 @@ struct store {
 	sqlite3_stmt *statements[STATEMENTS];
 	char *path;
 	int64_t max_waiting;
+	int turn;		/* a descriptor: see wait_for_turn() */
 };
 
 /* ------------------------------------------------------------- errors */
@@ -234,8 +242,10 @@ fail(struct store *s, const char *what, struct buf *why)
 	size_t i;
 
 	buf_addf(why, "%s: %s: %s", s->path, what, sqlite3_errmsg(s->db));
+	/* The system's word, where SQLite has kept it. */
 	if ((code & 0xff) == SQLITE_IOERR)
-		buf_addf(why, " (%d, %s)", code, strerror(error));
+		buf_addf(why, " (%d%s%s)", code, error ? ", " : "",
+		    error ? strerror(error) : "");
 	for (i = 0; i < sizeof(advices) / sizeof(advices[0]); i++)
 		if ((code & 0xff) == advices[i].code)
 			buf_addf(why, ": %s", advices[i].advice);
@@ -307,11 +317,51 @@ run_number(struct store *s, enum statement which, int64_t number)
 	    run(st);
 }
 
-static enum queue_result
-begin(struct store *s, struct buf *why)
+/*
+ * Our processes write in turn. Waiting in SQLite itself, they would look
+ * at the file again and again, which keeps the one that writes from ending,
+ * and newcomers would overtake: some waited for seconds. A turn that cannot
+ * be had only costs time; SQLite's own locks stay what protects the file.
+ */
+static void
+wait_for_turn(struct store *s)
 {
-	return run_plain(s, BEGIN) ? QUEUE_OK :
-	    fail(s, "cannot be written to", why);
+	static const struct timespec pause = { 0, 300000 };
+	int64_t end = clock_ms() + TURN_MS;
+	struct buf path = BUF_INIT;
+
+	if (s->turn < 0) {
+		buf_addf(&path, "%s-turn", s->path);
+		s->turn = ownfile_open(path.data, O_RDWR, 0600);
+		buf_release(&path);
+	}
+	while (s->turn >= 0 && flock(s->turn, LOCK_EX | LOCK_NB) < 0 &&
+	    errno == EWOULDBLOCK && clock_ms() < end)
+		nanosleep(&pause, NULL);
+}
+
+static void
+end_turn(struct store *s)
+{
+	if (s->turn >= 0)
+		flock(s->turn, LOCK_UN);
+}
+
+/*
+ * A file that was moved away could still be used by who has it open, and
+ * nobody else would ever see what is put there.
+ */
+static enum queue_result
+check_unmoved(struct store *s, struct buf *why)
+{
+	int moved = 0;
+
+	sqlite3_file_control(s->db, NULL, SQLITE_FCNTL_HAS_MOVED, &moved);
+	if (!moved)
+		return QUEUE_OK;
+	buf_addf(why, "%s: was moved away or replaced: it has to be opened "
+	    "anew", s->path);
+	return QUEUE_FAILED;
 }
 
 /* Ends a transaction: as a whole when all went well, else not at all. */
@@ -322,7 +372,21 @@ finish(struct store *s, enum queue_result result, struct buf *why)
 		result = fail(s, "cannot be written to", why);
 	if (result != QUEUE_OK && !sqlite3_get_autocommit(s->db))
 		run_plain(s, ROLLBACK);
+	end_turn(s);
 	return result;
+}
+
+static enum queue_result
+begin(struct store *s, struct buf *why)
+{
+	enum queue_result result;
+
+	wait_for_turn(s);
+	if (run_plain(s, BEGIN))
+		result = check_unmoved(s, why);
+	else
+		result = fail(s, "cannot be written to", why);
+	return result == QUEUE_OK ? QUEUE_OK : finish(s, result, why);
 }
 
 /* The first number of the first row that text selects; -1 on failure. */
@@ -415,6 +479,7 @@ make_file(const char *path, struct buf *why)
 	int fd = ownfile_open(path, O_RDWR, 0600);
 
 	if (fd >= 0) {
+		fchmod(fd, 0600); /* umask(2) may have taken too much */
 		close(fd);
 		return true;
 	}
@@ -517,13 +582,28 @@ set_journal(struct store *s, bool on_network, struct buf *why)
 	return QUEUE_OK;
 }
 
-/* Whether the tables are ours, or there are none yet. */
-static enum queue_result
-check_schema(struct store *s, int64_t version, struct buf *why)
+/* In one statement: tables and version are made in one transaction. */
+static int64_t
+find_version(struct store *s)
 {
-	if (version == SCHEMA &&
-	    ask_number(s, "PRAGMA application_id") == APPLICATION)
+	char text[256];
+
+	snprintf(text, sizeof(text), "SELECT CASE"
+	    " WHEN NOT EXISTS (SELECT 1 FROM sqlite_master) THEN %d"
+	    " WHEN application_id = %d AND user_version > 0"
+	    "  THEN user_version ELSE %d END"
+	    " FROM pragma_application_id, pragma_user_version",
+	    SCHEMA_NONE, APPLICATION, SCHEMA_OTHER);
+	return ask_number(s, text);
+}
+
+static enum queue_result
+check_version(struct store *s, int64_t version, struct buf *why)
+{
+	if (version == SCHEMA || version == SCHEMA_NONE)
 		return QUEUE_OK;
+	if (version == -1)
+		return fail(s, "cannot be opened", why);
 	if (version > SCHEMA)
 		buf_addf(why, "%s: was made by a newer version of this "
 		    "program (%" PRId64 "; this one knows %d)", s->path,
@@ -538,31 +618,32 @@ static enum queue_result
 make_schema(struct store *s, struct buf *why)
 {
 	enum queue_result result = begin(s, why);
+	int64_t version;
 	char text[96];
 
 	if (result != QUEUE_OK)
 		return result;
 	snprintf(text, sizeof(text), "PRAGMA user_version = %d;"
 	    "PRAGMA application_id = %d", SCHEMA, APPLICATION);
-	if (ask_number(s, "SELECT count(*) FROM sqlite_master") == 0 &&
-	    (!execute(s, schema) || !execute(s, text)))
+	version = find_version(s);
+	if (version != SCHEMA_NONE)
+		result = check_version(s, version, why);
+	else if (!execute(s, schema) || !execute(s, text))
 		result = fail(s, "cannot be made", why);
 	return finish(s, result, why);
 }
 
-static enum queue_result
-use_schema(struct store *s, struct buf *why)
+/*
+ * Possible only before the first table. On a file that has tables it would
+ * do nothing, but as a transaction that writes.
+ */
+static bool
+prepare_to_shrink(struct store *s)
 {
-	int64_t version = ask_number(s, "PRAGMA user_version");
-	enum queue_result result = QUEUE_OK;
+	int64_t pages = ask_number(s, "PRAGMA page_count");
 
-	if (version < 0)
-		return fail(s, "cannot be read", why);
-	if (version == 0) {
-		result = make_schema(s, why);
-		version = ask_number(s, "PRAGMA user_version");
-	}
-	return result == QUEUE_OK ? check_schema(s, version, why) : result;
+	return pages > 0 || (pages == 0 &&
+	    execute(s, "PRAGMA auto_vacuum = INCREMENTAL"));
 }
 
 static enum queue_result
@@ -570,17 +651,23 @@ set_up(struct store *s, const struct queue_options *options, struct buf *why)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
 	enum queue_result result;
+	int64_t version;
 
 	if (sqlite3_open_v2(s->path, &s->db, flags, NULL) != SQLITE_OK)
 		return fail(s, "cannot be opened", why);
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_busy_timeout(s->db, BUSY_MS);
-	/* Only before the first table, or the file never shrinks. */
-	if (!execute(s, "PRAGMA auto_vacuum = INCREMENTAL") ||
-	    !limit_size(s, options))
+	/* First of all: what follows would change the file of another. */
+	version = find_version(s);
+	result = check_version(s, version, why);
+	if (result != QUEUE_OK)
+		return result;
+	if (!prepare_to_shrink(s) || !limit_size(s, options))
 		return fail(s, "cannot be opened", why);
 	result = set_journal(s, network_of(s->path) != NULL, why);
-	return result == QUEUE_OK ? use_schema(s, why) : result;
+	if (result == QUEUE_OK && version == SCHEMA_NONE)
+		result = make_schema(s, why);
+	return result;
 }
 
 static const char *
@@ -606,6 +693,8 @@ store_close(struct store *s)
 	for (i = 0; i < STATEMENTS; i++)
 		sqlite3_finalize(s->statements[i]);
 	sqlite3_close(s->db);
+	if (s->turn >= 0)
+		close(s->turn);
 	free(s->path);
 	free(s);
 }
@@ -624,6 +713,7 @@ store_open(const struct queue_options *options, enum queue_result *result,
 	memset(s, 0, sizeof(*s));
 	s->path = mem_dup(path);
 	s->max_waiting = options->max_waiting;
+	s->turn = -1;
 	*result = set_up(s, options, why);
 	if (*result == QUEUE_OK)
 		return s;
@@ -886,6 +976,8 @@ store_count(struct store *s, const char *destination,
     struct queue_tally *tally, struct buf *why)
 {
 	memset(tally, 0, sizeof(*tally));
+	if (check_unmoved(s, why) != QUEUE_OK)
+		return QUEUE_FAILED;
 	if (count_waiting(s, destination, tally) &&
 	    find_pace(s, destination, &tally->pace))
 		tally->aside = run_count(s, COUNT_ASIDE, destination);
@@ -906,7 +998,7 @@ run_change(struct store *s, enum statement which, int64_t number,
 		return false;
 	sqlite3_bind_int64(st, 1, number);
 	sqlite3_bind_int64(st, 2, now_ms);
-	if (reason)
+	if (which == SET_ASIDE)
 		bind_text(st, 3, reason);
 	return run(st);
 }

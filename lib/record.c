@@ -10,6 +10,10 @@
 #include <string.h>
 #include <time.h>
 
+/* The years that four digits can tell. */
+#define YEAR_0_MS (-62167219200000)
+#define YEAR_10000_MS 253402300800000
+
 static void
 put(void *context, const char *name, const char *text)
 {
@@ -18,29 +22,32 @@ put(void *context, const char *name, const char *text)
 	json_object_object_add(data, name, json_object_new_string(text));
 }
 
-/* As event_time_ms() reads it; such a time has a year of four digits. */
+/* As event_time_ms() reads it; EVENT_NO_TIME is outside as well. */
 static void
 put_date(struct json_object *data, int64_t time_ms)
 {
 	int64_t ms = time_ms % 1000;
 	time_t seconds;
-	char date[64];
+	char date[96];
 	struct tm tm;
-	size_t len;
+	int len;
 
-	if (time_ms == EVENT_NO_TIME)
+	if (time_ms < YEAR_0_MS || time_ms >= YEAR_10000_MS)
 		return;
 	if (ms < 0)
 		ms += 1000;
 	seconds = (time_t)((time_ms - ms) / 1000);
-	if (!gmtime_r(&seconds, &tm) || tm.tm_year < -900 ||
-	    tm.tm_year > 9999 - 1900)
+	if (!gmtime_r(&seconds, &tm))
 		return;
-	len = strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+	/* strftime(3) has no way to write the year 999 as four digits. */
+	len = snprintf(date, sizeof(date), "%04d-%02d-%02dT%02d:%02d:%02d",
+	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+	    tm.tm_min, tm.tm_sec);
 	if (ms > 0)
-		snprintf(date + len, sizeof(date) - len, ".%03dZ", (int)ms);
+		snprintf(date + len, sizeof(date) - (size_t)len, ".%03dZ",
+		    (int)ms);
 	else
-		snprintf(date + len, sizeof(date) - len, "Z");
+		snprintf(date + len, sizeof(date) - (size_t)len, "Z");
 	put(data, "date", date);
 }
 
@@ -80,15 +87,17 @@ record_read(const char *text, size_t len, struct buf *why)
 	struct event_list list = { 0 };
 	struct event_reader *reader;
 	struct event *e = NULL;
+	unsigned long records;
 
 	reader = event_reader_new(keep_all, NULL, &list);
 	if (event_reader_feed(reader, text, len, why) &&
 	    event_reader_end(reader, why)) {
-		if (list.count == 1) {
+		records = event_reader_counts(reader)->records;
+		if (records == 1) {
 			e = list.events[0];
 			list.count = 0;
 		} else {
-			buf_addf(why, "it holds %zu events", list.count);
+			buf_addf(why, "it holds %lu records", records);
 		}
 	}
 	event_reader_free(reader);

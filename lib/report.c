@@ -136,7 +136,9 @@ show_standing(const struct standing *s, int64_t now_ms, struct buf *out)
 {
 	const struct pace *pace = &s->tally.pace;
 
-	buf_addf(out, "destination %s: ", s->name);
+	buf_adds(out, "destination ");
+	log_escape(out, s->name, strlen(s->name));
+	buf_adds(out, ": ");
 	buf_add_count(out, (unsigned long long)s->tally.waiting);
 	buf_adds(out, " waiting, ");
 	buf_add_count(out, (unsigned long long)s->tally.aside);

@@ -30,10 +30,12 @@ enum stage {
 
 struct channel {
 	char *name;
-	char *webhook_url;
+	char *webhook_url;	/* NULL: the configuration has it no more */
+	bool renewed;		/* the webhook, and it is to be tried at once */
 	enum stage stage;
 	int64_t look_at;	/* by the run clock: when to count again */
 	int64_t not_before;	/* by the run clock: no message before */
+	int64_t obey_until;	/* the same, but what no haste may shorten */
 	bool known;		/* counted at least once */
 	struct queue_tally tally;
 
@@ -124,25 +126,13 @@ add_channel(struct worker *w, const char *name)
 	return ch;
 }
 
-static bool
-queue_failed(struct worker *w, enum queue_result result, struct buf *why);
-
-/* A new webhook is tried at once: whoever gave it waits for that. */
 static void
-set_webhook(struct worker *w, struct channel *ch, const char *url)
+set_webhook(struct channel *ch, const char *url)
 {
-	struct buf why = BUF_INIT;
-	enum queue_result result;
-	bool changed = ch->webhook_url && strcmp(ch->webhook_url, url) != 0;
-
+	if (ch->webhook_url ? strcmp(ch->webhook_url, url) != 0 : ch->known)
+		ch->renewed = true;
 	free(ch->webhook_url);
 	ch->webhook_url = mem_dup(url);
-	if (changed && w->queue) {
-		result = queue_hurry(w->queue, ch->name, &why);
-		queue_failed(w, result, &why);
-		ch->look_at = 0;
-	}
-	buf_release(&why);
 }
 
 /*
@@ -172,25 +162,21 @@ match_channels(struct worker *w)
 		if (!ch)
 			ch = add_channel(w, d->name);
 		if (ch) /* else, after many changes, the next worker's */
-			set_webhook(w, ch, d->webhook_url);
+			set_webhook(ch, d->webhook_url);
 	}
 }
 
 /* ------------------------------------------------------------- queue */
 
 /*
- * Sees to a result of the queue: true when it failed. The same complaint
- * is logged once. The reason in *why is used up.
+ * Sees to a result of the queue: true when it failed, and is then closed.
+ * The same complaint is logged once. The reason in *why is used up.
  */
 static bool
 queue_failed(struct worker *w, enum queue_result result, struct buf *why)
 {
-	if (result == QUEUE_OK) {
-		w->failing_since = -1;
-		free(w->complaint);
-		w->complaint = NULL;
+	if (result == QUEUE_OK)
 		return false;
-	}
 	if (!w->complaint || strcmp(w->complaint, buf_text(why)) != 0) {
 		log_say(LEVEL_ERROR, "%s", buf_text(why));
 		free(w->complaint);
@@ -203,6 +189,18 @@ queue_failed(struct worker *w, enum queue_result result, struct buf *why)
 	w->queue = NULL;
 	w->open_at = run_ms(w) + AGAIN_MS;
 	return true;
+}
+
+/*
+ * Nothing failed in a whole turn. One result that is good would not do: a
+ * queue on a full disk can be read.
+ */
+static void
+queue_recovered(struct worker *w)
+{
+	w->failing_since = -1;
+	free(w->complaint);
+	w->complaint = NULL;
 }
 
 static void
@@ -236,7 +234,7 @@ purge(struct worker *w)
 	buf_release(&why);
 }
 
-/* ------------------------------------------------------------ looking */
+/* ------------------------------------------------------------ keeping */
 
 static struct pace_rules
 rules_of(const struct worker *w)
@@ -256,18 +254,74 @@ static void
 reckon(const struct worker *w, struct channel *ch)
 {
 	ch->not_before = run_ms(w) + pace_left(&ch->tally.pace, wall_ms(w));
+	if (ch->not_before < ch->obey_until)
+		ch->not_before = ch->obey_until;
 }
 
-/* The worker before us died over a message: it may have been sent. */
-static void
-mind_broken_post(const struct worker *w, struct channel *ch)
+/* Changes the events of the message in hand; the caller frees numbers. */
+static struct queue_batch
+batch_of(const struct channel *ch, const struct pace *pace)
 {
-	int64_t soonest = run_ms(w) + w->current.config.slack_interval_ms;
+	struct queue_batch batch = { ch->name, NULL, ch->taken,
+	    ch->outcome.reason, pace };
+	int64_t *numbers = mem_alloc(ch->taken * sizeof(*numbers));
+	size_t i;
 
-	log_say(LEVEL_WARN, "destination %s: a message was on its way when "
-	    "the last worker ended; its events may appear twice", ch->name);
-	if (ch->not_before < soonest)
-		ch->not_before = soonest;
+	for (i = 0; i < ch->taken; i++)
+		numbers[i] = ch->events.events[i]->number;
+	batch.numbers = numbers;
+	return batch;
+}
+
+/* Keeps a change of these events, and the pace; false when it failed. */
+static bool
+keep(struct worker *w, struct channel *ch, enum queue_change change,
+    const struct pace *pace)
+{
+	struct queue_batch batch = batch_of(ch, pace);
+	struct buf why = BUF_INIT;
+	enum queue_result result;
+
+	result = queue_change(w->queue, change, &batch, wall_ms(w), &why);
+	free((void *)(uintptr_t)batch.numbers);
+	if (!queue_failed(w, result, &why)) {
+		ch->tally.pace = *pace;
+		ch->obey_until = run_ms(w) + pace->obey_ms - pace->set_ms;
+		reckon(w, ch);
+	}
+	buf_release(&why);
+	return result == QUEUE_OK;
+}
+
+/* ------------------------------------------------------------ looking */
+
+/*
+ * Sees to what the worker before us left behind. Where that died over a
+ * message, it may have been sent. A wait that was set later than now, by
+ * a clock that has since been set back, begins anew: from here on, lest
+ * it did so with each worker.
+ */
+static bool
+take_over(struct worker *w, struct channel *ch)
+{
+	struct pace_rules rules = rules_of(w);
+	struct pace pace = ch->tally.pace;
+	int64_t now = wall_ms(w), later = pace.set_ms - now;
+
+	if (pace.posting) {
+		log_say(LEVEL_WARN, "destination %s: a message was on its way "
+		    "when the last worker ended; its events may appear twice",
+		    ch->name);
+		pace_began(&pace, &rules, now);
+		pace.posting = false;
+	} else if (later > 0) {
+		pace.set_ms -= later;
+		pace.until_ms -= later;
+		pace.obey_ms -= later;
+	} else {
+		return true;
+	}
+	return keep(w, ch, QUEUE_PUT_BACK, &pace);
 }
 
 static bool
@@ -283,19 +337,18 @@ look(struct worker *w, struct channel *ch)
 	struct pace before = ch->tally.pace;
 	struct buf why = BUF_INIT;
 	enum queue_result result;
+	bool first = !ch->known;
 
 	result = queue_count(w->queue, ch->name, &ch->tally, &why);
 	if (!queue_failed(w, result, &why)) {
-		if (!ch->known || !same_wait(&before, &ch->tally.pace))
+		if (first || !same_wait(&before, &ch->tally.pace))
 			reckon(w, ch);
-		if (!ch->known && ch->tally.pace.posting)
-			mind_broken_post(w, ch);
 		ch->known = true;
 		ch->look_at = run_ms(w) + (ch->tally.waiting > 0 ?
 		    LOOK_WAITING_MS : LOOK_MS);
 	}
 	buf_release(&why);
-	return result == QUEUE_OK;
+	return result == QUEUE_OK && (!first || take_over(w, ch));
 }
 
 /* ----------------------------------------------------------- claiming */
@@ -328,40 +381,6 @@ read_events(struct worker *w, struct channel *ch)
 	ch->digest = budget > SLACK_ATTACHMENTS_MAX;
 	event_list_sort(&ch->events);
 	return !failed && ch->events.count > 0;
-}
-
-/* Changes the events of the message in hand; the caller frees numbers. */
-static struct queue_batch
-batch_of(const struct channel *ch, const struct pace *pace)
-{
-	struct queue_batch batch = { ch->name, NULL, ch->taken,
-	    ch->outcome.reason, pace };
-	int64_t *numbers = mem_alloc(ch->taken * sizeof(*numbers));
-	size_t i;
-
-	for (i = 0; i < ch->taken; i++)
-		numbers[i] = ch->events.events[i]->number;
-	batch.numbers = numbers;
-	return batch;
-}
-
-/* Keeps a change of these events, and the pace; false when it failed. */
-static bool
-keep(struct worker *w, struct channel *ch, enum queue_change change,
-    const struct pace *pace)
-{
-	struct queue_batch batch = batch_of(ch, pace);
-	struct buf why = BUF_INIT;
-	enum queue_result result;
-
-	result = queue_change(w->queue, change, &batch, wall_ms(w), &why);
-	free((void *)(uintptr_t)batch.numbers);
-	if (!queue_failed(w, result, &why)) {
-		ch->tally.pace = *pace;
-		reckon(w, ch);
-	}
-	buf_release(&why);
-	return result == QUEUE_OK;
 }
 
 /*
@@ -422,17 +441,43 @@ settle(struct worker *w, struct channel *ch)
 	ch->look_at = 0;
 }
 
+/*
+ * An event has a line when it is sent, and when its destination begins to
+ * fail; not at every try of an outage.
+ */
 static void
 end_message(struct worker *w, struct channel *ch,
     const struct post_outcome *outcome)
 {
+	bool first = ch->tally.pace.failures == 0;
+
 	ch->outcome = *outcome;
-	message_log(ch->name, ch->events.events, ch->taken, ch->digest,
-	    outcome, run_ms(w) - ch->began_ms);
+	message_log(ch->name, ch->taken, ch->digest, outcome,
+	    run_ms(w) - ch->began_ms);
+	if (outcome->result == POST_SENT ||
+	    (outcome->result != POST_NEVER && first))
+		message_log_events(ch->events.events, ch->taken, ch->name,
+		    post_result_name(outcome->result));
 	settle(w, ch);
 }
 
 /* --------------------------------------------------------------- turn */
+
+/* A new webhook is tried at once: whoever gave it waits for that. */
+static bool
+hurry(struct worker *w, struct channel *ch)
+{
+	struct buf why = BUF_INIT;
+	enum queue_result result;
+
+	result = queue_hurry(w->queue, ch->name, &why);
+	if (!queue_failed(w, result, &why)) {
+		ch->renewed = false;
+		ch->look_at = 0;
+	}
+	buf_release(&why);
+	return result == QUEUE_OK;
+}
 
 static void
 serve_channel(struct worker *w, struct channel *ch)
@@ -443,6 +488,8 @@ serve_channel(struct worker *w, struct channel *ch)
 	if (ch->stage == UNSETTLED)
 		settle(w, ch);
 	if (ch->stage != IDLE || !ch->webhook_url || w->stop_by >= 0)
+		return;
+	if (ch->renewed && !hurry(w, ch))
 		return;
 	due = ch->tally.waiting > 0 && now >= ch->not_before;
 	if ((due || now >= ch->look_at) && !look(w, ch))
@@ -461,7 +508,8 @@ time_to_wait(const struct worker *w)
 
 	for (i = 0; i < w->channel_count; i++) {
 		ch = &w->channels[i];
-		if (ch->stage != IDLE || !ch->webhook_url || !w->queue)
+		if (ch->stage != IDLE || !ch->webhook_url || !w->queue ||
+		    w->stop_by >= 0)
 			continue;
 		if (ch->look_at < next)
 			next = ch->look_at;
@@ -485,6 +533,8 @@ turn(struct worker *w)
 		serve_channel(w, &w->channels[i]);
 	if (w->queue && run_ms(w) >= w->purge_at)
 		purge(w);
+	if (w->queue)
+		queue_recovered(w);
 	ch = w->world->wait(w->world->context, time_to_wait(w), &outcome);
 	if (ch)
 		end_message(w, ch, &outcome);
