@@ -395,7 +395,7 @@ edit(struct queue *q, enum queue_edit edit, const struct line *line,
 		}
 		sum += count;
 	}
-	if (result == QUEUE_OK && edit == QUEUE_RETRY)
+	if (result == QUEUE_OK && (edit == QUEUE_RETRY || sum > 0))
 		result = queue_hurry(q, NULL, &why);
 	printf("%lld %s\n", (long long)sum, done);
 	return close_queue(q, result, &why) == GOOD && found ? GOOD : BAD;
@@ -434,7 +434,8 @@ run_retry(const struct config *c, const struct line *line)
 	if (!q)
 		return BAD;
 	status = edit(q, QUEUE_RETRY, line, "to be tried again");
-	see_to_worker(c);
+	if (status == GOOD)
+		see_to_worker(c);
 	return status;
 }
 

@@ -17,16 +17,13 @@
  * servers give up at 40 s (mod_fcgid) and 60 s (nginx, Apache).
  */
 #define POSTS_MS 25000
-/*
- * Between two tries to start a worker: less than one lingers, or what comes
- * when it has just left would wait for the next request.
- */
+/* Between two workers that are started for what is left of the last one. */
 #define LAUNCH_MS 1000
 
 struct deliverer {
 	struct poster *poster;	/* NULL until the first post */
 	struct queue *queue;	/* NULL until it is first needed */
-	int64_t launch_at;	/* by clock_ms(): not before */
+	int64_t rest_at;	/* by clock_ms(): see deliver_rest() */
 };
 
 struct deliverer *
@@ -43,7 +40,7 @@ deliver_anew(struct deliverer *d)
 {
 	queue_close(d->queue);
 	d->queue = NULL;
-	d->launch_at = 0;
+	d->rest_at = 0;
 }
 
 void
@@ -167,13 +164,10 @@ post_events(struct deliverer *d, const struct config *c,
 /* -------------------------------------------------------- by the queue */
 
 static void
-start_worker(struct deliverer *d, const struct config *c)
+start_worker(const struct config *c)
 {
 	struct buf why = BUF_INIT;
 
-	if (clock_ms() < d->launch_at)
-		return;
-	d->launch_at = clock_ms() + LAUNCH_MS;
 	if (!launch_worker(&why))
 		log_say(LEVEL_ERROR, "%s: events wait in %s",
 		    buf_text(&why), c->queue);
@@ -259,7 +253,7 @@ queue_events(struct deliverer *d, const struct config *c,
 	if (result == QUEUE_OK) {
 		answer_ok(answer);
 		if (queue_find_worker(c->queue, NULL) != QUEUE_WORKER)
-			start_worker(d, c);
+			start_worker(c);
 	} else {
 		log_say(LEVEL_ERROR, "%s", buf_text(&why));
 		answer_queue_failure(answer, result);
@@ -281,7 +275,9 @@ deliver_events(struct deliverer *d, const struct config *c,
 void
 deliver_rest(struct deliverer *d, const struct config *c)
 {
-	if (c->queue &&
-	    queue_find_worker(c->queue, NULL) == QUEUE_WORKER_MISSING)
-		start_worker(d, c);
+	if (!c->queue || clock_ms() < d->rest_at ||
+	    queue_find_worker(c->queue, NULL) != QUEUE_WORKER_MISSING)
+		return;
+	d->rest_at = clock_ms() + LAUNCH_MS;
+	start_worker(c);
 }

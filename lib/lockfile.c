@@ -37,6 +37,15 @@ lockfile_take(const char *path)
 	return -1;
 }
 
+bool
+lockfile_is_lost(int fd, const char *path)
+{
+	struct stat ours, theirs;
+
+	return fstat(fd, &ours) < 0 || lstat(path, &theirs) < 0 ||
+	    ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino;
+}
+
 void
 lockfile_leave(int fd, bool done)
 {

@@ -21,6 +21,12 @@ enum lockfile_state { LOCKFILE_FREE, LOCKFILE_ABANDONED, LOCKFILE_HELD };
  */
 int lockfile_take(const char *path);
 
+/*
+ * Whether the file was moved away or replaced, so that others lock another
+ * one.
+ */
+bool lockfile_is_lost(int fd, const char *path);
+
 /* Lets go, and closes the descriptor; done: nothing is left to do. */
 void lockfile_leave(int fd, bool done);
 

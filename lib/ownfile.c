@@ -26,6 +26,16 @@ give_to_owner(int fd, const char *path)
 	free(directory);
 }
 
+/* umask(2) may have taken what we need, and differs between programs. */
+static void
+settle_file(int fd, const char *path, mode_t mode)
+{
+	if (fchmod(fd, mode) < 0)
+		errno = 0;
+	if (geteuid() == 0)
+		give_to_owner(fd, path);
+}
+
 int
 ownfile_open(const char *path, int flags, mode_t mode)
 {
@@ -38,7 +48,7 @@ ownfile_open(const char *path, int flags, mode_t mode)
 	fd = open(path, flags | O_CREAT | O_EXCL, mode);
 	if (fd < 0 && errno == EEXIST) /* another process was quicker */
 		return open(path, flags);
-	if (fd >= 0 && geteuid() == 0)
-		give_to_owner(fd, path);
+	if (fd >= 0)
+		settle_file(fd, path, mode);
 	return fd;
 }

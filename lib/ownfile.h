@@ -10,8 +10,9 @@
 #include <sys/types.h>
 
 /*
- * As open(2), with O_CREAT (mode is for a new file), O_CLOEXEC and
- * O_NOFOLLOW: no program started from here has it, and no link is followed.
+ * As open(2), with O_CREAT, O_CLOEXEC and O_NOFOLLOW: no program started
+ * from here has it, and no link is followed. A new file gets just this
+ * mode, whatever the umask.
  */
 int ownfile_open(const char *path, int flags, mode_t mode);
 

@@ -48,8 +48,8 @@ queue_open(const struct queue_options *options, enum queue_result *result,
 
 	*result = QUEUE_FAILED;
 	if (!engine) {
-		buf_addf(why, "there is no queue of the kind %s",
-		    options->address);
+		/* Its address may hold a password. */
+		buf_adds(why, "QUEUE: there is no such kind of queue");
 		return NULL;
 	}
 	store = engine->open(options, result, why);
@@ -250,15 +250,26 @@ lock_path_dup(const char *address)
 }
 
 int
-queue_become_worker(const char *address)
+queue_become_worker(const char *address, struct buf *why)
 {
 	char *path = lock_path_dup(address);
 	int lock = lockfile_take(path);
 
 	if (lock < 0 && errno != 0)
-		log_say(LEVEL_ERROR, "%s: %s", path, strerror(errno));
+		buf_addf(why, "%s: cannot be locked: %s", path,
+		    strerror(errno));
 	free(path);
 	return lock;
+}
+
+bool
+queue_is_worker(int worker, const char *address)
+{
+	char *path = lock_path_dup(address);
+	bool lost = lockfile_is_lost(worker, path);
+
+	free(path);
+	return !lost;
 }
 
 void

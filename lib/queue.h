@@ -120,11 +120,15 @@ enum queue_result queue_count(struct queue *q, const char *destination,
 /*
  * Becomes the worker of the queue at this address, the only one on this
  * machine, until queue_leave() or the end of the process. -1 when another
- * process is. It needs no open queue. Whoever leaves while something is
- * left to do, or dies, is told of by queue_find_worker().
+ * process is, or, with the reason in *why, when there can be none. It needs
+ * no open queue. Whoever leaves while something is left to do, or dies, is
+ * told of by queue_find_worker().
  */
-int queue_become_worker(const char *address);
+int queue_become_worker(const char *address, struct buf *why);
 void queue_leave(int worker, bool done);
+
+/* Whether it still is: not when the queue's files were moved away. */
+bool queue_is_worker(int worker, const char *address);
 
 enum queue_worker {
 	QUEUE_NO_WORKER,	/* none, and the last one left nothing to do */
@@ -132,7 +136,10 @@ enum queue_worker {
 	QUEUE_WORKER		/* *pid is its process */
 };
 
-/* Needs no open queue, and little time. pid may be NULL. */
+/*
+ * Needs no open queue, and little time. Not for the worker itself, which
+ * would lose its lock. pid may be NULL.
+ */
 enum queue_worker queue_find_worker(const char *address, pid_t *pid);
 
 /* -------------------------------------------------------- for people */

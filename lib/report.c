@@ -3,6 +3,7 @@
 #include "report.h"
 
 #include "log.h"
+#include "utf8.h"
 
 #include <inttypes.h>
 #include <json-c/json.h>
@@ -84,6 +85,23 @@ put_flag(struct json_object *object, const char *name, bool flag)
 	json_object_object_add(object, name, json_object_new_boolean(flag));
 }
 
+/* JSON may hold what drives a terminal or is no UTF-8: json-c lets it. */
+static void
+add_escaped(struct buf *out, const char *text, size_t len)
+{
+	uint32_t code;
+	size_t i, n;
+
+	for (i = 0; i < len; i += n) {
+		n = utf8_next(text + i, len - i, &code);
+		if (utf8_is_control(code) || utf8_turns_direction(code) ||
+		    (n == 1 && code == 0xfffd))
+			buf_addf(out, "\\u%04x", (unsigned)code);
+		else
+			buf_add(out, text + i, n);
+	}
+}
+
 static void
 add_json(struct buf *out, struct json_object *object)
 {
@@ -91,7 +109,7 @@ add_json(struct buf *out, struct json_object *object)
 	const char *text = json_object_to_json_string_length(object,
 	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
 
-	buf_add(out, text, len);
+	add_escaped(out, text, len);
 	buf_addc(out, '\n');
 	json_object_put(object);
 }

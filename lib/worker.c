@@ -54,7 +54,10 @@ struct worker {
 	enum worker_mode mode;
 	struct current current;
 	char *address;		/* of the queue it began with */
+	int lock;		/* what makes it the worker; -1: it is not */
+	bool locked_out;	/* because another process is */
 	struct queue *queue;	/* NULL: to be opened */
+	bool opened;		/* once at least */
 	struct channel *channels;
 	size_t channel_count;
 
@@ -215,7 +218,9 @@ open_queue(struct worker *w)
 	if (w->queue || run_ms(w) < w->open_at)
 		return;
 	w->queue = queue_open(&options, &result, &why);
-	if (!w->queue)
+	if (w->queue)
+		w->opened = true;
+	else
 		queue_failed(w, result, &why);
 	buf_release(&why);
 }
@@ -540,6 +545,35 @@ turn(struct worker *w)
 		end_message(w, ch, &outcome);
 }
 
+/* --------------------------------------------------------------- lock */
+
+/* False when another process is the worker, or there can be none. */
+static bool
+become_the_worker(struct worker *w)
+{
+	struct buf why = BUF_INIT;
+
+	w->lock = queue_become_worker(w->address, &why);
+	w->locked_out = w->lock < 0 && why.len == 0;
+	if (why.len > 0)
+		log_say(LEVEL_ERROR, "%s", buf_text(&why));
+	buf_release(&why);
+	return w->lock >= 0;
+}
+
+/*
+ * Somebody may have moved the queue's files away, the locked one with
+ * them: then whoever locks the new one is the worker.
+ */
+static bool
+is_the_worker(struct worker *w)
+{
+	if (queue_is_worker(w->lock, w->address))
+		return true;
+	queue_leave(w->lock, false);
+	return become_the_worker(w);
+}
+
 /* ---------------------------------------------------------------- end */
 
 static bool
@@ -588,11 +622,16 @@ must_stop(struct worker *w)
 	    (!is_busy(w) || run_ms(w) >= w->stop_by);
 }
 
+/*
+ * A queue that was never open will hardly be soon. With a message that is
+ * not settled it stays: the next worker would send that once more.
+ */
 static bool
 gives_up(const struct worker *w)
 {
 	return w->mode != WORKER_STAYS && w->failing_since >= 0 &&
-	    run_ms(w) - w->failing_since >= GIVE_UP_MS;
+	    !is_busy(w) && (!w->opened ||
+	    run_ms(w) - w->failing_since >= GIVE_UP_MS);
 }
 
 static bool
@@ -616,7 +655,7 @@ static bool
 work(struct worker *w)
 {
 	w->idle_since = -1;
-	while (!must_stop(w) && !is_done(w)) {
+	while (is_the_worker(w) && !must_stop(w) && !is_done(w)) {
 		if (gives_up(w))
 			return false;
 		turn(w);
@@ -646,9 +685,9 @@ remains_for(struct worker *w, const char *name, struct buf *why)
 		return true;
 	if (tally.waiting > 0 &&
 	    !config_destination(&w->current.config, name))
-		log_say(LEVEL_WARN, "%" PRId64 " events wait for destination "
-		    "%s, which the configuration does not have",
-		    tally.waiting, name);
+		log_say(LEVEL_WARN, "destination %s, which the configuration "
+		    "does not have, has events waiting: %" PRId64, name,
+		    tally.waiting);
 	return tally.waiting > 0;
 }
 
@@ -695,15 +734,14 @@ must_return(struct worker *w)
 static enum worker_end
 work_as_the_one(struct worker *w)
 {
-	bool good;
-	int lock;
+	bool good, done;
 
 	do {
-		lock = queue_become_worker(w->address);
-		if (lock < 0)
-			return WORKER_OTHER;
-		good = work(w);
-		queue_leave(lock, good && !has_waiting(w, true));
+		good = become_the_worker(w) && work(w);
+		done = good && w->stop_by < 0 && !has_waiting(w, true);
+		if (w->lock < 0)
+			return w->locked_out ? WORKER_OTHER : WORKER_FAILED;
+		queue_leave(w->lock, done);
 	} while (good && must_return(w));
 	if (!good)
 		return WORKER_FAILED;

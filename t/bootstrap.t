@@ -27,6 +27,18 @@ sub bootstrap ($env, @arguments) {
 	return run(cmd => [ "$tree/bootstrap", @arguments ], env => { @home, %$env }, timeout => 300);
 }
 
+# What was started and not yet interrupted, for a script that dies.
+my %serving;
+END {
+	local $?;
+	kill KILL => -$_ for map { ($_, worker_sessions($_)) } keys %serving;
+}
+
+# The sessions that a "bootstrap serve" has made: lighttpd's and the worker's.
+sub worker_sessions ($pid) {
+	return split ' ', eval { slurp("/proc/$pid/task/$pid/children") } // '';
+}
+
 sub free_port () {
 	return IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')->sockport;
 }
@@ -47,6 +59,7 @@ sub serve ($port, %env) {
 		%ENV = (PATH => $path, PORT => $port, @home, %env);
 		exec './bootstrap', 'serve';
 	}
+	$serving{$pid} = 1;
 	my $ended;
 	wait_until(sub { $ended = waitpid($pid, 1) != 0; $ended || slurp($out) =~ /^curl .*\n\n/m },
 		240, 'bootstrap serve to print its curl');
@@ -72,6 +85,7 @@ sub posted_to ($port, $headers, $body) {
 # Ctrl-C in a terminal reaches every process of the group.
 sub interrupt ($pid) {
 	kill INT => -$pid;
+	delete $serving{$pid};
 	my $status;
 	wait_until(sub { waitpid($pid, 1) == $pid and ($status = $?, 1) }, 20, 'bootstrap to end');
 	return $status;

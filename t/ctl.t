@@ -216,6 +216,20 @@ subtest 'send posts a test message and prints what Slack answers' => sub {
 	$slack->forget;
 };
 
+subtest 'send posts to every destination, and ends with 1 when one refuses' => sub {
+	my %two = (SLACK_WEBHOOK_URL_ops => $slack->url('/services/T0/B0/SECRETops'), FILTER_ops => 'limit');
+	is all(tool(\%two, 'send')), "0\ndefault: Slack answered 200: ok\nops: Slack answered 200: ok\n--\n",
+		'both accept';
+	is_deeply [ map { $_->{path} } $slack->requests ],
+		[ '/services/T0/B0/SECRETpath', '/services/T0/B0/SECRETops' ], 'each once';
+	is all(tool({ %two, SLACK_WEBHOOK_URL => $slack->url('/status/404/no_service?SECRET') }, 'send')),
+		"1\ndefault: Slack answered 404: no_service\nops: Slack answered 200: ok\n--\n",
+		'one that refuses does not keep the message from the other';
+	is all(tool({ %two, SLACK_WEBHOOK_URL => undef }, 'send')), "0\nops: Slack answered 200: ok\n--\n",
+		'none but a named one';
+	$slack->forget;
+};
+
 #
 # try
 #
@@ -281,6 +295,58 @@ subtest 'try --json prints the payload itself, a message a line' => sub {
 	is http('POST', $url, { 'Content-Type' => 'application/json' }, "$line[0]\n")->{body}, 'ok',
 		'Slack would take it';
 	$slack->forget;
+};
+
+subtest 'try tells what each destination would get' => sub {
+	my %two = (SLACK_WEBHOOK_URL_ops => $slack->url('/services/T0/B0/SECRETops'), FILTER_ops => '* -s');
+	my $body = $json->encode([ map { +{ data => { type => $_ } } } qw(f api_limit s) ]);
+	is all(tool({ %two, FILTER => 'f', stdin => $body }, 'try', '-')), <<'END', 'laid out';
+0
+To destination default:
+
+Auth0 log alert
+| Failed Login [type: f]
+
+To destination ops:
+
+Auth0 log alert, 2 events
+| Failed Login [type: f]
+| Rate Limit on the Authentication or Management APIs [type: api_limit]
+
+--
+records: 3, unusable: 0, filtered out: 1, to send: 2
+END
+	is all(tool({ %two, FILTER => 'limit', stdin => '[{"data":{"type":"f"}}]' }, 'try', '-')), <<'END', 'one of them nothing';
+0
+To destination ops:
+
+Auth0 log alert
+| Failed Login [type: f]
+
+--
+records: 1, unusable: 0, filtered out: 0, to send: 1
+END
+	is scalar($slack->requests), 0, 'nothing is sent';
+};
+
+subtest 'try counts where the door would' => sub {
+	my @record = map { +{ data => { type => $_ > 3 ? 'fu' : 'f', user_name => 'u' . $_ % 2,
+		date => "2026-08-01T10:00:0$_.000Z" } } } 1 .. 6;
+	is all(tool({ DIGEST_AFTER => 5, SHOW => 'user', stdin => $json->encode(\@record) }, 'try', '-')), <<"END", 'more than DIGEST_AFTER';
+0
+Auth0 log alert, 6 events
+| 3 \xc3\x97 Failed Login [type: f]
+| Time: 2026-08-01 10:00:01 to 10:00:03 UTC
+| User: u1 \xc3\x97 2, u0 \xc3\x97 1
+| 3 \xc3\x97 Failed Login (Invalid Email/Username) [type: fu]
+| Time: 2026-08-01 10:00:04 to 10:00:06 UTC
+| User: u0 \xc3\x97 2, u1 \xc3\x97 1
+
+--
+records: 6, unusable: 0, filtered out: 0, to send: 6
+END
+	like tool({ DIGEST_AFTER => 6, stdin => $json->encode(\@record) }, 'try', '-')->{out},
+		qr/\A(?:(?!\xc3\x97).)*\z/s, 'as many as that are listed';
 };
 
 subtest 'try ends with 1 and the reason where the door would answer 400 or 413' => sub {
@@ -395,6 +461,12 @@ subtest 'misuse is told on standard error, with 2' => sub {
 		[ 'work', 'x' ] => 'too many arguments to work',
 		[ 'drain', '--until-idle' ] => 'unknown option --until-idle',
 		[ 'retry' ] => 'name the events by log_id, or say --all',
+		[ 'retry', '--all', 'x' ] => 'name the events by log_id, or say --all',
+		[ 'remove' ] => 'name the events by log_id, or say --all',
+		[ 'work', '--json' ] => 'unknown option --json',
+		[ 'status', 'x' ] => 'too many arguments to status',
+		[ 'status', '--all' ] => 'unknown option --all',
+		[ 'list', 'x' ] => 'too many arguments to list',
 		[ 'remove', '--all', 'x' ] => 'name the events by log_id, or say --all',
 		[ 'check', 'x' ] => 'too many arguments to check',
 		[ 'check', '--json' ] => 'unknown option --json',

@@ -207,6 +207,27 @@ subtest '/status answers what the path says' => sub {
 	is post('/else', { text => 'x' })->{status}, 404, 'an unknown path is not found';
 };
 
+subtest '/picky refuses what holds its word' => sub {
+	my $answer = post('/picky/POISON', { text => 'a POISON b' });
+	is "$answer->{status} $answer->{body}", '400 invalid_attachments', 'held';
+	is post('/picky/POISON', { text => 'x' })->{body}, 'ok', 'not held';
+	is post('/picky/POISON', '{}')->{body}, 'no_text', 'it is strict otherwise';
+};
+
+subtest '/as is what the test says at the time' => sub {
+	is post('/as/main', { text => 'x' })->{body}, 'ok', 'Slack, when it says nothing';
+	$slack->behave(main => '/status/503/down?retry_after=7');
+	my $answer = post('/as/main', { text => 'x' });
+	is "$answer->{status} $answer->{body} $answer->{headers}{'retry-after'}", '503 down 7', 'with a query';
+	is post('/as/other', { text => 'x' })->{body}, 'ok', 'another name is not that one';
+	$slack->behave(main => '/picky/x?times=1');
+	is post('/as/main', { text => 'x' })->{status}, 400, 'another behaviour';
+	is post('/as/main', { text => 'x' })->{status}, 200, 'as often as it says';
+	$slack->behave('main');
+	is post('/as/main', '{}')->{body}, 'no_text', 'and Slack again';
+	is +($slack->requests)[-1]{path}, '/as/main', 'the record has the path that was asked for';
+};
+
 subtest 'times=K is over after K requests for that very path' => sub {
 	is join(' ', map { post('/status/503/down?times=2', { text => 'x' })->{body} } 1 .. 4),
 		'down down ok ok', 'down twice, then Slack';

@@ -21,6 +21,7 @@ use File::Temp;
 use HTTP::Tiny;
 use IO::Handle;
 use IO::Socket::INET;
+use JSON::PP ();
 use POSIX ();
 use Storable ();
 use Test::More ();
@@ -29,12 +30,13 @@ use Time::HiRes ();
 our @EXPORT;
 BEGIN {
 	@EXPORT = qw(door_path ctl_path srcdir builddir need standin run cgi ctl
-		fastcgi lighttpd http raw_http later wait_until slurp spew tempdir);
+		fastcgi lighttpd process queue logins http raw_http later beside finish_beside
+		wait_until runs slurp spew tempdir);
 }
 
 # A complaint names the line of the test script, not one of these.
 $Carp::Internal{$_}++ for map { "LogStream::Test$_" }
-	'', '::Process', '::Standin', '::FastCGI', '::Lighttpd';
+	'', '::Process', '::Standin', '::FastCGI', '::Lighttpd', '::Queue';
 
 # A script that is told to stop still stops what it started.
 $SIG{$_} ||= sub { exit 1 } for qw(HUP INT TERM);
@@ -90,8 +92,12 @@ sub spew ($file, $bytes, $mode = undef) {
 	return $file;
 }
 
+# All directories of a script are in one, which goes when the script ends.
+my $script = $$;
+my $top = abs_path(File::Temp::tempdir('log-stream-XXXXXXXX', TMPDIR => 1, CLEANUP => 1));
+
 sub tempdir () {
-	return File::Temp::tempdir('log-stream-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
+	return File::Temp::tempdir('XXXXXXXX', DIR => $top);
 }
 
 #
@@ -116,6 +122,41 @@ sub later ($code) {
 		croak $result->{died} if ref $result eq 'HASH' && $result->{died};
 		return $result;
 	};
+}
+
+# Begins a subtest in a process of its own, beside the others that were begun
+# so, but for more than a few at a time. It is reported, in the order of
+# beginning, by finish_beside().
+my @beside;
+pipe my $turn_taken, my $turn_given or croak "pipe: $!";
+syswrite $turn_given, '.' x 8;
+
+sub beside ($title, $code) {
+	push @beside, [ $title, later(sub {
+		my %said = (out => '', err => '');
+		my $builder = Test::More->builder;
+		$builder->output(\$said{out});
+		$builder->todo_output(\$said{out});
+		$builder->failure_output(\$said{err});
+		sysread $turn_taken, my $turn, 1;
+		$said{good} = eval { Test::More::subtest($title, $code) };
+		$said{err} .= $@ if !defined $said{good};
+		syswrite $turn_given, $turn;
+		return \%said;
+	}) ];
+}
+
+sub finish_beside () {
+	for (splice @beside) {
+		my ($title, $wait) = @$_;
+		my $said = eval { $wait->() } // { out => '', err => "$@" };
+		my $builder = Test::More->builder;
+		my ($inner, $skipped) = $said->{out} =~ /\A(.*?)^ok \d+ # skip (.*)\n\z/ms;
+		$builder->skip($skipped), next if defined $skipped;
+		print { $builder->output } $said->{out} =~ s/^(?:not )?ok .*\n\z//mr;
+		local $Test::Builder::Level = $Test::Builder::Level + 1;
+		Test::More::ok($said->{good}, $title) or Test::More::diag($said->{err});
+	}
 }
 
 # What $code returned once it was true.
@@ -254,6 +295,34 @@ sub ctl ($env, @args) {
 }
 
 #
+# Processes by their number
+#
+
+# False for one that has ended, though nobody may have been told yet.
+sub runs ($pid) {
+	my $stat = eval { slurp("/proc/$pid/stat") } // return 0;
+	return $stat !~ /\) [ZX]/;
+}
+
+# A program that a program of ours left behind works in a directory of ours.
+sub left_behind () {
+	return grep {
+		$_ != $$ && index((readlink "/proc/$_/cwd") // '', "$top/") == 0 && runs($_)
+	} map { m{^/proc/(\d+)$} } glob '/proc/[0-9]*';
+}
+
+# Again and again, because one may just be starting another.
+sub end_left_behind () {
+	my $signal = 'TERM';
+	my $end = Time::HiRes::time() + 3;
+	while (my @pid = left_behind()) {
+		$signal = 'KILL' if Time::HiRes::time() > $end;
+		kill $signal => @pid;
+		Time::HiRes::sleep(0.02);
+	}
+}
+
+#
 # CGI and FastCGI
 #
 
@@ -283,6 +352,13 @@ sub variables (%o) {
 	return map { $_ => $variable{$_} } grep { defined $variable{$_} } keys %variable;
 }
 
+# A body of failed logins with these log_ids.
+sub logins (@id) {
+	return JSON::PP->new->utf8->canonical->encode([ map {
+		+{ log_id => $_, data => { type => 'f', description => "event $_" } }
+	} @id ]);
+}
+
 # What a program answered, taken apart. The status is 0 when it did not even
 # finish a header.
 sub answer_of ($raw) {
@@ -307,6 +383,8 @@ sub cgi (%o) {
 sub standin (%o) { return LogStream::Test::Standin->new(%o) }
 sub fastcgi (%o) { return LogStream::Test::FastCGI->new(%o) }
 sub lighttpd (%o) { return LogStream::Test::Lighttpd->new(%o) }
+sub process (%o) { return LogStream::Test::Process->new(%o) }
+sub queue (%o) { return LogStream::Test::Queue->new(%o) }
 
 #
 # HTTP
@@ -353,7 +431,22 @@ my %running;
 END {
 	local $?;
 	$_->stop for grep { defined } values %running;
+	LogStream::Test::end_left_behind() if $$ == $script;
 }
+
+# process(cmd => [...], env => {}, cwd => an empty one)
+sub new ($class, %o) {
+	my $dir = tempdir();
+	my $self = bless { dir => $dir }, $class;
+	open my $out, '>>', "$dir/out" or croak "$dir/out: $!";
+	open my $err, '>>', "$dir/err" or croak "$dir/err: $!";
+	mkdir "$dir/cwd";
+	$self->launch(1, cwd => "$dir/cwd", %o, out => $out, err => $err);
+	return $self;
+}
+
+sub out ($self) { return slurp("$self->{dir}/out") }
+sub err ($self) { return slurp("$self->{dir}/err") }
 
 # Starts the programs described by start()'s options, one for each pid.
 sub launch ($self, $count, %o) {
@@ -444,10 +537,11 @@ sub new ($class, %o) {
 		? $self->make_certificate($o{names} // 'DNS:localhost,IP:127.0.0.1') : ();
 
 	spew("$dir/record", '');
+	mkdir "$dir/as";
 	open my $shown, '>>', "$dir/shown" or croak "$dir/shown: $!";
 	$self->launch(1, out => $shown, cmd => [ $^X, srcdir() . '/t/slack-standin',
 		'--port', $o{port} // 0, '--port-file', "$dir/port",
-		'--record', "$dir/record", @tls, $o{show} ? '--show' : () ]);
+		'--record', "$dir/record", '--as', "$dir/as", @tls, $o{show} ? '--show' : () ]);
 	wait_until(sub {
 		$self->alive or croak 'the Slack stand-in does not start';
 		-e "$dir/port";
@@ -476,6 +570,13 @@ sub url ($self, $path) {
 	return ($self->{tls} ? 'https' : 'http') . "://127.0.0.1:$self->{port}$path";
 }
 
+# From now on /as/$name answers as $path does: it is Slack when that is undef.
+sub behave ($self, $name, $path = undef) {
+	my $file = "$self->{dir}/as/$name";
+	return unlink $file if !defined $path;
+	rename spew("$self->{dir}/as-$name", "$path\n"), $file or croak "$file: $!";
+}
+
 # Whole lines only: the last one may still be on its way.
 sub lines ($self) {
 	my @line = slurp("$self->{dir}/record") =~ /^(.*)\n/mg;
@@ -487,6 +588,21 @@ sub lines ($self) {
 # status, answer, problems.
 sub requests ($self) {
 	return map { JSON::PP->new->decode($_) } $self->lines;
+}
+
+# The titles in the messages that it took.
+sub titles ($self) {
+	return map { map { $_->{title} } @{ $_->{payload}{attachments} } }
+		grep { ($_->{answer} // '') eq 'ok' } $self->requests;
+}
+
+# Waits for so many attachments that it took, and returns their titles.
+sub wait_for_titles ($self, $count, $seconds = 10) {
+	my @title;
+	return @title if eval {
+		wait_until(sub { $count <= (@title = $self->titles) }, $seconds, '');
+	};
+	croak "waited $seconds s for $count attachments, Slack took @title";
 }
 
 sub forget ($self) {
@@ -640,17 +756,28 @@ use IO::Socket::INET;
 
 BEGIN {
 	our @ISA = 'LogStream::Test::Process';
-	LogStream::Test->import(qw(need slurp spew tempdir wait_until));
+	LogStream::Test->import(qw(door_path need runs slurp spew srcdir tempdir wait_until));
 }
 
-# lighttpd(conf => text that is appended, env => {}, docroot => an empty one)
+# lighttpd(conf => text that is appended, env => {}, docroot => an empty one).
+# shipped => 'lighttpd-cgi.conf': that configuration, with the places of this
+# machine, and the environment as .env beside the door.
 sub new ($class, %o) {
 	my $program = need('lighttpd');
+	$o{conf} = shipped($o{shipped}, $o{env}) if $o{shipped};
 	for (1 .. 5) {
 		my $self = bless { dir => tempdir() }, $class;
 		return $self if $self->try($program, %o);
 	}
 	croak 'found no free port for lighttpd';
+}
+
+sub shipped ($name, $env) {
+	my $dir = tempdir();
+	symlink door_path(), "$dir/log-stream-to-slack" or croak "symlink: $!";
+	spew("$dir/.env", join('', map { "$_=$env->{$_}\n" } sort keys %$env), 0600);
+	return slurp(srcdir() . "/conf/$name.in") =~ s/\@(?:bindir|sysconfdir)\@/$dir/gr
+		=~ s{"/run/lighttpd/log-stream"}{"$dir/socket"}r;
 }
 
 # False when another program took the port in the meantime.
@@ -691,9 +818,135 @@ sub stop ($self) {
 	wait_until(sub { !grep { runs($_) } @backend }, 5, "programs @backend to end");
 }
 
-sub runs ($pid) {
-	my $stat = eval { slurp("/proc/$pid/stat") } // return 0;
-	return $stat !~ /\) [ZX]/;
+#
+# A queue and what works on it
+#
+
+package LogStream::Test::Queue;
+
+use Carp qw(croak);
+use Fcntl qw(F_GETLK F_SETLK F_UNLCK F_WRLCK O_CREAT O_RDWR SEEK_SET);
+use JSON::PP;
+
+BEGIN { LogStream::Test->import(qw(process ctl_path runs slurp spew tempdir wait_until)) }
+
+# What every request by way of a queue has for a token.
+use constant TOKEN => 'token-SECRETtoken-0123456789';
+
+# queue(slack => a stand-in, path => '/services/T0/B0/SECRETpath', env => {}):
+# an empty place for a queue, and the settings of all that is run by way of it:
+# that everything goes quickly, and that all logs to one file.
+sub new ($class, %o) {
+	my $dir = tempdir();
+	my $self = bless { dir => $dir, path => "$dir/queue.db" }, $class;
+	$self->{env} = { QUEUE => "sqlite:$self->{path}", LOG => "$dir/log",
+		AUTH0_LOG_STREAM_TOKEN => TOKEN, DIGEST_AFTER => 0, SLACK_INTERVAL => '50ms',
+		SLACK_RETRY_MAX => '200ms', SLACK_TIMEOUT => '5s', $o{slack} ? (SLACK_WEBHOOK_URL =>
+			$o{slack}->url($o{path} // '/services/T0/B0/SECRETpath')) : (), %{ $o{env} // {} } };
+	return $self;
+}
+
+sub dir ($self) { return $self->{dir} }
+sub path ($self) { return $self->{path} }
+sub address ($self) { return "sqlite:$self->{path}" }
+sub env ($self) { return $self->{env} }
+sub log ($self) { return -e "$self->{dir}/log" ? slurp("$self->{dir}/log") : '' }
+
+# From now on the settings stand in a file, those given changed.
+sub configure ($self, %changed) {
+	$self->{settings} = { %{ $self->{settings} // $self->{env} }, %changed };
+	my %set = %{ $self->{settings} };
+	my $file = "$self->{dir}/conf";
+	rename spew("$file.new", join('', map { "$_=$set{$_}\n" }
+		grep { defined $set{$_} } sort keys %set), 0600), $file or croak "$file: $!";
+	$self->{env} = { LOG_STREAM_CONFIG => $file };
+}
+
+# As the functions of these names, with the settings and the token.
+sub cgi ($self, %o) {
+	return LogStream::Test::cgi(token => TOKEN, %o,
+		env => { %{ $self->{env} }, %{ $o{env} // {} } });
+}
+
+sub fastcgi ($self, %o) {
+	return LogStream::Test::fastcgi(%o, env => { %{ $self->{env} }, %{ $o{env} // {} } });
+}
+
+sub ctl ($self, @args) { return LogStream::Test::ctl($self->{env}, @args) }
+
+# A request to a FastCGI door.
+sub ask ($self, $door, %o) { return $door->request(token => TOKEN, %o) }
+
+# "log-stream-ctl work", told what else is given, as a process of ours.
+sub work ($self, @args) {
+	return process(env => $self->{env}, cmd => [ ctl_path(), 'work', @args ]);
+}
+
+# What "status --json" says.
+sub status ($self) {
+	my $ended = $self->ctl('status', '--json');
+	die "status: $ended->{err}" if $ended->{exit};
+	return JSON::PP->new->utf8->decode($ended->{out});
+}
+
+# What "status --json" says of a destination.
+sub standing ($self, $name = 'default') {
+	return (grep { $_->{name} eq $name } @{ $self->status->{destinations} })[0];
+}
+
+# What "list --json" says, a hash an event.
+sub rows ($self) {
+	my $ended = $self->ctl('list', '--json');
+	die "list: $ended->{err}" if $ended->{exit};
+	return map { JSON::PP->new->utf8->decode($_) } split /\n/, $ended->{out};
+}
+
+sub wait_until_empty ($self, $seconds = 10) {
+	wait_until(sub { !$self->rows }, $seconds, 'the queue to be empty');
+}
+
+# The lock that makes a worker. The layout is that of a machine of 64 bits.
+my $flock = 's s x![q] q q i x![q]';
+
+sub lock ($file, $operation) {
+	my $lock = pack $flock, F_WRLCK, SEEK_SET, 0, 0, 0;
+	fcntl $file, $operation, $lock or die "the lock of the worker: $!";
+	return (unpack $flock, $lock)[0, 4];
+}
+
+# The process that is the worker, by its lock; 0 when there is none.
+sub worker ($self) {
+	open my $file, '+<', "$self->{path}-worker" or return 0;
+	my ($type, $pid) = lock($file, F_GETLK);
+	return $type == F_UNLCK ? 0 : $pid;
+}
+
+# Keeps any worker away, as long as what is returned lives and worker() is not
+# asked: what is queued waits.
+sub keep_workers_away ($self) {
+	sysopen my $file, "$self->{path}-worker", O_RDWR | O_CREAT, 0600
+		or die "$self->{path}-worker: $!";
+	lock($file, F_SETLK);
+	return $file;
+}
+
+sub wait_for_worker ($self, $seconds = 10) {
+	return wait_until(sub { $self->worker }, $seconds, 'a worker');
+}
+
+# Sends the worker a signal and waits until it is gone.
+sub end_worker ($self, $signal = 'TERM') {
+	my $pid = $self->worker or return;
+	kill $signal => $pid;
+	wait_until(sub { !runs($pid) }, 10, "worker $pid to end");
+}
+
+# Programs of ours that have this queue in their environment, by number.
+sub programs ($self) {
+	return grep {
+		(eval { slurp("/proc/$_/environ") } // '') =~ /(?:\A|\0)QUEUE=\Q$self->{env}{QUEUE}\E\0/
+			&& runs($_)
+	} LogStream::Test::left_behind();
 }
 
 1;

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the files of the SQLite engine share: an open database and its
+ * statements. For queue_sqlite*.c alone, the only users of sqlite3.h.
+ */
+#ifndef QUEUE_SQLITE_H
+#define QUEUE_SQLITE_H
+
+#include "queue_engine.h"
+
+#include <sqlite3.h>
+
+enum statement {
+	BEGIN,
+	COMMIT,
+	ROLLBACK,
+	PUT,
+	PUT_DESTINATION,
+	COUNT_ALL,
+	READ,
+	CLAIM,
+	FORGET_NAMELESS,
+	SETTLE,
+	SET_ASIDE,
+	KEEP_PACE,
+	COUNT_WAITING,
+	COUNT_ASIDE,
+	FIND_PACE,
+	OLD,
+	DELETE,
+	LIST,
+	NAMES,
+	RETRY_ID,
+	RETRY_NUMBER,
+	RETRY_ALL,
+	REMOVE_ID,
+	REMOVE_NUMBER,
+	REMOVE_ALL,
+	FORGET_REMOVED,
+	HURRY,
+	STATEMENTS
+};
+
+struct store {
+	sqlite3 *db;
+	sqlite3_stmt *statements[STATEMENTS];
+	char *path;
+	int64_t max_waiting;
+	int turn;		/* a descriptor: see store_wait_for_turn() */
+};
+
+/* ------------------------------------------------- queue_sqlite_open.c */
+
+/* As queue_engine.h has them. */
+struct store *store_open(const struct queue_options *options,
+    enum queue_result *result, struct buf *why);
+void store_close(struct store *s);
+char *store_lock_path_dup(const char *address);
+
+/* ------------------------------------------------ queue_sqlite_store.c */
+
+/* To be called before the first database is opened: for store_fail(). */
+void store_listen(void);
+
+/*
+ * Says what failed, right after it did, with SQLite's and the system's
+ * words and what to do, and returns what it means.
+ */
+enum queue_result store_fail(struct store *s, const char *what,
+    struct buf *why);
+
+/* The statement, ready for its parameters; NULL when it cannot be made. */
+sqlite3_stmt *store_statement(struct store *s, enum statement which);
+
+/* Text that outlives the statement's run; NULL is SQL's. */
+void store_bind_text(sqlite3_stmt *st, int at, const char *text);
+
+/*
+ * Takes one step. True with a row; false at the end, or when it failed:
+ * *good tells. The statement is then ready for its next use.
+ */
+bool store_step(sqlite3_stmt *st, bool *good);
+
+/* Runs a statement that gives no rows; false when it failed, or is NULL. */
+bool store_run(sqlite3_stmt *st);
+
+/* The same without parameters, or with the number of an event. */
+bool store_run_plain(struct store *s, enum statement which);
+bool store_run_number(struct store *s, enum statement which, int64_t number);
+
+/* Runs any SQL, which gives no rows. */
+bool store_execute(struct store *s, const char *text);
+
+/* The first number of the first row that text selects; -1 on failure. */
+int64_t store_ask_number(struct store *s, const char *text);
+
+/* The same for a word, which is *word's first 15 letters. */
+bool store_ask_word(struct store *s, const char *text, char word[16]);
+
+/*
+ * Our processes write in turn. Waiting in SQLite itself, they would look
+ * at the file again and again, which keeps the one that writes from ending,
+ * and newcomers would overtake: some waited for seconds. A turn that cannot
+ * be had only costs time; SQLite's own locks stay what protects the file.
+ */
+void store_wait_for_turn(struct store *s);
+void store_end_turn(struct store *s);
+
+/* QUEUE_FAILED when the file is not where it was: see queue.h. */
+enum queue_result store_check_unmoved(struct store *s, struct buf *why);
+
+/* Begins a transaction that writes; when it fails none is open. */
+enum queue_result store_begin(struct store *s, struct buf *why);
+
+/*
+ * Ends it: as a whole when result is QUEUE_OK, else not at all. Returns
+ * result, or how the commit failed.
+ */
+enum queue_result store_finish(struct store *s, enum queue_result result,
+    struct buf *why);
+
+#endif

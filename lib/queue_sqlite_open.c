@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * How the queue's file is made and opened. What each pragma is for is said
+ * at it; the reasons are those of SQLite's own documentation ("Atomic
+ * Commit", "WAL-mode File Format", "Pragmas"), and of trials with power
+ * cuts.
+ */
+#include "queue_sqlite.h"
+
+#include "clock.h"
+#include "ownfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#ifdef HAVE_SYS_VFS_H
+#include <sys/vfs.h>
+#endif
+
+/* With the wait for a turn below every web server's own time-out, 40 s. */
+#define BUSY_MS 5000
+#define SCHEMA 1		/* PRAGMA user_version */
+#define SCHEMA_NONE 0		/* no tables yet */
+#define SCHEMA_OTHER (-2)	/* those of another program */
+#define PAGES_LEAST 4096	/* of a file's limit, however small QUEUE_MAX */
+
+/* "LS2S": the file is ours (SQLite, "PRAGMA application_id"). */
+#define APPLICATION 0x4c533253
+
+/*
+ * In the order of the enum: 0 waits, 1 is set aside, 2 is gone, that is
+ * delivered or removed, and only kept so that its log_id is known.
+ */
+static const char schema[] =
+	"CREATE TABLE event ("
+	" number INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" destination TEXT NOT NULL,"
+	" log_id TEXT,"
+	" type TEXT NOT NULL,"
+	" state INTEGER NOT NULL DEFAULT 0,"
+	" queued_ms INTEGER NOT NULL,"
+	" changed_ms INTEGER NOT NULL,"
+	" tries INTEGER NOT NULL DEFAULT 0,"
+	" reason TEXT,"
+	" record TEXT);"
+	"CREATE UNIQUE INDEX event_known ON event (log_id, destination);"
+	"CREATE INDEX event_waiting ON event (destination)"
+	" WHERE state = 0;"
+	"CREATE INDEX event_done ON event (state, changed_ms)"
+	" WHERE state > 0;"
+	"CREATE TABLE destination ("
+	" name TEXT PRIMARY KEY,"
+	" set_ms INTEGER NOT NULL DEFAULT 0,"
+	" until_ms INTEGER NOT NULL DEFAULT 0,"
+	" obey_ms INTEGER NOT NULL DEFAULT 0,"
+	" failures INTEGER NOT NULL DEFAULT 0,"
+	" suspects INTEGER NOT NULL DEFAULT 0,"
+	" posting INTEGER NOT NULL DEFAULT 0,"
+	" refused INTEGER NOT NULL DEFAULT 0,"
+	" success_ms INTEGER NOT NULL DEFAULT 0,"
+	" error_ms INTEGER NOT NULL DEFAULT 0,"
+	" error TEXT NOT NULL DEFAULT '');";
+
+/* -------------------------------------------------------------- place */
+
+#ifdef HAVE_SYS_VFS_H
+/* File systems of other machines: statfs(2), f_type. */
+static const struct {
+	unsigned long type;
+	const char *name;
+} networks[] = {
+	{ 0x6969, "NFS" },
+	{ 0xff534d42, "CIFS" },
+	{ 0xfe534d42, "SMB" },
+	{ 0x517b, "SMB" },
+	{ 0x5346414f, "AFS" },
+	{ 0x6b414653, "AFS" },
+	{ 0x73757245, "Coda" },
+	{ 0x00c36400, "Ceph" },
+	{ 0x0bd00bd0, "Lustre" },
+	{ 0x01021997, "9P" },
+};
+
+/* The kind of network file system a file is or would be on; NULL: none. */
+static const char *
+network_of(const char *path)
+{
+	char *directory = mem_dup(path), *slash = strrchr(directory, '/');
+	struct statfs fs;
+	size_t i;
+	int got;
+
+	if (slash)
+		slash[1] = '\0';
+	got = statfs(slash ? directory : ".", &fs);
+	free(directory);
+	if (got < 0)
+		return NULL;
+	for (i = 0; i < sizeof(networks) / sizeof(networks[0]); i++)
+		if (((unsigned long)fs.f_type & 0xffffffffUL) ==
+		    networks[i].type)
+			return networks[i].name;
+	return NULL;
+}
+#else
+static const char *
+network_of(const char *path)
+{
+	(void)path;
+	return NULL;
+}
+#endif
+
+/* An empty file is a database to SQLite; made here, nobody else reads it. */
+static bool
+make_file(const char *path, struct buf *why)
+{
+	int fd = ownfile_open(path, O_RDWR, 0600);
+
+	if (fd >= 0) {
+		close(fd);
+		return true;
+	}
+	buf_addf(why, "%s: cannot be opened: %s: make its directory, "
+	    "writable for the user of this program", path, strerror(errno));
+	return false;
+}
+
+static bool
+check_file(const char *path, struct buf *why)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return make_file(path, why);
+	if (!S_ISREG(st.st_mode)) {
+		buf_addf(why, "%s: is not a regular file", path);
+		return false;
+	}
+	if (st.st_mode & S_IRWXO) {
+		buf_addf(why, "%s: every user of this machine may read or "
+		    "write it: run chmod o-rwx on it", path);
+		return false;
+	}
+	return true;
+}
+
+static bool
+check_place(const struct queue_options *options, const char *path,
+    struct buf *why)
+{
+	const char *network;
+
+	network = network_of(path);
+	if (!network || options->on_network)
+		return check_file(path, why);
+	buf_addf(why, "%s: lies on a network file system, %s, where locks "
+	    "and syncs may not hold: put it on a local disk, or insist with "
+	    "QUEUE_ON_NETWORK=yes", path, network);
+	return false;
+}
+
+/* --------------------------------------------------------------- open */
+
+/*
+ * WAL mode loses committed rows when several connections write, in SQLite
+ * 3.7.0 to 3.51.2 but for 3.50.7 and 3.44.6 and what follows them in their
+ * lines (SQLite, "Write-Ahead Logging", the WAL-reset bug). A journal that
+ * is truncated is as safe at every version; one that is deleted is not,
+ * because the deletion may outlive the sync.
+ */
+const char *
+queue_sqlite_journal(int version, bool on_network)
+{
+	bool mended = version >= 3051003 ||
+	    (version >= 3050007 && version < 3051000) ||
+	    (version >= 3044006 && version < 3045000);
+
+	return mended && !on_network ? "wal" : "truncate";
+}
+
+/*
+ * The limit of the file, on every connection anew: a page for each event
+ * that may wait, which is more than most need. Whoever settles has a
+ * quarter more, so that a full queue can be emptied.
+ */
+static bool
+limit_size(struct store *s, const struct queue_options *options)
+{
+	int64_t pages = options->max_waiting + PAGES_LEAST;
+	char text[64];
+
+	if (options->settles)
+		pages += pages / 4;
+	snprintf(text, sizeof(text), "PRAGMA max_page_count = %" PRId64,
+	    pages);
+	return store_execute(s, text);
+}
+
+static enum queue_result
+set_journal(struct store *s, bool on_network, struct buf *why)
+{
+	const char *mode = queue_sqlite_journal(sqlite3_libversion_number(),
+	    on_network);
+	char text[64], word[16];
+
+	snprintf(text, sizeof(text), "PRAGMA journal_mode = %s", mode);
+	if (!store_ask_word(s, text, word))
+		return store_fail(s, "cannot be opened", why);
+	if (strcmp(word, mode) != 0) {
+		buf_addf(why, "%s: its journal mode is %s and cannot be made "
+		    "%s now: another process has it open", s->path, word,
+		    mode);
+		return QUEUE_BUSY;
+	}
+	/* FULL: in WAL mode too every commit is on disk when it returns. */
+	if (!store_execute(s, "PRAGMA synchronous = FULL") ||
+	    store_ask_number(s, "PRAGMA synchronous") != 2)
+		return store_fail(s, "cannot be opened", why);
+	return QUEUE_OK;
+}
+
+/* In one statement: tables and version are made in one transaction. */
+static int64_t
+find_version(struct store *s)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "SELECT CASE"
+	    " WHEN NOT EXISTS (SELECT 1 FROM sqlite_master) THEN %d"
+	    " WHEN application_id = %d AND user_version > 0"
+	    "  THEN user_version ELSE %d END"
+	    " FROM pragma_application_id, pragma_user_version",
+	    SCHEMA_NONE, APPLICATION, SCHEMA_OTHER);
+	return store_ask_number(s, text);
+}
+
+static enum queue_result
+check_version(struct store *s, int64_t version, struct buf *why)
+{
+	if (version == SCHEMA || version == SCHEMA_NONE)
+		return QUEUE_OK;
+	if (version == -1)
+		return store_fail(s, "cannot be opened", why);
+	if (version > SCHEMA)
+		buf_addf(why, "%s: was made by a newer version of this "
+		    "program (%" PRId64 "; this one knows %d)", s->path,
+		    version, SCHEMA);
+	else
+		buf_addf(why, "%s: is a database of another program", s->path);
+	return QUEUE_FAILED;
+}
+
+/*
+ * A number must never name another event, not even in a new file that took
+ * the place of an old one while a message was on its way. So they begin at
+ * the milliseconds since 1970: no queue gets a thousand events a second for
+ * its whole life.
+ */
+static bool
+begin_numbers(struct store *s)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "INSERT INTO sqlite_sequence (name, seq) "
+	    "VALUES ('event', %" PRId64 ")", clock_wall_ms());
+	return store_execute(s, text);
+}
+
+/* Several processes may get here at once: one of them makes the tables. */
+static enum queue_result
+make_schema(struct store *s, struct buf *why)
+{
+	enum queue_result result = store_begin(s, why);
+	int64_t version;
+	char text[96];
+
+	if (result != QUEUE_OK)
+		return result;
+	snprintf(text, sizeof(text), "PRAGMA user_version = %d;"
+	    "PRAGMA application_id = %d", SCHEMA, APPLICATION);
+	version = find_version(s);
+	if (version != SCHEMA_NONE)
+		result = check_version(s, version, why);
+	else if (!store_execute(s, schema) || !begin_numbers(s) ||
+	    !store_execute(s, text))
+		result = store_fail(s, "cannot be made", why);
+	return store_finish(s, result, why);
+}
+
+/*
+ * Possible only before the first table. On a file that has tables it would
+ * do nothing, but as a transaction that writes.
+ */
+static bool
+prepare_to_shrink(struct store *s)
+{
+	int64_t pages = store_ask_number(s, "PRAGMA page_count");
+
+	return pages > 0 || (pages == 0 &&
+	    store_execute(s, "PRAGMA auto_vacuum = INCREMENTAL"));
+}
+
+static enum queue_result
+set_up(struct store *s, const struct queue_options *options, struct buf *why)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+	enum queue_result result;
+	int64_t version;
+
+	if (sqlite3_open_v2(s->path, &s->db, flags, NULL) != SQLITE_OK)
+		return store_fail(s, "cannot be opened", why);
+	sqlite3_extended_result_codes(s->db, 1);
+	sqlite3_busy_timeout(s->db, BUSY_MS);
+	/* First of all: what follows would change the file of another. */
+	version = find_version(s);
+	result = check_version(s, version, why);
+	if (result != QUEUE_OK)
+		return result;
+	if (!prepare_to_shrink(s) || !limit_size(s, options))
+		return store_fail(s, "cannot be opened", why);
+	result = set_journal(s, network_of(s->path) != NULL, why);
+	if (result == QUEUE_OK && version == SCHEMA_NONE)
+		result = make_schema(s, why);
+	return result;
+}
+
+static const char *
+path_of(const char *address)
+{
+	return address + strlen(queue_sqlite.scheme);
+}
+
+char *
+store_lock_path_dup(const char *address)
+{
+	struct buf lock = BUF_INIT;
+
+	buf_addf(&lock, "%s-worker", path_of(address));
+	return buf_detach(&lock);
+}
+
+void
+store_close(struct store *s)
+{
+	size_t i;
+
+	for (i = 0; i < STATEMENTS; i++)
+		sqlite3_finalize(s->statements[i]);
+	sqlite3_close(s->db);
+	if (s->turn >= 0)
+		close(s->turn);
+	free(s->path);
+	free(s);
+}
+
+struct store *
+store_open(const struct queue_options *options, enum queue_result *result,
+    struct buf *why)
+{
+	const char *path = path_of(options->address);
+	struct store *s;
+
+	store_listen();
+	*result = QUEUE_FAILED;
+	if (!check_place(options, path, why))
+		return NULL;
+	s = mem_alloc(sizeof(*s));
+	memset(s, 0, sizeof(*s));
+	s->path = mem_dup(path);
+	s->max_waiting = options->max_waiting;
+	s->turn = -1;
+	*result = set_up(s, options, why);
+	if (*result == QUEUE_OK)
+		return s;
+	store_close(s);
+	return NULL;
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: ISC */
+/* An open database: its statements, transactions and errors. */
+#include "queue_sqlite.h"
+
+#include "clock.h"
+#include "ownfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+
+#define TURN_MS 10000		/* see BUSY_MS */
+
+/* What a row is read from, in the order of take_row(). */
+#define COLUMNS "number, destination, log_id, type, state, queued_ms, " \
+	"tries, reason, record"
+
+static const char *const sql[STATEMENTS] = {
+	/* A deferred one that then writes may fail with BUSY at once. */
+	[BEGIN] = "BEGIN IMMEDIATE",
+	[COMMIT] = "COMMIT",
+	[ROLLBACK] = "ROLLBACK",
+	[PUT] = "INSERT INTO event (destination, log_id, type, record,"
+		" queued_ms, changed_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?5)"
+		" ON CONFLICT (log_id, destination) DO NOTHING",
+	[PUT_DESTINATION] = "INSERT INTO destination (name) VALUES (?1)"
+		" ON CONFLICT (name) DO NOTHING",
+	[COUNT_ALL] = "SELECT count(*) FROM event WHERE state = 0",
+	[READ] = "SELECT " COLUMNS " FROM event"
+		" WHERE state = 0 AND destination = ?1"
+		" ORDER BY number LIMIT ?2",
+	[CLAIM] = "UPDATE event SET tries = tries + 1"
+		" WHERE number = ?1 AND state = 0",
+	[FORGET_NAMELESS] = "DELETE FROM event"
+		" WHERE number = ?1 AND log_id IS NULL",
+	[SETTLE] = "UPDATE event SET state = 2, changed_ms = ?2,"
+		" record = NULL, reason = NULL WHERE number = ?1",
+	[SET_ASIDE] = "UPDATE event SET state = 1, changed_ms = ?2,"
+		" reason = ?3 WHERE number = ?1 AND state = 0",
+	[KEEP_PACE] = "INSERT INTO destination (name, set_ms, until_ms,"
+		" obey_ms, failures, suspects, posting, refused, success_ms,"
+		" error_ms, error)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+		" ON CONFLICT (name) DO UPDATE SET set_ms = ?2,"
+		" until_ms = ?3, obey_ms = ?4, failures = ?5, suspects = ?6,"
+		" posting = ?7, refused = ?8, success_ms = ?9,"
+		" error_ms = ?10, error = ?11",
+	[COUNT_WAITING] = "SELECT count(*), (SELECT queued_ms FROM event"
+		"  WHERE state = 0 AND destination = ?1"
+		"  ORDER BY number LIMIT 1)"
+		" FROM event WHERE state = 0 AND destination = ?1",
+	[COUNT_ASIDE] = "SELECT count(*) FROM event"
+		" WHERE state = 1 AND destination = ?1",
+	[FIND_PACE] = "SELECT set_ms, until_ms, obey_ms, failures, suspects,"
+		" posting, refused, success_ms, error_ms, error"
+		" FROM destination WHERE name = ?1",
+	[OLD] = "SELECT " COLUMNS " FROM event"
+		" WHERE state > 0 AND state IN (1, 2) AND changed_ms < ?1"
+		" LIMIT ?2",
+	[DELETE] = "DELETE FROM event WHERE number = ?1",
+	/* What waits has no reason of its own, but that of its destination. */
+	[LIST] = "SELECT number, destination, log_id, type, state,"
+		" queued_ms, tries, CASE state WHEN 1 THEN reason ELSE"
+		"  (SELECT error FROM destination"
+		"  WHERE name = destination AND failures > 0) END, NULL"
+		" FROM event WHERE number > ?1 AND state < 2"
+		" ORDER BY number LIMIT ?2",
+	[NAMES] = "SELECT name FROM destination ORDER BY name",
+	[RETRY_ID] = "UPDATE event SET state = 0, changed_ms = ?2,"
+		" reason = NULL WHERE log_id = ?1 AND state = 1",
+	[RETRY_NUMBER] = "UPDATE event SET state = 0, changed_ms = ?2,"
+		" reason = NULL WHERE number = ?1 AND state = 1",
+	[RETRY_ALL] = "UPDATE event SET state = 0, changed_ms = ?2,"
+		" reason = NULL WHERE state > 0 AND state = 1",
+	[REMOVE_ID] = "UPDATE event SET state = 2, changed_ms = ?2,"
+		" record = NULL, reason = NULL WHERE log_id = ?1 AND state < 2",
+	[REMOVE_NUMBER] = "UPDATE event SET state = 2, changed_ms = ?2,"
+		" record = NULL, reason = NULL WHERE number = ?1 AND state < 2",
+	[REMOVE_ALL] = "UPDATE event SET state = 2, changed_ms = ?2,"
+		" record = NULL, reason = NULL WHERE state > 0 AND state = 1",
+	[FORGET_REMOVED] = "DELETE FROM event"
+		" WHERE state > 0 AND state = 2 AND changed_ms = ?1"
+		" AND log_id IS NULL",
+	[HURRY] = "UPDATE destination SET until_ms = obey_ms, failures = 0"
+		" WHERE (?1 IS NULL OR name = ?1) AND until_ms > obey_ms",
+};
+
+/* ------------------------------------------------------------- errors */
+
+/* What to do about it, where there is something. */
+static const struct {
+	int code;
+	const char *advice;
+} advices[] = {
+	{ SQLITE_BUSY, "another process has it locked" },
+	{ SQLITE_CORRUPT, "move it and its -journal and -wal away and a new "
+	    "one is made; \"sqlite3 FILE .recover\" may save what is in it" },
+	{ SQLITE_NOTADB, "move it away and a new one is made" },
+	{ SQLITE_FULL, "make room on its disk, or raise QUEUE_MAX" },
+	{ SQLITE_READONLY, "the user of this program must be able to write "
+	    "to the file and its directory" },
+	{ SQLITE_CANTOPEN, "the user of this program must be able to write "
+	    "to the file and its directory" },
+};
+
+static bool
+is_no_space(int error)
+{
+	return error == ENOSPC || error == EDQUOT;
+}
+
+/*
+ * The system call that failed, and how. SQLite tells it to a listener alone
+ * (SQLite, "The Error And Warning Log"), of which a process has one.
+ */
+static struct {
+	int error;
+	char call[32];
+} cause;
+
+/* "os_unix.c:44411: (28) full_fsync(/path) - ..." */
+static void
+note_cause(void *context, int code, const char *text)
+{
+	const char *number = strchr(text, '('), *call;
+
+	(void)context;
+	(void)code;
+	if (!number || strncmp(text, "os_unix.c:", 10) != 0)
+		return;
+	cause.error = (int)strtol(number + 1, NULL, 10);
+	call = strchr(number, ')');
+	call = call ? call + 1 + strspn(call + 1, " ") : "";
+	snprintf(cause.call, sizeof(cause.call), "%.*s",
+	    (int)strcspn(call, "("), call);
+}
+
+void
+store_listen(void)
+{
+	/* Refused, to no harm, once SQLite is in use. */
+	sqlite3_config(SQLITE_CONFIG_LOG, note_cause, NULL);
+}
+
+/*
+ * What a result code of SQLite means. Only a full disk on writing becomes
+ * SQLITE_FULL by itself; on other calls it is another error.
+ */
+static enum queue_result
+judge(int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return QUEUE_BUSY;
+	case SQLITE_FULL:
+		return QUEUE_FULL;
+	case SQLITE_NOMEM:
+		mem_exhausted();
+	default:
+		return is_no_space(cause.error) ? QUEUE_FULL : QUEUE_FAILED;
+	}
+}
+
+enum queue_result
+store_fail(struct store *s, const char *what, struct buf *why)
+{
+	int code = sqlite3_extended_errcode(s->db);
+	enum queue_result result = judge(code);
+	size_t i;
+
+	buf_addf(why, "%s: %s: %s", s->path, what, sqlite3_errmsg(s->db));
+	if (cause.error != 0)
+		buf_addf(why, " (%s: %s)", cause.call, strerror(cause.error));
+	else if ((code & 0xff) == SQLITE_IOERR)
+		buf_addf(why, " (%d)", code);
+	for (i = 0; i < sizeof(advices) / sizeof(advices[0]); i++)
+		if ((code & 0xff) == advices[i].code)
+			buf_addf(why, ": %s", advices[i].advice);
+	cause.error = 0;
+	return result;
+}
+
+/* -------------------------------------------------------- statements */
+
+sqlite3_stmt *
+store_statement(struct store *s, enum statement which)
+{
+	sqlite3_stmt **st = &s->statements[which];
+
+	if (!*st)
+		sqlite3_prepare_v3(s->db, sql[which], -1,
+		    SQLITE_PREPARE_PERSISTENT, st, NULL);
+	return *st;
+}
+
+void
+store_bind_text(sqlite3_stmt *st, int at, const char *text)
+{
+	sqlite3_bind_text(st, at, text, -1, SQLITE_STATIC);
+}
+
+bool
+store_step(sqlite3_stmt *st, bool *good)
+{
+	int code = sqlite3_step(st);
+
+	if (code == SQLITE_ROW)
+		return true;
+	*good = sqlite3_reset(st) == SQLITE_OK && code == SQLITE_DONE;
+	return false;
+}
+
+bool
+store_run(sqlite3_stmt *st)
+{
+	bool good;
+
+	if (!st)
+		return false;
+	while (store_step(st, &good))
+		;
+	return good;
+}
+
+bool
+store_run_plain(struct store *s, enum statement which)
+{
+	return store_run(store_statement(s, which));
+}
+
+bool
+store_run_number(struct store *s, enum statement which, int64_t number)
+{
+	sqlite3_stmt *st = store_statement(s, which);
+
+	return st && sqlite3_bind_int64(st, 1, number) == SQLITE_OK &&
+	    store_run(st);
+}
+
+void
+store_wait_for_turn(struct store *s)
+{
+	static const struct timespec pause = { 0, 300000 };
+	int64_t end = clock_ms() + TURN_MS;
+	struct buf path = BUF_INIT;
+
+	if (s->turn < 0) {
+		buf_addf(&path, "%s-turn", s->path);
+		s->turn = ownfile_open(path.data, O_RDWR, 0600);
+		buf_release(&path);
+	}
+	while (s->turn >= 0 && flock(s->turn, LOCK_EX | LOCK_NB) < 0 &&
+	    errno == EWOULDBLOCK && clock_ms() < end)
+		nanosleep(&pause, NULL);
+}
+
+void
+store_end_turn(struct store *s)
+{
+	if (s->turn >= 0)
+		flock(s->turn, LOCK_UN);
+}
+
+/*
+ * A file that was moved away could still be used by who has it open, and
+ * nobody else would ever see what is put there.
+ */
+enum queue_result
+store_check_unmoved(struct store *s, struct buf *why)
+{
+	int moved = 0;
+
+	sqlite3_file_control(s->db, NULL, SQLITE_FCNTL_HAS_MOVED, &moved);
+	if (!moved)
+		return QUEUE_OK;
+	buf_addf(why, "%s: was moved away or replaced: it has to be opened "
+	    "anew", s->path);
+	return QUEUE_FAILED;
+}
+
+enum queue_result
+store_finish(struct store *s, enum queue_result result, struct buf *why)
+{
+	if (result == QUEUE_OK && !store_run_plain(s, COMMIT))
+		result = store_fail(s, "cannot be written to", why);
+	if (result != QUEUE_OK && !sqlite3_get_autocommit(s->db))
+		store_run_plain(s, ROLLBACK);
+	store_end_turn(s);
+	cause.error = 0; /* of what SQLite got over */
+	return result;
+}
+
+enum queue_result
+store_begin(struct store *s, struct buf *why)
+{
+	enum queue_result result;
+
+	cause.error = 0;
+	store_wait_for_turn(s);
+	if (store_run_plain(s, BEGIN))
+		result = store_check_unmoved(s, why);
+	else
+		result = store_fail(s, "cannot be written to", why);
+	return result == QUEUE_OK ? QUEUE_OK : store_finish(s, result, why);
+}
+
+int64_t
+store_ask_number(struct store *s, const char *text)
+{
+	sqlite3_stmt *st = NULL;
+	int64_t number = -1;
+
+	if (sqlite3_prepare_v2(s->db, text, -1, &st, NULL) == SQLITE_OK &&
+	    sqlite3_step(st) == SQLITE_ROW)
+		number = sqlite3_column_int64(st, 0);
+	return sqlite3_finalize(st) == SQLITE_OK ? number : -1;
+}
+
+bool
+store_ask_word(struct store *s, const char *text, char word[16])
+{
+	sqlite3_stmt *st = NULL;
+	const unsigned char *answer;
+
+	*word = '\0';
+	if (sqlite3_prepare_v2(s->db, text, -1, &st, NULL) == SQLITE_OK &&
+	    sqlite3_step(st) == SQLITE_ROW &&
+	    (answer = sqlite3_column_text(st, 0)) != NULL)
+		snprintf(word, 16, "%s", (const char *)answer);
+	return sqlite3_finalize(st) == SQLITE_OK && *word;
+}
+
+bool
+store_execute(struct store *s, const char *text)
+{
+	return sqlite3_exec(s->db, text, NULL, NULL, NULL) == SQLITE_OK;
+}

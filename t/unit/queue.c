@@ -1,0 +1,1465 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The contract of a queue, which every engine keeps. Nothing here knows
+ * how one keeps its rows: each gives addresses of new queues, and the rest
+ * goes through queue.h.
+ */
+#include "queue.h"
+
+#include "log.h"
+#include "tap.h"
+#include "utf8.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* As queue_become_worker(), whatever the reason. */
+static int
+become_worker(const char *address)
+{
+	struct buf why = BUF_INIT;
+	int worker = queue_become_worker(address, &why);
+
+	buf_release(&why);
+	return worker;
+}
+
+#define NOW 1785587696789	/* some day of 2026 */
+#define DAY 86400000
+#define LOTS 1000000		/* QUEUE_MAX where it does not matter */
+
+/* ------------------------------------------------------------- engines */
+
+static const char *scratch;
+
+static void
+sqlite_address(struct buf *out, unsigned number)
+{
+	buf_addf(out, "sqlite:%s/%u.db", scratch, number);
+}
+
+static const struct engine {
+	const char *name;
+	/* Adds the address of a queue that is not there yet. */
+	void (*add_address)(struct buf *out, unsigned number);
+} engines[] = {
+	{ "sqlite", sqlite_address },
+};
+
+static const struct engine *engine;
+
+/* ------------------------------------------------- one queue for a test */
+
+static struct {
+	char *address;
+	int64_t max_waiting;
+	struct queue *q;
+	struct buf why;		/* of the last call that failed */
+	struct buf log;
+} at;
+
+static const char *
+word_of(enum queue_result result)
+{
+	switch (result) {
+	case QUEUE_FAILED:
+		return "failed";
+	case QUEUE_BUSY:
+		return "busy";
+	case QUEUE_FULL:
+		return "full";
+	case QUEUE_OK:
+		return "ok";
+	}
+	return "no result";
+}
+
+/* A call that has to work; else the test ends with the reason. */
+static void
+must(enum queue_result result, const char *what)
+{
+	if (result == QUEUE_OK)
+		return;
+	diag("%s: %s: %s", what, word_of(result), buf_text(&at.why));
+	printf("Bail out! %s\n", what);
+	exit(1);
+}
+
+static void
+connect_queue(void)
+{
+	struct queue_options options = { at.address, at.max_waiting, false,
+	    true };
+	enum queue_result result = QUEUE_FAILED;
+
+	at.q = queue_open(&options, &result, &at.why);
+	must(at.q ? result : QUEUE_FAILED, "open");
+}
+
+static void
+leave_queue(void)
+{
+	queue_close(at.q);
+	at.q = NULL;
+}
+
+/* A new address; nothing is there yet. */
+static void
+begin_apart(void)
+{
+	static unsigned number;
+	struct buf address = BUF_INIT;
+
+	leave_queue();
+	free(at.address);
+	engine->add_address(&address, ++number);
+	at.address = buf_detach(&address);
+	buf_clear(&at.why);
+	buf_clear(&at.log);
+}
+
+/* A new queue, open. */
+static void
+begin(int64_t max_waiting)
+{
+	begin_apart();
+	at.max_waiting = max_waiting;
+	connect_queue();
+}
+
+/* ------------------------------------------------- calls as short texts */
+
+/* The letters before a space, as a text of their own; "-" is NULL. */
+static char *
+next_word(const char **text)
+{
+	size_t len;
+	char *word;
+
+	*text += strspn(*text, " ");
+	len = strcspn(*text, " ");
+	word = mem_alloc(len + 1);
+	memcpy(word, *text, len);
+	word[len] = '\0';
+	*text += len;
+	return word;
+}
+
+#define WORDS_MAX 1300
+
+/*
+ * Puts an event for each word: "+" for each that was queued, "=" for each
+ * duplicate; or what went wrong. A word is destination/log_id, without a
+ * log_id destination/-.
+ */
+static const char *
+put_at(const char *words, int64_t now_ms)
+{
+	static struct queue_item items[WORDS_MAX];
+	static char signs[WORDS_MAX + 1];
+	struct event *e;
+	enum queue_result result;
+	size_t i, count = 0;
+	char *word, *slash;
+
+	for (; *words; count++) {
+		word = next_word(&words);
+		slash = strchr(word, '/');
+		*slash = '\0';
+		e = mem_alloc(sizeof(*e));
+		memset(e, 0, sizeof(*e));
+		e->type = "f";
+		e->time_ms = EVENT_NO_TIME;
+		e->log_id = strcmp(slash + 1, "-") != 0 ? slash + 1 : NULL;
+		items[count].destination = word;
+		items[count].event = e;
+		items[count].duplicate = true;
+	}
+	result = queue_put(at.q, items, count, now_ms, &at.why);
+	for (i = 0; i < count; i++) {
+		signs[i] = items[i].duplicate ? '=' : '+';
+		free((void *)(uintptr_t)items[i].destination);
+		free((void *)(uintptr_t)items[i].event);
+	}
+	signs[count] = '\0';
+	return result == QUEUE_OK ? signs : word_of(result);
+}
+
+static const char *
+put(const char *words)
+{
+	return put_at(words, NOW);
+}
+
+struct reader {
+	struct buf ids;
+	size_t stop_after;	/* 0: never */
+	size_t count;
+	int64_t last;
+	bool ordered;
+	size_t bytes;
+};
+
+static bool
+take_id(void *context, struct event *e, size_t bytes)
+{
+	struct reader *r = context;
+
+	buf_addf(&r->ids, "%s%s", r->count > 0 ? " " : "",
+	    e->log_id ? e->log_id : "-");
+	r->ordered = r->ordered && e->number > r->last;
+	r->last = e->number;
+	r->bytes += bytes;
+	free(e);
+	return ++r->count != r->stop_after;
+}
+
+/* The log_ids of the first max that wait for a destination. */
+static const char *
+read_some(const char *destination, size_t max, size_t stop_after)
+{
+	static struct reader r;
+	enum queue_result result;
+
+	buf_clear(&r.ids);
+	r.stop_after = stop_after;
+	r.count = r.bytes = 0;
+	r.last = 0;
+	r.ordered = true;
+	result = queue_read(at.q, destination, max, take_id, &r, NOW,
+	    &at.why);
+	if (result != QUEUE_OK)
+		return word_of(result);
+	return r.ordered && (r.bytes > 0) == (r.count > 0) ?
+	    buf_text(&r.ids) : "out of order";
+}
+
+static const char *
+waiting(const char *destination)
+{
+	return read_some(destination, LOTS, 0);
+}
+
+struct shown {
+	struct buf text;
+	bool with_reason;
+	int64_t last;
+	size_t count;
+	bool ordered;
+};
+
+static void
+show(void *context, const struct queue_row *row)
+{
+	static const char *const states[] = { "waits", "aside", "gone" };
+	struct shown *s = context;
+
+	s->ordered = s->ordered && row->number > s->last;
+	s->last = row->number;
+	buf_addf(&s->text, "%s%s/%s %s %" PRId64, s->count++ > 0 ? "\n" : "",
+	    row->destination, row->log_id ? row->log_id : "-",
+	    states[row->state], row->tries);
+	if (s->with_reason)
+		buf_addf(&s->text, " %s", row->reason ? row->reason : "-");
+}
+
+/* All that is listed: "destination/log_id state tries reason" a line. */
+static const char *
+list(void)
+{
+	static struct shown s;
+	int64_t before, after = 0;
+
+	buf_clear(&s.text);
+	s.with_reason = true;
+	s.last = 0;
+	s.count = 0;
+	s.ordered = true;
+	do {
+		before = after;
+		must(queue_list(at.q, &after, show, &s, &at.why), "list");
+	} while (after != before);
+	return s.ordered && after == s.last ? buf_text(&s.text) :
+	    "out of order";
+}
+
+struct finder {
+	const char *destination, *log_id;
+	int64_t number;
+};
+
+static void
+find(void *context, const struct queue_row *row)
+{
+	struct finder *f = context;
+
+	if (strcmp(row->destination, f->destination) == 0 &&
+	    strcmp(row->log_id ? row->log_id : "-", f->log_id) == 0)
+		f->number = row->number;
+}
+
+/* Of what is listed; 0: it is not. */
+static int64_t
+number_of(const char *destination, const char *log_id)
+{
+	struct finder f = { destination, log_id, 0 };
+	int64_t before, after = 0;
+
+	do {
+		before = after;
+		must(queue_list(at.q, &after, find, &f, &at.why), "list");
+	} while (after != before);
+	return f.number;
+}
+
+/* Changes the events of these log_ids, which must be listed. */
+static const char *
+change(enum queue_change what, const char *destination, const char *ids,
+    const char *reason, const struct pace *pace, int64_t now_ms)
+{
+	int64_t numbers[16];
+	struct queue_batch batch = { destination, numbers, 0, reason, pace };
+	char *id;
+
+	while (*ids) {
+		id = next_word(&ids);
+		numbers[batch.count] = number_of(destination, id);
+		if (numbers[batch.count++] == 0)
+			diag("%s/%s is not listed", destination, id);
+		free(id);
+	}
+	return word_of(queue_change(at.q, what, &batch, now_ms, &at.why));
+}
+
+static const char *
+settle(const char *destination, const char *ids, int64_t now_ms)
+{
+	return change(QUEUE_SETTLE, destination, ids, NULL, NULL, now_ms);
+}
+
+static const char *
+set_aside(const char *destination, const char *ids, const char *reason,
+    int64_t now_ms)
+{
+	return change(QUEUE_SET_ASIDE, destination, ids, reason, NULL,
+	    now_ms);
+}
+
+/* "2 waiting, 1 aside, since 50": since is after NOW. */
+static const char *
+count(const char *destination)
+{
+	static struct buf text;
+	struct queue_tally tally;
+
+	memset(&tally, 0x55, sizeof(tally));
+	must(queue_count(at.q, destination, &tally, &at.why), "count");
+	buf_clear(&text);
+	buf_addf(&text, "%" PRId64 " waiting, %" PRId64 " aside",
+	    tally.waiting, tally.aside);
+	if (tally.waiting > 0)
+		buf_addf(&text, ", since %" PRId64, tally.oldest_ms - NOW);
+	return buf_text(&text);
+}
+
+static int64_t
+edit(enum queue_edit what, const char *id)
+{
+	int64_t edited = -7;
+
+	must(queue_edit(at.q, what, id, NOW, &edited, &at.why), "edit");
+	return edited;
+}
+
+static int64_t
+edit_number(enum queue_edit what, int64_t number)
+{
+	char id[32];
+
+	snprintf(id, sizeof(id), "#%" PRId64, number);
+	return edit(what, id);
+}
+
+static const char *
+purge(int64_t retention_ms, int64_t now_ms)
+{
+	return word_of(queue_purge(at.q, retention_ms, now_ms, &at.why));
+}
+
+/* ---------------------------------------------------------------- put */
+
+static void
+test_put(void)
+{
+	begin(LOTS);
+	is_str(put("a/1 a/2 a/3"), "+++", "new events are queued");
+	is_str(waiting("a"), "1 2 3", "and wait in the order they came");
+	is_str(put("a/4 a/4 a/4"), "+==", "a log_id is queued once of a "
+	    "batch");
+	is_str(put("a/2 a/5 a/1"), "=+=", "and once of several");
+	is_str(put("b/1 b/2 a/1"), "++=", "for another destination it is "
+	    "another event");
+	is_str(put("a/- a/- b/-"), "+++", "no event without a log_id is a "
+	    "duplicate");
+	is_str(put("a/-"), "+", "at any time");
+	is_str(waiting("a"), "1 2 3 4 5 - - -", "all are there");
+	is_str(waiting("b"), "1 2 -", "each for its destination");
+	is_str(waiting("c"), "", "and nothing for one that is not known");
+	is_str(put(""), "", "nothing to put is put");
+}
+
+static void
+test_duplicates(void)
+{
+	begin(LOTS);
+	put("a/1 a/2 a/3 a/4");
+	settle("a", "1", NOW);
+	set_aside("a", "2", "r", NOW);
+	edit(QUEUE_REMOVE, "3");
+	is_str(put("a/1"), "=", "what was delivered is known");
+	is_str(put("a/2"), "=", "so is what is set aside");
+	is_str(put("a/3"), "=", "and what was removed");
+	is_str(put("a/4"), "=", "and what waits");
+	is_str(waiting("a"), "4", "none of them is queued again");
+	is_str(put_at("a/1 a/2 a/3 a/4", NOW + 100 * (int64_t)DAY), "====",
+	    "however late, until they are purged");
+	edit(QUEUE_RETRY, "2");
+	is_str(put("a/2"), "=", "nor is one that is tried again");
+}
+
+static void
+test_full(void)
+{
+	begin(3);
+	is_str(put("a/1 a/2 a/3 a/4"), "full", "more than QUEUE_MAX are not "
+	    "taken");
+	ok(strstr(buf_text(&at.why), "QUEUE_MAX is 3") != NULL,
+	    "and it is said that QUEUE_MAX is why");
+	is_str(waiting("a"), "", "none of them is queued");
+	is_str(put("a/1 b/1"), "++", "the queue can be used on");
+	is_str(put("c/1 c/2"), "full", "QUEUE_MAX counts all destinations");
+	is_str(waiting("c"), "", "of a batch all are put, or none");
+	is_str(put("c/1"), "+", "the last place is taken");
+	is_str(put("c/9"), "full", "then there is none");
+	is_str(put("a/1 b/1 a/1"), "===", "duplicates need no place");
+	is_str(put("a/1 a/2"), "full", "but what comes with them does");
+	is_str(put(""), "", "nothing needs none");
+	settle("a", "1", NOW);
+	is_str(put("a/2"), "+", "what was delivered makes place");
+	set_aside("b", "1", "r", NOW);
+	is_str(put("a/3"), "+", "so does what is set aside");
+	is_str(put("a/4"), "full", "once");
+	edit(QUEUE_REMOVE, "3");
+	is_str(put("a/4"), "+", "and what was removed");
+	is_num(edit(QUEUE_RETRY, NULL), 1, "what is tried again needs no "
+	    "place");
+	is_str(put("a/4 b/1"), "==", "nor do duplicates when there are more "
+	    "than QUEUE_MAX");
+	is_str(put("a/5"), "full", "but anything new does");
+}
+
+/* --------------------------------------------------------------- read */
+
+static void
+test_read(void)
+{
+	begin(LOTS);
+	put("a/1 b/1 a/2 b/2 a/3");
+	put("a/4 a/5");
+	is_str(read_some("a", 3, 0), "1 2 3", "no more are read than asked "
+	    "for");
+	is_str(read_some("a", 3, 0), "1 2 3", "they wait on");
+	is_str(read_some("a", 1, 0), "1", "be it one");
+	is_str(read_some("a", 0, 0), "", "or none");
+	is_str(read_some("a", 9, 2), "1 2", "who takes them may stop early");
+	is_str(read_some("a", 9, 0), "1 2 3 4 5", "and read again");
+	is_str(settle("a", "2", NOW), "ok", "one is delivered");
+	set_aside("a", "4", "r", NOW);
+	is_str(waiting("a"), "1 3 5", "what does not wait is not read");
+	edit(QUEUE_RETRY, "4");
+	is_str(waiting("a"), "1 3 4 5", "what is tried again comes where it "
+	    "was");
+	ok(number_of("a", "1") != number_of("b", "1"),
+	    "a number is of one destination");
+}
+
+static const struct event fields[] = {
+	{ .type = "f", .time_ms = EVENT_NO_TIME },
+	{ .log_id = "1", .type = "fp", .description = "Wrong \"password\".",
+	    .client_id = "ci", .client_name = "it's", .connection = "co",
+	    .hostname = "h.example", .ip = "2001:db8::1",
+	    .tenant_name = "t", .user_id = "auth0|1", .user_name = "un",
+	    .time_ms = 1785587696789 },
+	{ .log_id = "2", .type = "limit_wc", .time_ms = 0 },
+	{ .log_id = "3", .type = "s", .time_ms = -1 },
+	{ .log_id = "caf\xc3\xa9 \xf0\x9f\x98\x80", .type = "\xe2\x82\xac",
+	    .description = "\x01\x02\x1b[31m\x7f\b\f\r\n\t\\ \xc2\x9b"
+	    "\xe2\x80\xa8\xe2\x80\xae", .user_name = "'; DROP TABLE event;",
+	    .time_ms = 1785587696700 },
+	{ .log_id = "#1", .type = "%s%n", .user_id = UTF8_REPLACEMENT,
+	    .time_ms = 253402300799999 },
+};
+
+static void
+add_text(void *context, const char *name, const char *text)
+{
+	buf_addf(context, "%s=%s\n", name, text);
+}
+
+static void
+add_event(struct buf *out, const struct event *e)
+{
+	buf_addf(out, "log_id=%s\ntime=%" PRId64 "\nclass=%d\n",
+	    e->log_id ? e->log_id : "none", e->time_ms, (int)e->class);
+	event_each_text(e, add_text, out);
+}
+
+struct whole {
+	struct buf text;
+	int64_t number;
+};
+
+static bool
+take_whole(void *context, struct event *e, size_t bytes)
+{
+	struct whole *w = context;
+
+	(void)bytes;
+	add_event(&w->text, e);
+	w->number = e->number;
+	free(e);
+	return true;
+}
+
+static void
+is_kept(const struct event *from, const char *title)
+{
+	struct event e = *from;
+	struct queue_item item = { "a", &e, true };
+	struct whole got = { BUF_INIT, 0 };
+	struct buf want = BUF_INIT;
+
+	e.class = catalog_class(e.type);
+	begin(LOTS);
+	must(queue_put(at.q, &item, 1, NOW, &at.why), "put");
+	leave_queue();
+	connect_queue();
+	must(queue_read(at.q, "a", 9, take_whole, &got, NOW, &at.why),
+	    "read");
+	add_event(&want, &e);
+	is_str(buf_text(&got.text), buf_text(&want), "%s", title);
+	ok(!item.duplicate && got.number == number_of("a", e.log_id ?
+	    e.log_id : "-"), "... with its number");
+	is_str(put("a/x"), "+", "... and it stops no other");
+	buf_release(&got.text);
+	buf_release(&want);
+}
+
+static void
+test_fields(void)
+{
+	struct event e = { .log_id = "long", .type = "f", .time_ms = 5 };
+	char *text = mem_alloc(200001);
+	size_t i;
+
+	for (i = 0; i < ROWS(fields); i++)
+		is_kept(&fields[i], "every field comes back as it was");
+	memset(text, 'x', 200000);
+	text[200000] = '\0';
+	e.description = text;
+	is_kept(&e, "so does a very long one");
+	free(text);
+}
+
+/* ------------------------------------------------------------- change */
+
+static void
+test_change(void)
+{
+	begin(LOTS);
+	put("a/1 a/2 a/3 a/4 a/-");
+	is_str(change(QUEUE_CLAIM, "a", "1 2", NULL, NULL, NOW), "ok",
+	    "events are claimed");
+	change(QUEUE_CLAIM, "a", "1", NULL, NULL, NOW);
+	is_str(list(), "a/1 waits 2 -\na/2 waits 1 -\na/3 waits 0 -\n"
+	    "a/4 waits 0 -\na/- waits 0 -", "each claim is one more try");
+	is_str(change(QUEUE_PUT_BACK, "a", "1 2", NULL, NULL, NOW), "ok",
+	    "events are put back");
+	is_str(waiting("a"), "1 2 3 4 -", "and wait as before");
+	is_str(set_aside("a", "2", "it's \"never\"", NOW), "ok",
+	    "one is set aside");
+	is_str(settle("a", "1 3 -", NOW), "ok", "others are delivered");
+	is_str(list(), "a/2 aside 1 it's \"never\"\na/4 waits 0 -",
+	    "one is listed with its reason, the others are gone");
+	is_str(waiting("a"), "4", "and only one waits");
+	is_str(change(QUEUE_CLAIM, "a", "2", NULL, NULL, NOW), "ok",
+	    "what is set aside can be claimed");
+	is_str(list(), "a/2 aside 1 it's \"never\"\na/4 waits 0 -",
+	    "to no effect");
+	is_str(set_aside("a", "2", "other", NOW), "ok", "or set aside again");
+	is_str(list(), "a/2 aside 1 it's \"never\"\na/4 waits 0 -",
+	    "but for the first reason");
+	is_str(settle("a", "2", NOW), "ok", "and be delivered after all");
+	is_str(list(), "a/4 waits 0 -", "then it is gone");
+	is_str(settle("a", "", NOW), "ok", "no event can be changed too");
+}
+
+/* A person removes an event while a message with it is on its way. */
+static void
+test_change_removed(void)
+{
+	int64_t number;
+	struct queue_batch batch = { "a", &number, 1, "r", NULL };
+
+	begin(LOTS);
+	put("a/1");
+	number = number_of("a", "1");
+	edit(QUEUE_REMOVE, "1");
+	is_str(word_of(queue_change(at.q, QUEUE_SET_ASIDE, &batch, NOW,
+	    &at.why)), "ok", "what was removed cannot be set aside");
+	is_str(list(), "", "it stays gone");
+	queue_change(at.q, QUEUE_CLAIM, &batch, NOW, &at.why);
+	queue_change(at.q, QUEUE_SETTLE, &batch, NOW, &at.why);
+	is_str(list(), "", "whatever becomes of it");
+	is_str(put("a/1"), "=", "and known");
+	number = 123456789;
+	is_str(word_of(queue_change(at.q, QUEUE_SETTLE, &batch, NOW,
+	    &at.why)), "ok", "a number that is none is passed over");
+}
+
+static const struct pace some_pace = {
+	.set_ms = NOW, .until_ms = NOW + 70000, .obey_ms = NOW + 1000,
+	.failures = 3, .suspects = 17, .posting = true, .refused = true,
+	.success_ms = NOW - 5, .error_ms = NOW - 1,
+	.error = "no_service: it's \"gone\" \xe2\x82\xac\\\n\x01%s",
+};
+
+static void
+is_pace(const char *destination, const struct pace *want, const char *title)
+{
+	struct queue_tally tally;
+	const struct pace *p = &tally.pace;
+
+	memset(&tally, 0x55, sizeof(tally));
+	must(queue_count(at.q, destination, &tally, &at.why), "count");
+	ok(p->set_ms == want->set_ms && p->until_ms == want->until_ms &&
+	    p->obey_ms == want->obey_ms && p->failures == want->failures &&
+	    p->suspects == want->suspects && p->posting == want->posting &&
+	    p->refused == want->refused && p->success_ms == want->success_ms &&
+	    p->error_ms == want->error_ms, "%s", title);
+	is_str(p->error, want->error, "... with the last error");
+}
+
+static void
+test_pace(void)
+{
+	struct pace pace = some_pace, none = { 0 };
+
+	begin(LOTS);
+	put("a/1 b/1");
+	is_pace("a", &none, "of a destination that was never posted to "
+	    "nothing is known");
+	is_pace("x", &none, "nor of one that there is not");
+	change(QUEUE_CLAIM, "a", "1", NULL, &pace, NOW);
+	is_pace("a", &pace, "a pace is kept");
+	is_pace("b", &none, "for one destination");
+	change(QUEUE_CLAIM, "a", "1", NULL, NULL, NOW);
+	is_pace("a", &pace, "a change without one leaves it");
+	leave_queue();
+	connect_queue();
+	is_pace("a", &pace, "it outlives every process");
+	memset(pace.error, 'x', sizeof(pace.error) - 1);
+	pace.suspects = 0;
+	change(QUEUE_PUT_BACK, "a", "1", NULL, &pace, NOW);
+	is_pace("a", &pace, "a new one takes its place, with events or "
+	    "without");
+	memset(&pace, 0, sizeof(pace));
+	change(QUEUE_PUT_BACK, "a", "", NULL, &pace, NOW);
+	is_pace("a", &none, "be it all zero");
+	change(QUEUE_PUT_BACK, "new", "", NULL, &some_pace, NOW);
+	is_pace("new", &some_pace, "it needs no event");
+}
+
+/* -------------------------------------------------------------- count */
+
+static void
+test_count(void)
+{
+	begin(LOTS);
+	is_str(count("a"), "0 waiting, 0 aside", "of nothing there is "
+	    "nothing");
+	put_at("a/1", NOW + 10);
+	put_at("a/2 b/1", NOW + 20);
+	put_at("a/3 a/1", NOW + 30);
+	is_str(count("a"), "3 waiting, 0 aside, since 10",
+	    "what waits is counted, with the time of the first");
+	is_str(count("b"), "1 waiting, 0 aside, since 20",
+	    "by destination");
+	settle("a", "1", NOW + 40);
+	is_str(count("a"), "2 waiting, 0 aside, since 20",
+	    "without what was delivered");
+	set_aside("a", "2", "r", NOW + 50);
+	is_str(count("a"), "1 waiting, 1 aside, since 30",
+	    "what is set aside is counted apart");
+	edit(QUEUE_RETRY, "2");
+	is_str(count("a"), "2 waiting, 0 aside, since 20",
+	    "what is tried again waits since it came");
+	edit(QUEUE_REMOVE, "2");
+	edit(QUEUE_REMOVE, "3");
+	is_str(count("a"), "0 waiting, 0 aside", "what was removed is not "
+	    "counted");
+}
+
+/* -------------------------------------------------------------- purge */
+
+static void
+test_purge(void)
+{
+	begin(LOTS);
+	put_at("a/old a/aside a/waits a/removed", NOW - 10 * (int64_t)DAY);
+	settle("a", "old", NOW - 5 * (int64_t)DAY);
+	set_aside("a", "aside", "too large", NOW - 5 * (int64_t)DAY);
+	must(queue_edit(at.q, QUEUE_REMOVE, "removed",
+	    NOW - 5 * (int64_t)DAY, &(int64_t){ 0 }, &at.why), "edit");
+	is_str(purge(5 * (int64_t)DAY, NOW), "ok", "a queue is purged");
+	is_str(put("a/old a/aside a/removed"), "===", "what became of an "
+	    "event is remembered for RETENTION");
+	is_str(list(), "a/aside aside 0 too large\na/waits waits 0 -",
+	    "and what is set aside is kept so long");
+	is_str(buf_text(&at.log), "", "nothing is said");
+	is_str(purge(5 * (int64_t)DAY - 1, NOW), "ok", "after that");
+	is_str(list(), "a/waits waits 0 -", "what is set aside is deleted");
+	ok(strstr(buf_text(&at.log), "warn log_id=aside type=f destination=a "
+	    "reason=\"too large\" outcome=expired\n") != NULL,
+	    "with a line in the log");
+	ok(!strstr(buf_text(&at.log), "=old") &&
+	    !strstr(buf_text(&at.log), "=removed"),
+	    "what was delivered or removed goes without a word");
+	is_str(put("a/old a/aside a/removed a/waits"), "+++=", "their "
+	    "log_ids may come again, but not that of what waits");
+	is_str(purge(0, NOW + 1000 * (int64_t)DAY), "ok", "of what waits");
+	is_str(waiting("a"), "waits old aside removed",
+	    "nothing is ever purged");
+}
+
+/* Rows are counted by thousands, so that they are more than one page. */
+static void
+put_lots(const char *destination, size_t first, size_t lots)
+{
+	struct buf words = BUF_INIT;
+	size_t i;
+
+	for (i = 0; i < lots; i++)
+		buf_addf(&words, "%s%s/%zu", i > 0 ? " " : "", destination,
+		    first + i);
+	put(buf_text(&words));
+	buf_release(&words);
+}
+
+struct numbers {
+	int64_t list[2 * WORDS_MAX];
+	size_t count;
+};
+
+static bool
+take_number(void *context, struct event *e, size_t bytes)
+{
+	struct numbers *n = context;
+
+	(void)bytes;
+	n->list[n->count++] = e->number;
+	free(e);
+	return true;
+}
+
+/* Changes all that wait for a destination but the last few. */
+static void
+change_lots(enum queue_change what, const char *destination, size_t but)
+{
+	static struct numbers n;
+	struct queue_batch batch = { destination, n.list, 0, "r", NULL };
+
+	n.count = 0;
+	must(queue_read(at.q, destination, 2 * WORDS_MAX, take_number, &n,
+	    NOW, &at.why), "read");
+	batch.count = n.count - but;
+	must(queue_change(at.q, what, &batch, NOW, &at.why), "change");
+}
+
+static size_t
+lines_of(const struct buf *text, const char *word)
+{
+	const char *line = buf_text(text);
+	size_t lines = 0;
+
+	while ((line = strstr(line, word)) != NULL) {
+		line += strlen(word);
+		lines++;
+	}
+	return lines;
+}
+
+static void
+test_purge_lots(void)
+{
+	begin(LOTS);
+	put_lots("a", 1, 1200);
+	put_lots("b", 1, 1200);
+	change_lots(QUEUE_SETTLE, "a", 1);
+	change_lots(QUEUE_SET_ASIDE, "b", 2);
+	is_str(purge(1, NOW + DAY), "ok", "thousands are purged");
+	is_str(count("a"), "1 waiting, 0 aside, since 0",
+	    "all that was delivered");
+	is_str(count("b"), "2 waiting, 0 aside, since 0",
+	    "all that was set aside");
+	is_num((long long)lines_of(&at.log, "outcome=expired"), 1198,
+	    "each of which the log has a line of");
+	put_lots("a", 1, 1200);
+	is_str(count("a"), "1200 waiting, 0 aside, since 0",
+	    "what was delivered may come again");
+}
+
+/* --------------------------------------------------------------- list */
+
+static void
+test_list(void)
+{
+	struct pace failing = some_pace;
+
+	begin(LOTS);
+	is_str(list(), "", "of nothing there is no list");
+	put("b/1 a/1 a/2 a/-");
+	set_aside("a", "1", "too_many_attachments", NOW);
+	settle("a", "2", NOW);
+	is_str(list(), "b/1 waits 0 -\na/1 aside 0 too_many_attachments\n"
+	    "a/- waits 0 -", "what waits or is set aside is listed in the "
+	    "order it came");
+	snprintf(failing.error, sizeof(failing.error), "no_service");
+	change(QUEUE_PUT_BACK, "a", "", NULL, &failing, NOW);
+	is_str(list(), "b/1 waits 0 -\na/1 aside 0 too_many_attachments\n"
+	    "a/- waits 0 no_service", "what waits for a destination that "
+	    "fails has its last error");
+	failing.failures = 0;
+	change(QUEUE_PUT_BACK, "a", "", NULL, &failing, NOW);
+	is_str(list(), "b/1 waits 0 -\na/1 aside 0 too_many_attachments\n"
+	    "a/- waits 0 -", "which is over when it does not");
+}
+
+struct pages {
+	struct buf ids;
+	int64_t last;
+	size_t count, aside;
+	bool ordered;
+};
+
+static void
+count_row(void *context, const struct queue_row *row)
+{
+	struct pages *p = context;
+
+	p->ordered = p->ordered && row->number > p->last &&
+	    row->state != QUEUE_GONE && row->queued_ms == NOW &&
+	    strcmp(row->type, "f") == 0;
+	p->last = row->number;
+	p->count++;
+	p->aside += row->state == QUEUE_ASIDE;
+}
+
+static void
+test_list_pages(void)
+{
+	struct pages p = { BUF_INIT, 0, 0, 0, true };
+	int64_t before, after = 0;
+	size_t pages = 0, largest = 0, sofar;
+
+	begin(LOTS);
+	put_lots("b", 1, 700);
+	change_lots(QUEUE_SET_ASIDE, "b", 100);
+	put_lots("gone", 1, 1200);
+	change_lots(QUEUE_SETTLE, "gone", 0);
+	put_lots("a", 1, 500);
+	do {
+		before = after;
+		sofar = p.count;
+		must(queue_list(at.q, &after, count_row, &p, &at.why), "list");
+		largest = p.count - sofar > largest ? p.count - sofar :
+		    largest;
+		pages += after != before;
+		if (after != p.last)
+			p.ordered = false;
+	} while (after != before);
+	is_num((long long)p.count, 1200, "each of 1,200 is listed once");
+	is_num((long long)p.aside, 600, "of both states");
+	ok(p.ordered, "in the order of number, which the page ends with");
+	ok(pages > 1 && largest < 1200, "in several pages");
+	must(queue_list(at.q, &after, count_row, &p, &at.why), "list");
+	is_num((long long)p.count, 1200, "at the end nothing more is given");
+	after = INT64_MAX;
+	must(queue_list(at.q, &after, count_row, &p, &at.why), "list");
+	ok(p.count == 1200 && after == INT64_MAX, "nor behind it");
+}
+
+/* --------------------------------------------------------------- edit */
+
+static void
+test_retry(void)
+{
+	begin(LOTS);
+	put("a/1 a/2 a/3 a/4 b/1 a/- a/w");
+	change(QUEUE_CLAIM, "a", "1", NULL, NULL, NOW);
+	set_aside("a", "1 2 3 -", "never", NOW);
+	set_aside("b", "1", "never", NOW);
+	is_num(edit(QUEUE_RETRY, "1"), 2, "what is set aside is tried again, "
+	    "by log_id, for each destination");
+	is_str(waiting("a"), "1 4 w", "it waits where it was");
+	is_str(waiting("b"), "1", "for each");
+	is_str(list(), "a/1 waits 1 -\na/2 aside 0 never\na/3 aside 0 never\n"
+	    "a/4 waits 0 -\nb/1 waits 0 -\na/- aside 0 never\na/w waits 0 -",
+	    "without its reason");
+	is_num(edit_number(QUEUE_RETRY, number_of("a", "-")), 1,
+	    "or by number, where it has no log_id");
+	is_num(edit(QUEUE_RETRY, "w"), 0, "what waits needs no retry");
+	is_num(edit_number(QUEUE_RETRY, number_of("a", "w")), 0,
+	    "by number neither");
+	is_num(edit(QUEUE_RETRY, NULL), 2, "or all");
+	is_num(edit(QUEUE_RETRY, NULL), 0, "once");
+	is_str(waiting("a"), "1 2 3 4 - w", "all wait then");
+	settle("a", "1", NOW);
+	is_num(edit(QUEUE_RETRY, "1"), 0, "what was delivered is not sent "
+	    "again");
+}
+
+static void
+test_remove(void)
+{
+	begin(LOTS);
+	put("a/1 a/2 a/3 b/1 a/- a/4");
+	set_aside("a", "2 3", "never", NOW);
+	is_num(edit(QUEUE_REMOVE, "1"), 2, "what waits is removed, by log_id, "
+	    "for each destination");
+	is_num(edit(QUEUE_REMOVE, "2"), 1, "so is what is set aside");
+	is_num(edit_number(QUEUE_REMOVE, number_of("a", "-")), 1,
+	    "or by number, where it has no log_id");
+	is_str(list(), "a/3 aside 0 never\na/4 waits 0 -", "they are gone");
+	is_str(put("a/1 a/2 b/1 a/-"), "===+", "and known, as if they had "
+	    "been delivered");
+	is_num(edit(QUEUE_REMOVE, "1"), 0, "but once");
+	is_num(edit(QUEUE_REMOVE, NULL), 1, "all that is set aside is removed");
+	is_str(list(), "a/4 waits 0 -\na/- waits 0 -", "and nothing that "
+	    "waits");
+	is_num(edit(QUEUE_RETRY, "1"), 0, "what was removed cannot be tried "
+	    "again");
+	is_str(put("a/3"), "=", "and is not queued again");
+}
+
+static const char *const unknown_ids[] = {
+	"", "9", "#", "#0", "#-1", "#1x", "# 1", "#99999", "#+1", "1 OR 1=1",
+	"#9223372036854775807", "#9223372036854775808",
+	"#18446744073709551617", "%", "*", "a/1", "a",
+};
+
+static void
+test_unknown(void)
+{
+	int64_t first;
+	size_t i;
+
+	begin(LOTS);
+	put("a/1 a/- b/#5");
+	set_aside("a", "1 -", "r", NOW);
+	first = number_of("a", "1");
+	for (i = 0; i < ROWS(unknown_ids); i++)
+		ok(edit(QUEUE_RETRY, unknown_ids[i]) == 0 &&
+		    edit(QUEUE_REMOVE, unknown_ids[i]) == 0,
+		    "nothing is called \"%s\"", unknown_ids[i]);
+	is_str(list(), "a/1 aside 0 r\na/- aside 0 r\nb/#5 waits 0 -",
+	    "nothing was changed");
+	is_num(edit_number(QUEUE_REMOVE, first), 1, "a number is one");
+}
+
+static void
+add_name(void *context, const char *name)
+{
+	buf_addf(context, "%s ", name);
+}
+
+static void
+test_names(void)
+{
+	struct buf names = BUF_INIT;
+
+	begin(LOTS);
+	must(queue_names(at.q, add_name, &names, &at.why), "names");
+	is_str(buf_text(&names), "", "a new queue has no destination");
+	put("zeta/1 default/1 default/2 alpha/1 zeta/2");
+	put("ops/1");
+	edit(QUEUE_REMOVE, "1");
+	purge(0, NOW + DAY);
+	must(queue_names(at.q, add_name, &names, &at.why), "names");
+	is_str(buf_text(&names), "alpha default ops zeta ",
+	    "every name that ever had an event is given once, sorted");
+	buf_release(&names);
+}
+
+/* -------------------------------------------------------------- hurry */
+
+static const char *
+hurry(const char *destination)
+{
+	return word_of(queue_hurry(at.q, destination, &at.why));
+}
+
+static int64_t
+left(const char *destination)
+{
+	struct queue_tally tally;
+
+	must(queue_count(at.q, destination, &tally, &at.why), "count");
+	return pace_left(&tally.pace, NOW);
+}
+
+static void
+test_hurry(void)
+{
+	struct pace asked = some_pace, hurried = some_pace;
+
+	asked.obey_ms = asked.until_ms = NOW + 90000;
+	hurried.until_ms = hurried.obey_ms;
+	hurried.failures = 0;
+	begin(LOTS);
+	put("a/1 b/1 c/1");
+	change(QUEUE_PUT_BACK, "a", "", NULL, &some_pace, NOW);
+	change(QUEUE_PUT_BACK, "b", "", NULL, &some_pace, NOW);
+	change(QUEUE_PUT_BACK, "c", "", NULL, &asked, NOW);
+	is_str(hurry("a"), "ok", "a back-off is ended");
+	is_num(left("a"), 1000, "but for what must be obeyed");
+	is_num(left("b"), 70000, "other destinations wait on");
+	is_pace("a", &hurried, "all else is as it was");
+	is_str(hurry(NULL), "ok", "all are ended");
+	is_num(left("b"), 1000, "so is that of the other");
+	is_num(left("c"), 90000, "what Slack asked for is waited for");
+	is_str(hurry("nobody"), "ok", "one that is not known has none");
+}
+
+/* -------------------------------------------------------------- verify */
+
+static void
+test_verify(void)
+{
+	begin(LOTS);
+	is_str(word_of(queue_verify(at.q, &at.why)), "ok", "a new queue is "
+	    "whole");
+	put_lots("a", 1, 1200);
+	change_lots(QUEUE_SET_ASIDE, "a", 600);
+	is_str(word_of(queue_verify(at.q, &at.why)), "ok", "so is one with "
+	    "something in it");
+	is_str(buf_text(&at.why), "", "and nothing is said");
+}
+
+static void
+test_open_again(void)
+{
+	struct queue *first;
+
+	begin(LOTS);
+	put("a/1 a/2 a/3 a/4");
+	settle("a", "1", NOW);
+	set_aside("a", "2", "r", NOW);
+	change(QUEUE_CLAIM, "a", "3", NULL, &some_pace, NOW);
+	leave_queue();
+	connect_queue();
+	is_str(list(), "a/2 aside 0 r\na/3 waits 1 no_service: it's \"gone\" "
+	    "\xe2\x82\xac\\\n\x01%s\na/4 waits 0 no_service: it's \"gone\" "
+	    "\xe2\x82\xac\\\n\x01%s", "a queue that is opened again has "
+	    "everything");
+	is_str(put("a/1"), "=", "and knows what was delivered");
+	is_str(put("a/5"), "+", "new events come behind");
+	is_str(waiting("a"), "3 4 5", "what waits");
+	first = at.q;
+	connect_queue();
+	is_str(put("a/6 a/4"), "+=", "a process may have it open twice");
+	is_str(settle("a", "3", NOW), "ok", "and change it here");
+	leave_queue();
+	at.q = first;
+	is_str(waiting("a"), "4 5 6", "and read it there");
+	is_str(put("a/6 a/7"), "=+", "with each knowing what the other put");
+	queue_close(NULL);
+	ok(true, "no queue can be closed too");
+}
+
+static void
+test_no_engine(void)
+{
+	struct queue_options options = { "carrier-pigeon:coop", 1, false,
+	    false };
+	enum queue_result result = QUEUE_OK;
+	struct buf why = BUF_INIT;
+
+	ok(!queue_open(&options, &result, &why) && result == QUEUE_FAILED,
+	    "a queue of an unknown kind is not opened");
+	is_str(buf_text(&why), "QUEUE: there is no such kind of "
+	    "queue", "and why is said, without the address");
+	buf_release(&why);
+}
+
+/* ---------------------------------------------------------- processes */
+
+/* A child that runs this in a queue of its own, and its pipes. */
+struct child {
+	pid_t pid;
+	int go;		/* a byte here lets it run */
+	int out;
+};
+
+/* Runs in a new process once it gets a byte; what it returns is its status. */
+static struct child
+child_start(int (*run)(int out))
+{
+	struct child child = { -1, -1, -1 };
+	int go[2], out[2];
+	char byte;
+
+	fflush(stdout);
+	if (pipe(go) < 0 || pipe(out) < 0 || (child.pid = fork()) < 0)
+		abort();
+	if (child.pid == 0) {
+		close(go[1]);
+		if (read(go[0], &byte, 1) != 1)
+			_exit(99);
+		_exit(run(out[1]));
+	}
+	close(go[0]);
+	close(out[1]);
+	child.go = go[1];
+	child.out = out[0];
+	return child;
+}
+
+static void
+child_go(const struct child *child)
+{
+	if (write(child->go, "", 1) != 1)
+		abort();
+}
+
+/* Waits for its end; returns its exit status, -1 when it was killed. */
+static int
+child_end(struct child *child)
+{
+	int status = 0;
+
+	close(child->go);
+	close(child->out);
+	waitpid(child->pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+#define CHILDREN 8
+#define BATCHES 20
+
+/* Puts what all the others put too: two hundred events, ten at a time. */
+static int
+put_the_same(int out)
+{
+	struct buf words = BUF_INIT;
+	const char *signs;
+	unsigned char added = 0;
+	int i, j;
+
+	connect_queue();
+	for (i = 0; i < BATCHES; i++) {
+		buf_clear(&words);
+		for (j = 0; j < 10; j++)
+			buf_addf(&words, "%sa/%d", j > 0 ? " " : "",
+			    10 * i + j);
+		signs = put(buf_text(&words));
+		if (strlen(signs) != 10)
+			return 1;
+		for (; *signs; signs++)
+			added += *signs == '+';
+	}
+	leave_queue();
+	return write(out, &added, 1) == 1 ? 0 : 2;
+}
+
+static void
+test_processes(bool made_before)
+{
+	struct child children[CHILDREN];
+	unsigned char added;
+	unsigned sum = 0;
+	int i, failed = 0;
+
+	begin_apart();
+	at.max_waiting = LOTS;
+	if (made_before) {
+		connect_queue();
+		leave_queue();
+	}
+	for (i = 0; i < CHILDREN; i++)
+		children[i] = child_start(put_the_same);
+	for (i = 0; i < CHILDREN; i++)
+		child_go(&children[i]);
+	for (i = 0; i < CHILDREN; i++) {
+		added = 0;
+		if (read(children[i].out, &added, 1) == 1)
+			sum += added;
+		failed += child_end(&children[i]) != 0;
+	}
+	is_num(failed, 0, "%d processes at once put to %s queue", CHILDREN,
+	    made_before ? "a" : "the same new");
+	is_num(sum, 10 * BATCHES, "each event is new to one of them");
+	connect_queue();
+	is_str(count("a"), "200 waiting, 0 aside, since 0",
+	    "and is queued exactly once");
+	is_str(word_of(queue_verify(at.q, &at.why)), "ok", "all is whole");
+}
+
+static int
+put_and_be_killed(int out)
+{
+	connect_queue();
+	put("a/1 a/2");
+	if (write(out, "", 1) != 1)
+		return 1;
+	for (;;)
+		pause();
+}
+
+static void
+test_killed(void)
+{
+	struct child child;
+	char byte;
+
+	begin(LOTS);
+	leave_queue();
+	child = child_start(put_and_be_killed);
+	child_go(&child);
+	if (read(child.out, &byte, 1) != 1)
+		diag("the child failed");
+	kill(child.pid, SIGKILL);
+	is_num(child_end(&child), -1, "a process is killed");
+	connect_queue();
+	is_str(waiting("a"), "1 2", "what it had put is there");
+	is_str(put("a/3"), "+", "and it holds nobody up");
+}
+
+/* A byte for each event that was answered with QUEUE_OK. */
+static int
+put_until_killed(int out)
+{
+	char words[64];
+	int i;
+
+	connect_queue();
+	for (i = 0;; i++) {
+		snprintf(words, sizeof(words), "a/%ld-%d a/%ld-%d+",
+		    (long)getpid(), i, (long)getpid(), i);
+		if (strcmp(put(words), "++") != 0 || write(out, "", 1) != 1)
+			return 1;
+	}
+}
+
+#define KILLS 25
+
+static void
+test_kills(void)
+{
+	struct queue_tally tally;
+	struct child child;
+	int64_t answered = 0;
+	char bytes[4096];
+	ssize_t n;
+	int i;
+
+	begin(LOTS);
+	leave_queue();
+	for (i = 0; i < KILLS; i++) {
+		child = child_start(put_until_killed);
+		child_go(&child);
+		if (read(child.out, bytes, 1) == 1)
+			answered++;
+		usleep((useconds_t)(i * 7919 % 15000));
+		kill(child.pid, SIGKILL);
+		while ((n = read(child.out, bytes, sizeof(bytes))) > 0)
+			answered += n;
+		child_end(&child);
+	}
+	connect_queue();
+	must(queue_count(at.q, "a", &tally, &at.why), "count");
+	ok(answered >= KILLS && tally.waiting >= 2 * answered &&
+	    tally.waiting <= 2 * (answered + KILLS), "a process that is "
+	    "killed at any moment has all that was answered in the queue "
+	    "(%" PRId64 " of %" PRId64 ")", tally.waiting, 2 * answered);
+	is_num(tally.waiting % 2, 0, "and of the last batch all or none");
+	is_str(word_of(queue_verify(at.q, &at.why)), "ok", "which is whole");
+}
+
+/* -------------------------------------------------------------- worker */
+
+static int
+try_to_work(int out)
+{
+	(void)out;
+	return become_worker(at.address) >= 0;
+}
+
+/* What another process finds: an enum queue_worker. */
+static int
+look_for_worker(int out)
+{
+	pid_t pid = 0;
+	enum queue_worker found = queue_find_worker(at.address, &pid);
+
+	if (found == QUEUE_WORKER && write(out, &pid, sizeof(pid)) < 0)
+		return 99;
+	return (int)found;
+}
+
+static int
+elsewhere(int (*run)(int out))
+{
+	struct child child = child_start(run);
+
+	child_go(&child);
+	return child_end(&child);
+}
+
+static void
+test_worker(void)
+{
+	struct child child;
+	pid_t pid = 0;
+	int worker;
+
+	begin_apart();
+	is_num(queue_find_worker(at.address, &pid), QUEUE_NO_WORKER,
+	    "where there is no queue nobody works");
+	worker = become_worker(at.address);
+	ok(worker >= 0, "a process becomes the worker, with no queue open");
+	is_num(elsewhere(try_to_work), 0, "no other does");
+	child = child_start(look_for_worker);
+	child_go(&child);
+	ok(read(child.out, &pid, sizeof(pid)) == sizeof(pid) &&
+	    pid == getpid(), "others see which it is");
+	is_num(child_end(&child), QUEUE_WORKER, "that it works");
+	at.max_waiting = LOTS;
+	connect_queue();
+	put("a/1");
+	leave_queue();
+	is_num(elsewhere(look_for_worker), QUEUE_WORKER,
+	    "opening and closing the queue changes nothing");
+	queue_leave(worker, true);
+	is_num(queue_find_worker(at.address, NULL), QUEUE_NO_WORKER,
+	    "a worker that is done leaves nothing to do");
+	is_num(elsewhere(try_to_work), 1, "another takes its place");
+	is_num(queue_find_worker(at.address, NULL), QUEUE_WORKER_MISSING,
+	    "ends without leaving, and is missed");
+	worker = become_worker(at.address);
+	is_num(elsewhere(look_for_worker), QUEUE_WORKER,
+	    "until there is another");
+	queue_leave(worker, false);
+	is_num(queue_find_worker(at.address, NULL), QUEUE_WORKER_MISSING,
+	    "who leaves with something to do is missed too");
+	worker = become_worker(at.address);
+	queue_leave(worker, true);
+	is_num(queue_find_worker(at.address, NULL), QUEUE_NO_WORKER,
+	    "and nobody, when all is done");
+}
+
+static int
+work_until_killed(int out)
+{
+	if (become_worker(at.address) < 0 || write(out, "", 1) != 1)
+		return 1;
+	for (;;)
+		pause();
+}
+
+static void
+test_worker_killed(void)
+{
+	struct child child;
+	pid_t pid = 0;
+	char byte;
+	int worker;
+
+	begin_apart();
+	child = child_start(work_until_killed);
+	child_go(&child);
+	if (read(child.out, &byte, 1) != 1)
+		diag("the child failed");
+	ok(queue_find_worker(at.address, &pid) == QUEUE_WORKER &&
+	    pid == child.pid, "another process is the worker");
+	is_num(become_worker(at.address), -1, "so we cannot be it");
+	is_str(buf_text(&at.log), "", "which is no error");
+	kill(child.pid, SIGKILL);
+	child_end(&child);
+	is_num(queue_find_worker(at.address, NULL), QUEUE_WORKER_MISSING,
+	    "a worker that was killed is missed");
+	worker = become_worker(at.address);
+	ok(worker >= 0, "and another takes its place");
+	queue_leave(worker, true);
+}
+
+/* ---------------------------------------------------------------- all */
+
+static void
+test_engine(void)
+{
+	diag("engine %s", engine->name);
+	test_put();
+	test_duplicates();
+	test_full();
+	test_read();
+	test_fields();
+	test_change();
+	test_change_removed();
+	test_pace();
+	test_count();
+	test_purge();
+	test_purge_lots();
+	test_list();
+	test_list_pages();
+	test_retry();
+	test_remove();
+	test_unknown();
+	test_names();
+	test_hurry();
+	test_verify();
+	test_open_again();
+	leave_queue();
+	test_processes(true);
+	leave_queue();
+	test_processes(false);
+	test_killed();
+	test_kills();
+	leave_queue();
+	test_worker();
+	test_worker_killed();
+}
+
+int
+main(void)
+{
+	size_t i;
+
+	scratch = scratch_enter();
+	log_catch(&at.log);
+	for (i = 0; i < ROWS(engines); i++) {
+		engine = &engines[i];
+		test_engine();
+	}
+	test_no_engine();
+	leave_queue();
+	free(at.address);
+	buf_release(&at.why);
+	buf_release(&at.log);
+	return done_testing();
+}
