@@ -33,6 +33,22 @@ pace_left(const struct pace *p, int64_t now_ms)
 	return least(greatest(p->until_ms - now_ms, 0), whole);
 }
 
+bool
+pace_is_ahead(const struct pace *p, int64_t now_ms)
+{
+	return p->set_ms > now_ms;
+}
+
+void
+pace_move(struct pace *p, int64_t now_ms)
+{
+	int64_t ahead = greatest(p->set_ms - now_ms, 0);
+
+	p->set_ms -= ahead;
+	p->until_ms -= ahead;
+	p->obey_ms -= ahead;
+}
+
 size_t
 pace_budget(const struct pace *p, const struct pace_rules *rules,
     int64_t waiting)

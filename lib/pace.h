@@ -44,6 +44,12 @@ struct pace_rules {
 /* Milliseconds still to wait at now_ms; 0: it may have a message. */
 int64_t pace_left(const struct pace *p, int64_t now_ms);
 
+/* Whether the wait was set later than now, by a clock since set back. */
+bool pace_is_ahead(const struct pace *p, int64_t now_ms);
+
+/* Lets the wait begin anew, if so. */
+void pace_move(struct pace *p, int64_t now_ms);
+
 /*
  * Events that the next message may hold, when so many wait. More than
  * SLACK_ATTACHMENTS_MAX: it is a digest.

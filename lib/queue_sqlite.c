@@ -438,7 +438,8 @@ edit_rows(struct store *s, enum queue_edit edit, const char *log_id,
 	if (!store_run(st))
 		return false;
 	*count = sqlite3_changes(s->db);
-	return edit == QUEUE_RETRY || store_run_number(s, FORGET_REMOVED, now_ms);
+	return edit == QUEUE_RETRY ||
+	    store_run_number(s, FORGET_REMOVED, now_ms);
 }
 
 static enum queue_result
@@ -463,7 +464,8 @@ store_hurry(struct store *s, const char *destination, struct buf *why)
 	if (!st)
 		return store_fail(s, "cannot be read", why);
 	store_bind_text(st, 1, destination);
-	return store_run(st) ? QUEUE_OK : store_fail(s, "cannot be written to", why);
+	return store_run(st) ? QUEUE_OK :
+	    store_fail(s, "cannot be written to", why);
 }
 
 static enum queue_result

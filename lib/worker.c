@@ -302,30 +302,22 @@ keep(struct worker *w, struct channel *ch, enum queue_change change,
 
 /*
  * Sees to what the worker before us left behind. Where that died over a
- * message, it may have been sent. A wait that was set later than now, by
- * a clock that has since been set back, begins anew: from here on, lest
- * it did so with each worker.
+ * message, it may have been sent. A wait of a clock that has since been set
+ * back begins anew, from here on: else it did so with each worker.
  */
 static bool
 take_over(struct worker *w, struct channel *ch)
 {
-	struct pace_rules rules = rules_of(w);
 	struct pace pace = ch->tally.pace;
-	int64_t now = wall_ms(w), later = pace.set_ms - now;
 
-	if (pace.posting) {
+	if (pace.posting)
 		log_say(LEVEL_WARN, "destination %s: a message was on its way "
 		    "when the last worker ended; its events may appear twice",
 		    ch->name);
-		pace_began(&pace, &rules, now);
-		pace.posting = false;
-	} else if (later > 0) {
-		pace.set_ms -= later;
-		pace.until_ms -= later;
-		pace.obey_ms -= later;
-	} else {
+	else if (!pace_is_ahead(&pace, wall_ms(w)))
 		return true;
-	}
+	pace.posting = false;
+	pace_move(&pace, wall_ms(w));
 	return keep(w, ch, QUEUE_PUT_BACK, &pace);
 }
 

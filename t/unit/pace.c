@@ -61,6 +61,23 @@ test_left(void)
 	}
 }
 
+static void
+test_move(void)
+{
+	struct pace p = { .set_ms = NOW, .until_ms = NOW + 300,
+	    .obey_ms = NOW + 100 };
+
+	ok(!pace_is_ahead(&p, NOW) && !pace_is_ahead(&p, NOW + 1),
+	    "a wait that was set before now is not ahead");
+	ok(pace_is_ahead(&p, NOW - 1), "one that was set later is");
+	pace_move(&p, NOW + 50);
+	ok(p.set_ms == NOW && p.until_ms == NOW + 300,
+	    "the first stays as it is");
+	pace_move(&p, NOW - 86400000);
+	ok(p.set_ms == NOW - 86400000 && pace_left(&p, NOW - 86400000) == 300
+	    && p.obey_ms == p.set_ms + 100, "the other begins anew");
+}
+
 /* ------------------------------------------------------------- budget */
 
 static const struct {
@@ -423,6 +440,7 @@ int
 main(void)
 {
 	test_left();
+	test_move();
 	test_budget();
 	test_backoff();
 	test_began();

@@ -73,10 +73,31 @@ put(const char *destination, const char *log_id, const char *type,
 }
 
 static void
-change(enum queue_change what, const char *destination, int64_t number,
+note_number(void *context, const struct queue_row *row)
+{
+	int64_t *before = context;
+
+	if (*before < 0)
+		*before = row->number - 1;
+}
+
+/* The number before that of the first row, which is another at each run. */
+static int64_t
+number_before(void)
+{
+	int64_t before = -1, after = 0;
+
+	queue_list(q, &after, note_number, &before, &why);
+	return before;
+}
+
+/* Changes the nth row; 0: none. */
+static void
+change(enum queue_change what, const char *destination, int64_t nth,
     const char *reason, const struct pace *pace)
 {
-	struct queue_batch batch = { destination, &number, number > 0, reason,
+	int64_t number = number_before() + nth;
+	struct queue_batch batch = { destination, &number, nth > 0, reason,
 	    pace };
 
 	queue_change(q, what, &batch, NOW, &why);
@@ -251,6 +272,8 @@ test_status_worker(void)
 static void
 test_list(void)
 {
+	struct buf want = BUF_INIT;
+
 	begin();
 	is_str(list(false, NOW), "", "of nothing there is no list");
 	is_str(list(true, NOW), "", "in JSON neither");
@@ -260,22 +283,28 @@ test_list(void)
 	change(QUEUE_CLAIM, "ops", 1, NULL, &failing);
 	change(QUEUE_CLAIM, "ops", 1, NULL, NULL);
 	change(QUEUE_SET_ASIDE, "ops", 1, "too_many_attachments", NULL);
-	is_str(list(false, NOW),
+	buf_addf(&want,
 	    "set-aside  9002  fp  ops  2d  2  too_many_attachments\n"
-	    "waiting    #2  limit_wc  ops  60min  0  no_service\n"
+	    "waiting    #%lld  limit_wc  ops  60min  0  no_service\n"
 	    "waiting    9003  f  gone  0s  0  -\n",
+	    (long long)number_before() + 2);
+	is_str(list(false, NOW), want.data,
 	    "a line has state, name, type, destination, age, tries and "
 	    "reason");
-	is_str(list(true, NOW), "{\"state\":\"set-aside\",\"id\":\"9002\","
+	buf_clear(&want);
+	buf_addf(&want, "{\"state\":\"set-aside\",\"id\":\"9002\","
 	    "\"type\":\"fp\",\"destination\":\"ops\","
 	    "\"queued_ms\":1785414896000,\"tries\":2,"
 	    "\"reason\":\"too_many_attachments\"}\n"
-	    "{\"state\":\"waiting\",\"id\":\"#2\",\"type\":\"limit_wc\","
+	    "{\"state\":\"waiting\",\"id\":\"#%lld\",\"type\":\"limit_wc\","
 	    "\"destination\":\"ops\",\"queued_ms\":1785584096000,\"tries\":0,"
 	    "\"reason\":\"no_service\"}\n"
 	    "{\"state\":\"waiting\",\"id\":\"9003\",\"type\":\"f\","
 	    "\"destination\":\"gone\",\"queued_ms\":1785587696000,"
-	    "\"tries\":0,\"reason\":null}\n", "so in JSON");
+	    "\"tries\":0,\"reason\":null}\n",
+	    (long long)number_before() + 2);
+	is_str(list(true, NOW), want.data, "so in JSON");
+	buf_release(&want);
 }
 
 static const struct {
