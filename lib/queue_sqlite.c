@@ -63,8 +63,10 @@ run_count(struct store *s, enum statement which, const char *name)
 static enum queue_result
 check_room(struct store *s, struct buf *why)
 {
-	int64_t waiting = run_count(s, COUNT_ALL, NULL);
+	int64_t waiting = run_count(s, SPAN, NULL);
 
+	if (waiting > s->max_waiting)
+		waiting = run_count(s, COUNT_ALL, NULL);
 	if (waiting < 0)
 		return store_fail(s, "cannot be read", why);
 	if (waiting <= s->max_waiting)

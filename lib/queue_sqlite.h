@@ -16,6 +16,7 @@ enum statement {
 	ROLLBACK,
 	PUT,
 	PUT_DESTINATION,
+	SPAN,
 	COUNT_ALL,
 	READ,
 	CLAIM,

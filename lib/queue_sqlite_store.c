@@ -19,6 +19,14 @@
 #define COLUMNS "number, destination, log_id, type, state, queued_ms, " \
 	"tries, reason, record"
 
+/*
+ * Conditions as the indexes have them (SQLite, "Partial Indexes": one is
+ * used where its own condition is a term of the query's).
+ */
+#define WAITING "state = 0"
+#define LISTED "state < 2"
+#define DONE "state > 0"
+
 static const char *const sql[STATEMENTS] = {
 	/* A deferred one that then writes may fail with BUSY at once. */
 	[BEGIN] = "BEGIN IMMEDIATE",
@@ -29,9 +37,14 @@ static const char *const sql[STATEMENTS] = {
 		" ON CONFLICT (log_id, destination) DO NOTHING",
 	[PUT_DESTINATION] = "INSERT INTO destination (name) VALUES (?1)"
 		" ON CONFLICT (name) DO NOTHING",
-	[COUNT_ALL] = "SELECT count(*) FROM event WHERE state = 0",
+	/* As many as can wait at the most, at next to no cost. */
+	[SPAN] = "SELECT ifnull((SELECT max(number) FROM event)"
+		" - min((SELECT number FROM event"
+		"  WHERE " WAITING " AND destination = name"
+		"  ORDER BY number LIMIT 1)) + 1, 0) FROM destination",
+	[COUNT_ALL] = "SELECT count(*) FROM event WHERE " WAITING,
 	[READ] = "SELECT " COLUMNS " FROM event"
-		" WHERE state = 0 AND destination = ?1"
+		" WHERE " WAITING " AND destination = ?1"
 		" ORDER BY number LIMIT ?2",
 	[CLAIM] = "UPDATE event SET tries = tries + 1"
 		" WHERE number = ?1 AND state = 0",
@@ -50,16 +63,16 @@ static const char *const sql[STATEMENTS] = {
 		" posting = ?7, refused = ?8, success_ms = ?9,"
 		" error_ms = ?10, error = ?11",
 	[COUNT_WAITING] = "SELECT count(*), (SELECT queued_ms FROM event"
-		"  WHERE state = 0 AND destination = ?1"
+		"  WHERE " WAITING " AND destination = ?1"
 		"  ORDER BY number LIMIT 1)"
-		" FROM event WHERE state = 0 AND destination = ?1",
+		" FROM event WHERE " WAITING " AND destination = ?1",
 	[COUNT_ASIDE] = "SELECT count(*) FROM event"
-		" WHERE state = 1 AND destination = ?1",
+		" WHERE " DONE " AND state = 1 AND destination = ?1",
 	[FIND_PACE] = "SELECT set_ms, until_ms, obey_ms, failures, suspects,"
 		" posting, refused, success_ms, error_ms, error"
 		" FROM destination WHERE name = ?1",
 	[OLD] = "SELECT " COLUMNS " FROM event"
-		" WHERE state > 0 AND state IN (1, 2) AND changed_ms < ?1"
+		" WHERE " DONE " AND state IN (1, 2) AND changed_ms < ?1"
 		" LIMIT ?2",
 	[DELETE] = "DELETE FROM event WHERE number = ?1",
 	/* What waits has no reason of its own, but that of its destination. */
@@ -67,7 +80,7 @@ static const char *const sql[STATEMENTS] = {
 		" queued_ms, tries, CASE state WHEN 1 THEN reason ELSE"
 		"  (SELECT error FROM destination"
 		"  WHERE name = destination AND failures > 0) END, NULL"
-		" FROM event WHERE number > ?1 AND state < 2"
+		" FROM event WHERE " LISTED " AND number > ?1"
 		" ORDER BY number LIMIT ?2",
 	[NAMES] = "SELECT name FROM destination ORDER BY name",
 	[RETRY_ID] = "UPDATE event SET state = 0, changed_ms = ?2,"
@@ -75,15 +88,15 @@ static const char *const sql[STATEMENTS] = {
 	[RETRY_NUMBER] = "UPDATE event SET state = 0, changed_ms = ?2,"
 		" reason = NULL WHERE number = ?1 AND state = 1",
 	[RETRY_ALL] = "UPDATE event SET state = 0, changed_ms = ?2,"
-		" reason = NULL WHERE state > 0 AND state = 1",
+		" reason = NULL WHERE " DONE " AND state = 1",
 	[REMOVE_ID] = "UPDATE event SET state = 2, changed_ms = ?2,"
 		" record = NULL, reason = NULL WHERE log_id = ?1 AND state < 2",
 	[REMOVE_NUMBER] = "UPDATE event SET state = 2, changed_ms = ?2,"
 		" record = NULL, reason = NULL WHERE number = ?1 AND state < 2",
 	[REMOVE_ALL] = "UPDATE event SET state = 2, changed_ms = ?2,"
-		" record = NULL, reason = NULL WHERE state > 0 AND state = 1",
+		" record = NULL, reason = NULL WHERE " DONE " AND state = 1",
 	[FORGET_REMOVED] = "DELETE FROM event"
-		" WHERE state > 0 AND state = 2 AND changed_ms = ?1"
+		" WHERE " DONE " AND state = 2 AND changed_ms = ?1"
 		" AND log_id IS NULL",
 	[HURRY] = "UPDATE destination SET until_ms = obey_ms, failures = 0"
 		" WHERE (?1 IS NULL OR name = ?1) AND until_ms > obey_ms",

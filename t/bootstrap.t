@@ -87,7 +87,10 @@ sub interrupt ($pid) {
 	kill INT => -$pid;
 	delete $serving{$pid};
 	my $status;
-	wait_until(sub { waitpid($pid, 1) == $pid and ($status = $?, 1) }, 20, 'bootstrap to end');
+	eval {
+		wait_until(sub { waitpid($pid, 1) == $pid and ($status = $?, 1) }, 60, 'bootstrap to end');
+	} or die $@, map { m{(\d+)} && slurp("$_/stat") . command($1) . "\n" } grep { -r "$_/stat" }
+		map { "/proc/$_" } processes($tree, '/log-stream-', 'bootstrap', 'lighttpd');
 	return $status;
 }
 
