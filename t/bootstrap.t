@@ -73,6 +73,12 @@ sub processes (@directories) {
 	return grep { command($_) =~ $names } map { m{(\d+)} } glob '/proc/[0-9]*';
 }
 
+# Those that are still there when there was time for a kill -9 to be done.
+sub left_behind (@directories) {
+	eval { wait_until(sub { !processes(@directories) }, 5, 'processes to end') };
+	return map { command($_) } processes(@directories);
+}
+
 sub command ($number) {
 	open my $in, '<', "/proc/$number/cmdline" or return '';
 	return <$in> // '';
@@ -141,7 +147,7 @@ subtest 'the two commands of the README work from a fresh copy' => sub {
 	pass 'and what the README shows appears, word for word';
 
 	is interrupt($pid), 0, 'Ctrl-C ends it well';
-	is_deeply [ map { command($_) } processes($tree, $temporary) ], [], 'and no process is left';
+	is_deeply [ left_behind($tree, $temporary) ], [], 'and no process is left';
 	is_deeply [ glob "$temporary/*" ], [], 'nor a temporary file';
 };
 
@@ -153,7 +159,7 @@ subtest 'Ctrl-C leaves nothing behind, however often' => sub {
 		my ($pid) = serve($port, TMPDIR => $temporary);
 		is posted_to($port, {}, '[]'), 204, "round $round";
 		interrupt($pid);
-		is_deeply [ map { command($_) } processes($tree, $temporary) ], [], 'no process is left';
+		is_deeply [ left_behind($tree, $temporary) ], [], 'no process is left';
 	}
 };
 
