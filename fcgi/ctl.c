@@ -81,10 +81,11 @@ open_queue(const struct config *c, struct buf *why)
 	    c->queue_on_network, true };
 	enum queue_result result;
 
-	if (c->queue)
-		return queue_open(&options, &result, why);
-	buf_adds(why, "QUEUE is not set: there is no queue");
-	return NULL;
+	if (!c->queue)
+		buf_adds(why, "QUEUE is not set: there is no queue");
+	if (!c->queue || !queue_become_owner(c->queue, why))
+		return NULL;
+	return queue_open(&options, &result, why);
 }
 
 /* Opens the queue, which makes it, and looks it over. */
@@ -372,16 +373,17 @@ run_list(const struct config *c, const struct line *line)
 
 /* Edits what the ids name; one that names nothing is an error. */
 static enum exit_status
-edit(struct queue *q, enum queue_edit edit, const struct line *line,
-    const char *done)
+edit_events(struct queue *q, enum queue_edit edit, const struct line *line,
+    const char *done, int64_t *sum)
 {
 	bool all = line->options & ALL;
-	int64_t count, sum = 0;
+	int64_t count;
 	struct buf why = BUF_INIT;
 	enum queue_result result = QUEUE_OK;
 	bool found = true;
 	int i;
 
+	*sum = 0;
 	for (i = 0; (i < line->count || (all && i == 0)) &&
 	    result == QUEUE_OK; i++) {
 		result = queue_edit(q, edit, all ? NULL : line->arguments[i],
@@ -393,11 +395,11 @@ edit(struct queue *q, enum queue_edit edit, const struct line *line,
 			    "waits or is set aside");
 			found = false;
 		}
-		sum += count;
+		*sum += count;
 	}
-	if (result == QUEUE_OK && (edit == QUEUE_RETRY || sum > 0))
+	if (result == QUEUE_OK && (edit == QUEUE_RETRY || *sum > 0))
 		result = queue_hurry(q, NULL, &why);
-	printf("%lld %s\n", (long long)sum, done);
+	printf("%lld %s\n", (long long)*sum, done);
 	return close_queue(q, result, &why) == GOOD && found ? GOOD : BAD;
 }
 
@@ -427,14 +429,15 @@ run_retry(const struct config *c, const struct line *line)
 {
 	enum exit_status status;
 	struct queue *q;
+	int64_t sum;
 
 	if (!names_events(line))
 		return MISUSE;
 	q = need_queue(c);
 	if (!q)
 		return BAD;
-	status = edit(q, QUEUE_RETRY, line, "to be tried again");
-	if (status == GOOD)
+	status = edit_events(q, QUEUE_RETRY, line, "to be tried again", &sum);
+	if (sum > 0 || line->options & ALL)
 		see_to_worker(c);
 	return status;
 }
@@ -443,11 +446,12 @@ static enum exit_status
 run_remove(const struct config *c, const struct line *line)
 {
 	struct queue *q;
+	int64_t sum;
 
 	if (!names_events(line))
 		return MISUSE;
 	q = need_queue(c);
-	return q ? edit(q, QUEUE_REMOVE, line, "removed") : BAD;
+	return q ? edit_events(q, QUEUE_REMOVE, line, "removed", &sum) : BAD;
 }
 
 /* ------------------------------------------------------------- verbs */
@@ -639,11 +643,27 @@ run_line(int argc, char **argv)
 	    misuse("unknown verb", argv[1]);
 }
 
+/*
+ * A web server that has this program in a CGI directory makes arguments out
+ * of the query (RFC 3875, 4.4): strangers would have every verb.
+ */
+static bool
+is_request(void)
+{
+	return getenv("GATEWAY_INTERFACE") || getenv("REQUEST_METHOD");
+}
+
 int
 main(int argc, char **argv)
 {
-	enum exit_status status = run_line(argc, argv);
+	enum exit_status status;
 
+	if (is_request()) {
+		fprintf(stderr, "log-stream-ctl: this program does not answer "
+		    "requests: keep it out of the web server's reach\n");
+		return MISUSE;
+	}
+	status = run_line(argc, argv);
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return status;
 	fprintf(stderr, "log-stream-ctl: cannot write: %s\n",

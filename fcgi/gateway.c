@@ -563,13 +563,15 @@ serve_fastcgi(gateway_handler *handler, void *context)
 }
 
 int
-gateway_serve(gateway_handler *handler, void *context)
+gateway_serve(gateway_handler *handler, gateway_ready *ready, void *context)
 {
 	bool cgi;
 
 	block_signals();
 	cgi = FCGX_IsCGI();
 	handle_signals();
-	return cgi ? serve_cgi(handler, context) :
-	    serve_fastcgi(handler, context);
+	if (cgi)
+		return serve_cgi(handler, context);
+	ready(context);
+	return serve_fastcgi(handler, context);
 }

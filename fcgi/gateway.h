@@ -12,6 +12,9 @@
 typedef void gateway_handler(void *context, const struct request *request,
     struct answer *answer);
 
+/* Called once, before FastCGI's first connection is waited for. */
+typedef void gateway_ready(void *context);
+
 /*
  * Serves what the web server has for this process, and returns its exit
  * status: 0 after a CGI request, or when SIGTERM, SIGINT, SIGHUP or
@@ -22,6 +25,7 @@ typedef void gateway_handler(void *context, const struct request *request,
  * a connection, SIGPIPE is ignored, and log lines go to the web server's
  * error log while a request is in hand.
  */
-int gateway_serve(gateway_handler *handler, void *context);
+int gateway_serve(gateway_handler *handler, gateway_ready *ready,
+    void *context);
 
 #endif

@@ -28,6 +28,12 @@ handle(void *context, const struct request *request, struct answer *answer)
 	relay_handle(context, request, answer);
 }
 
+static void
+ready(void *context)
+{
+	relay_ready(context);
+}
+
 int
 main(void)
 {
@@ -36,7 +42,7 @@ main(void)
 
 	open_standard_descriptors();
 	relay = relay_new();
-	status = gateway_serve(handle, relay);
+	status = gateway_serve(handle, ready, relay);
 	relay_free(relay);
 	return status;
 }

@@ -128,6 +128,13 @@ is_absence(int error)
 	return error == ENOENT || error == ENOTDIR;
 }
 
+/* Whoever runs us from a directory of another's has no .env there. */
+static bool
+is_closed_directory(int error, size_t place)
+{
+	return place == 0 && error == EACCES && access(".", X_OK) < 0;
+}
+
 /* Remembers each place looked at, so that a file put there counts later. */
 static char *
 find_path_dup(struct config *c)
@@ -147,7 +154,8 @@ find_path_dup(struct config *c)
 		if (!*places[i])
 			continue;
 		/* One that cannot be read is an error, not a miss. */
-		if (access(places[i], F_OK) == 0 || !is_absence(errno))
+		if (access(places[i], F_OK) == 0 ||
+		    !(is_absence(errno) || is_closed_directory(errno, i)))
 			found = mem_dup(places[i]);
 		else
 			remember(c, places[i]);

@@ -24,6 +24,7 @@ struct deliverer {
 	struct poster *poster;	/* NULL until the first post */
 	struct queue *queue;	/* NULL until it is first needed */
 	int64_t rest_at;	/* by clock_ms(): see deliver_rest() */
+	bool anew;		/* the configuration is another */
 };
 
 struct deliverer *
@@ -41,6 +42,7 @@ deliver_anew(struct deliverer *d)
 	queue_close(d->queue);
 	d->queue = NULL;
 	d->rest_at = 0;
+	d->anew = true;
 }
 
 void
@@ -275,9 +277,16 @@ deliver_events(struct deliverer *d, const struct config *c,
 void
 deliver_rest(struct deliverer *d, const struct config *c)
 {
-	if (!c->queue || clock_ms() < d->rest_at ||
-	    queue_find_worker(c->queue, NULL) != QUEUE_WORKER_MISSING)
+	enum queue_worker worker;
+
+	if (!c->queue || clock_ms() < d->rest_at)
 		return;
-	d->rest_at = clock_ms() + LAUNCH_MS;
-	start_worker(c);
+	worker = queue_find_worker(c->queue, NULL);
+	/* With other destinations there may be work where there was none. */
+	if (worker == QUEUE_WORKER_MISSING ||
+	    (d->anew && worker == QUEUE_NO_WORKER)) {
+		d->rest_at = clock_ms() + LAUNCH_MS;
+		start_worker(c);
+	}
+	d->anew = false;
 }

@@ -24,8 +24,9 @@ void deliver_events(struct deliverer *d, const struct config *c,
     const struct event_list *events, struct answer *answer);
 
 /*
- * For a request that had nothing to deliver: starts a worker when the last
- * one died, or left with something to do.
+ * At the start of a door, and for a request that had nothing to deliver:
+ * starts a worker when the last one died, or left with something to do, as
+ * a reboot makes it.
  */
 void deliver_rest(struct deliverer *d, const struct config *c);
 

@@ -27,7 +27,8 @@ lockfile_take(const char *path)
 	if (fcntl(fd, F_SETLK, &lock) == 0) {
 		/* Not emptied first: who dies in between has left something
 		 * to do. On a full disk it is a lock without the mark. */
-		if (pwrite(fd, "held\n", 5, 0) == 5 && ftruncate(fd, 5) < 0)
+		if (pwrite(fd, "held\n", 5, 0) != 5 ||
+		    ftruncate(fd, 5) < 0 || fsync(fd) < 0)
 			errno = 0;
 		return fd;
 	}

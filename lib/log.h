@@ -6,8 +6,8 @@
  * Values are data: one that holds anything but letters, digits and a few
  * plain signs is put in double quotes, and in it control characters, marks
  * of text direction, quotes, backslashes and what is not UTF-8 appear as
- * \xHH. A line can therefore
- * be neither split nor forged, and no terminal is driven by it.
+ * \xHH. A line can therefore be neither split nor forged, and no terminal
+ * is driven by it.
  */
 #ifndef LOG_H
 #define LOG_H

@@ -2,28 +2,38 @@
 /* Files made for the owner of their directory. */
 #include "ownfile.h"
 
-#include "buf.h"
-
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The directory that a path is in; false when there is none. */
+static bool
+find_directory(const char *path, struct stat *st)
+{
+	char *directory = mem_dup(path), *slash = strrchr(directory, '/');
+	bool found;
+
+	if (slash)
+		slash[1] = '\0';
+	found = stat(slash ? directory : ".", st) == 0;
+	free(directory);
+	return found;
+}
+
 /* Should that fail the file stays root's, which is no worse than before. */
 static void
 give_to_owner(int fd, const char *path)
 {
-	char *directory = mem_dup(path), *slash = strrchr(directory, '/');
 	struct stat st;
 
-	if (slash)
-		slash[1] = '\0';
-	if (stat(slash ? directory : ".", &st) == 0 && st.st_uid != 0 &&
+	if (find_directory(path, &st) && st.st_uid != 0 &&
 	    fchown(fd, st.st_uid, st.st_gid) < 0)
 		errno = 0;
-	free(directory);
 }
 
 /* umask(2) may have taken what we need, and differs between programs. */
@@ -51,4 +61,30 @@ ownfile_open(const char *path, int flags, mode_t mode)
 	if (fd >= 0)
 		settle_file(fd, path, mode);
 	return fd;
+}
+
+/* With the groups that the user has, so that it can read what it may. */
+static bool
+become(uid_t user, gid_t group)
+{
+	const struct passwd *entry = getpwuid(user);
+
+	if (entry)
+		group = entry->pw_gid;
+	return (entry ? initgroups(entry->pw_name, group) :
+	    setgroups(0, NULL)) == 0 && setgid(group) == 0 &&
+	    setuid(user) == 0;
+}
+
+bool
+ownfile_become_owner(const char *path, struct buf *why)
+{
+	struct stat st;
+
+	if (geteuid() != 0 || !find_directory(path, &st) || st.st_uid == 0 ||
+	    become(st.st_uid, st.st_gid))
+		return true;
+	buf_addf(why, "%s: root cannot become the owner of its directory: %s",
+	    path, strerror(errno));
+	return false;
 }

@@ -7,6 +7,9 @@
 #ifndef OWNFILE_H
 #define OWNFILE_H
 
+#include "buf.h"
+
+#include <stdbool.h>
 #include <sys/types.h>
 
 /*
@@ -15,5 +18,11 @@
  * mode, whatever the umask.
  */
 int ownfile_open(const char *path, int flags, mode_t mode);
+
+/*
+ * Root becomes the owner of the directory that path is in, for good.
+ * Returns false, with *why, when that fails; true for everybody else.
+ */
+bool ownfile_become_owner(const char *path, struct buf *why);
 
 #endif

@@ -98,7 +98,7 @@ keep_error(struct pace *p, const struct post_outcome *outcome, int64_t now_ms)
 	snprintf(p->error, sizeof(p->error), "%s", outcome->reason);
 }
 
-/* One of the suspects is gone from the queue: sent, or set aside. */
+/* So many of the suspects are gone from the queue: sent, or set aside. */
 static void
 clear_suspects(struct pace *p, size_t events)
 {

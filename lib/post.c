@@ -26,6 +26,8 @@ struct transfer {
 	void *ticket;			/* NULL: not on its way */
 	struct buf answer;
 	size_t answer_bytes;
+	int64_t timeout_ms;
+	int64_t end_ms;			/* by clock_ms() */
 	char detail[CURL_ERROR_SIZE];	/* libcurl's own words */
 };
 
@@ -154,6 +156,14 @@ find_row(const char *word)
 	return i;
 }
 
+/* Servers that speak Slack's language may end the line. */
+static bool
+is_ok(const char *body)
+{
+	return strncmp(body, "ok", 2) == 0 &&
+	    body[2 + strspn(body + 2, "\r\n")] == '\0';
+}
+
 void
 post_judge(struct post_outcome *outcome, int status, const char *body,
     int64_t retry_after_s)
@@ -172,7 +182,7 @@ post_judge(struct post_outcome *outcome, int status, const char *body,
 	    judge_status(status);
 	snprintf(other, sizeof(other), "status %d and no word of Slack's",
 	    status);
-	if (status == 200 && strcmp(body, "ok") == 0)
+	if (status == 200 && is_ok(body))
 		outcome->result = POST_SENT;
 	else if (status == 200 && row == WORDS)
 		reason = "status 200, but the body is not ok";
@@ -271,7 +281,8 @@ transfer_aim(struct transfer *t, const char *url, const struct buf *payload,
 	curl_easy_setopt(t->curl, CURLOPT_URL, url);
 	curl_easy_setopt(t->curl, CURLOPT_POSTFIELDS, buf_text(payload));
 	curl_easy_setopt(t->curl, CURLOPT_POSTFIELDSIZE, (long)payload->len);
-	curl_easy_setopt(t->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+	t->timeout_ms = timeout_ms;
+	t->end_ms = clock_ms() + timeout_ms;
 	curl_easy_setopt(t->curl, CURLOPT_CONNECTTIMEOUT_MS,
 	    (long)(timeout_ms < CONNECT_MS ? timeout_ms : CONNECT_MS));
 }
@@ -318,8 +329,6 @@ transfer_judge(struct transfer *t, CURLcode code,
 		    retry_after(t->curl));
 	else
 		judge_failure(outcome, code, t->detail);
-	curl_easy_setopt(t->curl, CURLOPT_POSTFIELDS, NULL);
-	curl_easy_setopt(t->curl, CURLOPT_URL, NULL);
 }
 
 /* ------------------------------------------------------------ poster */
@@ -386,6 +395,56 @@ poster_begin(struct poster *p, void *ticket, const char *url,
 		mem_exhausted();
 }
 
+static void *
+end_transfer(struct poster *p, struct transfer *t)
+{
+	void *ticket = t->ticket;
+
+	curl_multi_remove_handle(p->multi, t->curl);
+	t->ticket = NULL;
+	curl_easy_setopt(t->curl, CURLOPT_POSTFIELDS, NULL);
+	curl_easy_setopt(t->curl, CURLOPT_URL, NULL);
+	return ticket;
+}
+
+/*
+ * The ticket of a post that has taken too long; NULL: none has. libcurl's
+ * own time-out would look at the clock before it looks at the answer: that
+ * of Slack would be lost where this process was held up.
+ */
+static void *
+take_late(struct poster *p, struct post_outcome *outcome)
+{
+	int64_t now = clock_ms();
+	struct transfer *t;
+
+	for (t = p->transfers; t; t = t->next)
+		if (t->ticket && now >= t->end_ms)
+			break;
+	if (!t)
+		return NULL;
+	memset(outcome, 0, sizeof(*outcome));
+	outcome->timed_out = true;
+	snprintf(outcome->reason, sizeof(outcome->reason),
+	    "timed out: no answer within %lld ms",
+	    (long long)t->timeout_ms);
+	return end_transfer(p, t);
+}
+
+/* How long to wait for something to happen. */
+static int
+time_to_poll(const struct poster *p, int64_t end_ms)
+{
+	int64_t left, now = clock_ms();
+	const struct transfer *t;
+
+	for (t = p->transfers; t; t = t->next)
+		if (t->ticket && t->end_ms < end_ms)
+			end_ms = t->end_ms;
+	left = end_ms > now ? end_ms - now : 0;
+	return (int)(left < POLL_MAX_MS ? left : POLL_MAX_MS);
+}
+
 /* The ticket of a post that is over; NULL: none is. */
 static void *
 take_finished(struct poster *p, struct post_outcome *outcome)
@@ -393,7 +452,6 @@ take_finished(struct poster *p, struct post_outcome *outcome)
 	struct transfer *t = NULL;
 	CURLMsg *message;
 	CURLcode code;
-	void *ticket;
 	int left;
 
 	do
@@ -403,11 +461,8 @@ take_finished(struct poster *p, struct post_outcome *outcome)
 		return NULL;
 	code = message->data.result;
 	curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
-	curl_multi_remove_handle(p->multi, t->curl);
 	transfer_judge(t, code, outcome);
-	ticket = t->ticket;
-	t->ticket = NULL;
-	return ticket;
+	return end_transfer(p, t);
 }
 
 void *
@@ -415,18 +470,19 @@ poster_wait(struct poster *p, int wake_fd, int64_t timeout_ms,
     struct post_outcome *outcome)
 {
 	struct curl_waitfd wake = { wake_fd, CURL_WAIT_POLLIN, 0 };
-	int64_t left, end = clock_ms() + timeout_ms;
+	int64_t end = clock_ms() + timeout_ms;
 	void *ticket;
 	int running;
 
 	for (;;) {
 		curl_multi_perform(p->multi, &running);
 		ticket = take_finished(p, outcome);
-		left = end - clock_ms();
-		if (ticket || left <= 0 || wake.revents != 0)
+		if (!ticket)
+			ticket = take_late(p, outcome);
+		if (ticket || clock_ms() >= end || wake.revents != 0)
 			return ticket;
 		curl_multi_poll(p->multi, &wake, wake_fd >= 0,
-		    (int)(left < POLL_MAX_MS ? left : POLL_MAX_MS), NULL);
+		    time_to_poll(p, end), NULL);
 	}
 }
 

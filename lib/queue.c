@@ -7,6 +7,7 @@
 
 #include "lockfile.h"
 #include "log.h"
+#include "ownfile.h"
 #include "queue_engine.h"
 #include "record.h"
 #include "utf8.h"
@@ -68,6 +69,24 @@ queue_close(struct queue *q)
 		return;
 	q->engine->close(q->store);
 	free(q);
+}
+
+static char *
+lock_path_dup(const char *address)
+{
+	const struct queue_engine *engine = engine_of(address);
+
+	return engine ? engine->lock_path_dup(address) : mem_dup("");
+}
+
+bool
+queue_become_owner(const char *address, struct buf *why)
+{
+	char *path = lock_path_dup(address);
+	bool good = ownfile_become_owner(path, why);
+
+	free(path);
+	return good;
 }
 
 /* --------------------------------------------------------------- put */
@@ -240,14 +259,6 @@ queue_purge(struct queue *q, int64_t retention_ms, int64_t now_ms,
 }
 
 /* ------------------------------------------------------------ worker */
-
-static char *
-lock_path_dup(const char *address)
-{
-	const struct queue_engine *engine = engine_of(address);
-
-	return engine ? engine->lock_path_dup(address) : mem_dup("");
-}
 
 int
 queue_become_worker(const char *address, struct buf *why)

@@ -44,6 +44,14 @@ struct queue_options {
 
 struct queue;
 
+/*
+ * For programs that a person starts: root becomes the owner of the
+ * directory that the queue is in, so that what is made there belongs to
+ * whom it has to, and nothing of that user's is done as root. True for
+ * everybody else.
+ */
+bool queue_become_owner(const char *address, struct buf *why);
+
 /* NULL, with *result and *why, when it cannot be opened or made. */
 struct queue *queue_open(const struct queue_options *options,
     enum queue_result *result, struct buf *why);
@@ -194,7 +202,7 @@ enum queue_result queue_edit(struct queue *q, enum queue_edit edit,
 enum queue_result queue_hurry(struct queue *q, const char *destination,
     struct buf *why);
 
-/* Looks the whole queue over; QUEUE_FAILED when it is damaged. */
+/* Looks over a queue that is not large; QUEUE_FAILED: it is damaged. */
 enum queue_result queue_verify(struct queue *q, struct buf *why);
 
 #endif

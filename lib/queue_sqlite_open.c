@@ -27,7 +27,7 @@
 #define SCHEMA 1		/* PRAGMA user_version */
 #define SCHEMA_NONE 0		/* no tables yet */
 #define SCHEMA_OTHER (-2)	/* those of another program */
-#define PAGES_LEAST 4096	/* of a file's limit, however small QUEUE_MAX */
+#define PAGES_LEAST 16384	/* of a file's limit, however small QUEUE_MAX */
 
 /* "LS2S": the file is ours (SQLite, "PRAGMA application_id"). */
 #define APPLICATION 0x4c533253
@@ -152,6 +152,25 @@ check_file(const char *path, struct buf *why)
 	return true;
 }
 
+/* Others could put a lock or a journal of theirs beside the file. */
+static bool
+check_directory(const char *path, struct buf *why)
+{
+	char *directory = mem_dup(path), *slash = strrchr(directory, '/');
+	struct stat st;
+	bool open_to_all;
+
+	if (slash)
+		slash[1] = '\0';
+	open_to_all = stat(slash ? directory : ".", &st) == 0 &&
+	    st.st_mode & S_IWOTH;
+	free(directory);
+	if (open_to_all)
+		buf_addf(why, "%s: every user of this machine may write to "
+		    "its directory: give it one of its own", path);
+	return !open_to_all;
+}
+
 static bool
 check_place(const struct queue_options *options, const char *path,
     struct buf *why)
@@ -159,6 +178,8 @@ check_place(const struct queue_options *options, const char *path,
 	const char *network;
 
 	network = network_of(path);
+	if (!check_directory(path, why))
+		return false;
 	if (!network || options->on_network)
 		return check_file(path, why);
 	buf_addf(why, "%s: lies on a network file system, %s, where locks "

@@ -49,6 +49,13 @@ relay_new(void)
 }
 
 void
+relay_ready(struct relay *r)
+{
+	if (current_is_ready(&r->current))
+		deliver_rest(r->deliverer, &r->current.config);
+}
+
+void
 relay_free(struct relay *r)
 {
 	if (!r)

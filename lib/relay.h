@@ -75,6 +75,12 @@ struct relay *relay_new(void);
 void relay_free(struct relay *r);
 
 /*
+ * For a door that stays: delivers what was left when the machine, or the
+ * last worker, went down.
+ */
+void relay_ready(struct relay *r);
+
+/*
  * Handles one request, after looking for a change of configuration. It may
  * stop reading the body early; the rest is for the gateway to read away.
  * *answer must be all zero; the caller releases its body.

@@ -20,6 +20,7 @@
 #define PURGE_MS 3600000
 #define AGAIN_MS 1000		/* after the queue failed */
 #define GIVE_UP_MS 15000	/* on a queue that fails, when it may end */
+#define TIMEOUT_MAX_MS 30000	/* from which on it is not doubled */
 #define BYTES_MAX 8000000	/* of the events of a message, as records */
 
 enum stage {
@@ -37,6 +38,7 @@ struct channel {
 	int64_t not_before;	/* by the run clock: no message before */
 	int64_t obey_until;	/* the same, but what no haste may shorten */
 	bool known;		/* counted at least once */
+	unsigned timeouts;	/* in a row */
 	struct queue_tally tally;
 
 	/* The message in hand. */
@@ -58,6 +60,7 @@ struct worker {
 	bool locked_out;	/* because another process is */
 	struct queue *queue;	/* NULL: to be opened */
 	bool opened;		/* once at least */
+	enum queue_result result; /* how it failed last */
 	struct channel *channels;
 	size_t channel_count;
 
@@ -164,7 +167,7 @@ match_channels(struct worker *w)
 		ch = find_channel(w, d->name);
 		if (!ch)
 			ch = add_channel(w, d->name);
-		if (ch) /* else, after many changes, the next worker's */
+		if (ch) /* else, after many changes, a later worker's */
 			set_webhook(ch, d->webhook_url);
 	}
 }
@@ -186,6 +189,7 @@ queue_failed(struct worker *w, enum queue_result result, struct buf *why)
 		w->complaint = mem_dup(buf_text(why));
 	}
 	buf_clear(why);
+	w->result = result;
 	if (w->failing_since < 0)
 		w->failing_since = run_ms(w);
 	queue_close(w->queue);
@@ -381,6 +385,21 @@ read_events(struct worker *w, struct channel *ch)
 }
 
 /*
+ * Longer after each that was not enough: what took too long may have been
+ * taken, and a slow Slack would get it over and over.
+ */
+static int64_t
+timeout_for(const struct worker *w, const struct channel *ch)
+{
+	int64_t timeout = w->current.config.slack_timeout_ms;
+	unsigned i;
+
+	for (i = 0; i < ch->timeouts && timeout < TIMEOUT_MAX_MS; i++)
+		timeout *= 2;
+	return timeout;
+}
+
+/*
  * Begins a message. That it begins is written down before it is posted:
  * a queue that cannot be written to would else send it again and again.
  */
@@ -406,7 +425,7 @@ begin_message(struct worker *w, struct channel *ch)
 	ch->stage = POSTING;
 	ch->began_ms = run_ms(w);
 	w->world->begin(w->world->context, ch, ch->webhook_url, &ch->payload,
-	    c->slack_timeout_ms);
+	    timeout_for(w, ch));
 }
 
 /* ----------------------------------------------------------- settling */
@@ -449,6 +468,7 @@ end_message(struct worker *w, struct channel *ch,
 	bool first = ch->tally.pace.failures == 0;
 
 	ch->outcome = *outcome;
+	ch->timeouts = outcome->timed_out ? ch->timeouts + 1 : 0;
 	message_log(ch->name, ch->taken, ch->digest, outcome,
 	    run_ms(w) - ch->began_ms);
 	if (outcome->result == POST_SENT ||
@@ -516,6 +536,17 @@ time_to_wait(const struct worker *w)
 	return next > now ? next - now : 0;
 }
 
+static bool
+is_busy(const struct worker *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->channel_count; i++)
+		if (w->channels[i].stage != IDLE)
+			return true;
+	return false;
+}
+
 static void
 turn(struct worker *w)
 {
@@ -528,7 +559,7 @@ turn(struct worker *w)
 	open_queue(w);
 	for (i = 0; i < w->channel_count && w->queue; i++)
 		serve_channel(w, &w->channels[i]);
-	if (w->queue && run_ms(w) >= w->purge_at)
+	if (w->queue && run_ms(w) >= w->purge_at && !is_busy(w))
 		purge(w);
 	if (w->queue)
 		queue_recovered(w);
@@ -553,6 +584,25 @@ become_the_worker(struct worker *w)
 	return w->lock >= 0;
 }
 
+/* A service takes over from a worker that a door started, when it leaves. */
+static bool
+wait_to_be_the_worker(struct worker *w)
+{
+	struct post_outcome none;
+	bool said = false;
+
+	while (!become_the_worker(w) && w->locked_out &&
+	    w->mode == WORKER_STAYS &&
+	    !w->world->stopping(w->world->context)) {
+		if (!said)
+			log_say(LEVEL_INFO, "another worker runs: waiting "
+			    "until it leaves");
+		said = true;
+		w->world->wait(w->world->context, AGAIN_MS, &none);
+	}
+	return w->lock >= 0;
+}
+
 /*
  * Somebody may have moved the queue's files away, the locked one with
  * them: then whoever locks the new one is the worker.
@@ -567,17 +617,6 @@ is_the_worker(struct worker *w)
 }
 
 /* ---------------------------------------------------------------- end */
-
-static bool
-is_busy(const struct worker *w)
-{
-	size_t i;
-
-	for (i = 0; i < w->channel_count; i++)
-		if (w->channels[i].stage != IDLE)
-			return true;
-	return false;
-}
 
 /* Whether something waits for a channel; later: for a failure to pass. */
 static bool
@@ -600,14 +639,21 @@ has_waiting(const struct worker *w, bool later)
 	return false;
 }
 
+/* Whether the configuration names another queue now. */
+static bool
+has_moved_on(const struct worker *w)
+{
+	const char *address = w->current.config.queue;
+
+	return !address || strcmp(address, w->address) != 0;
+}
+
 /* Told to stop, or to use another queue: what is on its way is settled. */
 static bool
 must_stop(struct worker *w)
 {
-	const char *address = w->current.config.queue;
-
 	if (w->stop_by < 0 && (w->world->stopping(w->world->context) ||
-	    !address || strcmp(address, w->address) != 0))
+	    has_moved_on(w)))
 		w->stop_by = run_ms(w) + GIVE_UP_MS +
 		    w->current.config.slack_timeout_ms;
 	return w->stop_by >= 0 &&
@@ -615,15 +661,17 @@ must_stop(struct worker *w)
 }
 
 /*
- * A queue that was never open will hardly be soon. With a message that is
- * not settled it stays: the next worker would send that once more.
+ * With a message that is not settled it stays: the next worker would send
+ * that once more. A person who drains a queue that is none hears at once.
  */
 static bool
 gives_up(const struct worker *w)
 {
-	return w->mode != WORKER_STAYS && w->failing_since >= 0 &&
-	    !is_busy(w) && (!w->opened ||
-	    run_ms(w) - w->failing_since >= GIVE_UP_MS);
+	if (w->mode == WORKER_STAYS || w->failing_since < 0 || is_busy(w))
+		return false;
+	return run_ms(w) - w->failing_since >= GIVE_UP_MS ||
+	    (w->mode == WORKER_DRAINS && !w->opened &&
+	    w->result == QUEUE_FAILED);
 }
 
 static bool
@@ -708,14 +756,22 @@ anything_remains(struct worker *w)
 /*
  * The worker that leaves looks once more after it has let go of the lock:
  * what a door put in before that, seeing the lock held, would else be left
- * to nobody. A door that comes later finds no worker and starts one.
+ * to nobody. A door that comes later finds no worker and starts one. So
+ * does one that gave up a queue that failed: if it can be opened now, a door
+ * may have put something in.
  */
 static bool
-must_return(struct worker *w)
+must_return(struct worker *w, bool good)
 {
 	size_t i;
 
-	if (w->mode == WORKER_STAYS || w->stop_by >= 0 || !w->queue)
+	if (w->mode == WORKER_STAYS || w->stop_by >= 0 ||
+	    (w->mode == WORKER_DRAINS && !good))
+		return false;
+	w->failing_since = -1;
+	w->open_at = run_ms(w);
+	open_queue(w);
+	if (!w->queue)
 		return false;
 	for (i = 0; i < w->channel_count; i++)
 		if (!look(w, &w->channels[i]))
@@ -729,27 +785,38 @@ work_as_the_one(struct worker *w)
 	bool good, done;
 
 	do {
-		good = become_the_worker(w) && work(w);
+		good = wait_to_be_the_worker(w) && work(w);
 		done = good && w->stop_by < 0 && !has_waiting(w, true);
 		if (w->lock < 0)
 			return w->locked_out ? WORKER_OTHER : WORKER_FAILED;
 		queue_leave(w->lock, done);
-	} while (good && must_return(w));
+	} while (must_return(w, good));
 	if (!good)
 		return WORKER_FAILED;
-	return anything_remains(w) ? WORKER_REMAINS : WORKER_EMPTY;
+	if (!anything_remains(w))
+		return WORKER_EMPTY;
+	if (has_moved_on(w))
+		log_say(LEVEL_ERROR, "QUEUE is another now, and events still "
+		    "wait in %s: run log-stream-ctl drain with "
+		    "QUEUE=%s in its environment", w->address, w->address);
+	return WORKER_REMAINS;
 }
 
 static enum worker_end
 run_configured(struct worker *w)
 {
-	enum worker_end end;
+	enum worker_end end = WORKER_FAILED;
+	struct buf why = BUF_INIT;
 	size_t i;
 
 	w->address = mem_dup(w->current.config.queue);
 	w->channels = mem_alloc(DESTINATIONS_MAX * sizeof(*w->channels));
 	match_channels(w);
-	end = work_as_the_one(w);
+	if (queue_become_owner(w->address, &why))
+		end = work_as_the_one(w);
+	else
+		log_say(LEVEL_ERROR, "%s", buf_text(&why));
+	buf_release(&why);
 	queue_close(w->queue);
 	for (i = 0; i < w->channel_count; i++)
 		channel_release(&w->channels[i]);

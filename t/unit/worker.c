@@ -1192,7 +1192,8 @@ test_backoff(void)
 	put("default", 1, 1);
 	at(10 * SECOND, do_stop, NULL);
 	work(WORKER_STAYS);
-	is_str(times("one"), "0 3000 7000", "a post may take SLACK_TIMEOUT");
+	is_str(times("one"), "0 3000 9000", "a post may take SLACK_TIMEOUT, "
+	    "and after a time-out twice that");
 }
 
 /* What is logged of events, at LOG_LEVEL=info. */
@@ -1514,22 +1515,22 @@ test_settling_fails_for_long(void)
 static void
 test_claiming_fails(void)
 {
-	static const enum worker_mode modes[] = { WORKER_DRAINS,
-	    WORKER_UNTIL_IDLE };
-	size_t i;
-
-	for (i = 0; i < ROWS(modes); i++) {
-		set_up(ONE TWO);
-		put("ops", 1, 1);
-		put("default", 2, 3);
-		do_break(NULL);
-		is_num(work(modes[i]), WORKER_FAILED, "a queue that cannot be "
-		    "written to is given up on");
-		ok(now() >= 15 * SECOND && now() <= 17 * SECOND,
-		    "after a while");
-		is_num((long long)w->message_count, 0, "nothing is posted");
-		is_num(logged("on fire"), 1, "and the log says why, once");
-	}
+	set_up(ONE TWO);
+	put("ops", 1, 1);
+	put("default", 2, 3);
+	do_break(NULL);
+	is_num(work(WORKER_DRAINS), WORKER_FAILED, "who drains a queue that "
+	    "cannot be written to gives up");
+	ok(now() >= 15 * SECOND && now() <= 17 * SECOND, "after a while");
+	is_num((long long)w->message_count, 0, "nothing is posted");
+	is_num(logged("on fire"), 1, "and the log says why, once");
+	set_up(ONE);
+	put("default", 1, 3);
+	do_break(NULL);
+	at(5 * MINUTE, do_mend, NULL);
+	is_num(work(WORKER_UNTIL_IDLE), WORKER_EMPTY, "who leaves when idle "
+	    "stays while it has something to do");
+	is_str(contents(), "1-3", "and does it");
 	set_up(ONE);
 	put("default", 1, 3);
 	do_break(NULL);
@@ -1564,7 +1565,9 @@ test_opening_fails(void)
 		file_write("queue.db", "no database at all", 18, 0600);
 		is_num(work(modes[i]), WORKER_FAILED, "a queue that is none "
 		    "is given up on");
-		ok(now() <= 500, "at once");
+		ok(modes[i] == WORKER_DRAINS ? now() <= 500 :
+		    now() >= 15 * SECOND && now() <= 17 * SECOND,
+		    "at once, or after a while");
 		is_num(logged("not a database"), 1, "the log says why, once");
 	}
 }
@@ -1849,12 +1852,18 @@ test_one_worker(void)
 	set_up(ONE);
 	put("default", 1, 1);
 	child = hold_lock(&fd);
-	for (mode = WORKER_STAYS; mode <= WORKER_DRAINS; mode++)
+	for (mode = WORKER_UNTIL_IDLE; mode <= WORKER_DRAINS; mode++)
 		is_num(work(mode), WORKER_OTHER, "one worker is enough");
 	ok(now() == 0 && w->message_count == 0 && w->waits == 0, "a second "
 	    "one goes at once");
+	at(5 * SECOND, do_stop, NULL);
+	is_num(work(WORKER_STAYS), WORKER_OTHER, "a service waits for it");
+	ok(now() >= 5 * SECOND && now() <= 6 * SECOND,
+	    "until it is told to stop");
 	close(fd);
 	waitpid(child, NULL, 0);
+	set_up(ONE);
+	put("default", 1, 1);
 	is_num(work(WORKER_DRAINS), WORKER_EMPTY, "when the first is dead "
 	    "there may be another");
 }
