@@ -483,6 +483,17 @@ subtest 'misuse is told on standard error, with 2' => sub {
 	is scalar($slack->requests), 0, 'nothing is sent';
 };
 
+# RFC 3875, 4.4: a query without "=" becomes arguments.
+subtest 'in a CGI directory it serves nobody' => sub {
+	for my $variable ({ GATEWAY_INTERFACE => 'CGI/1.1' }, { REQUEST_METHOD => 'GET' }) {
+		for my $args ([ 'send' ], [ 'check' ], [ 'remove', '--all' ], []) {
+			is all(tool($variable, @$args)), "2\n--\nlog-stream-ctl: this program does not answer requests: "
+				. "keep it out of the web server's reach\n", "%$variable @$args";
+		}
+	}
+	is scalar($slack->requests), 0, 'nothing is sent';
+};
+
 subtest 'output that cannot be written is an error' => sub {
 	my $full = sub (@args) {
 		return run(env => \%env, stdin => $seed,

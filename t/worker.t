@@ -222,6 +222,20 @@ for my $name ('CGI', 'FastCGI') {
 	};
 }
 
+beside 'after a reboot a door that stays starts one before anything is asked of it' => sub {
+	my $slack = standin();
+	my $queue = queue(slack => $slack, path => '/as/main');
+	$slack->behave(main => '/status/503/down');
+	is told($queue->cgi(body => logins('a'))), '200 ok', 'an event';
+	$slack->wait_for(1);
+	$queue->end_worker('KILL');
+	$slack->behave('main');
+	my $door = $queue->fastcgi;
+	is_deeply ids($slack->wait_for_titles(1)), [ 'a' ], 'it arrives';
+	$queue->wait_until_empty;
+	$queue->end_worker;
+};
+
 beside 'when it was killed over a message, the next one tells and sends it again' => sub {
 	my $slack = standin();
 	my $queue = queue(slack => $slack, path => '/as/main');
@@ -444,6 +458,21 @@ beside 'Retry-After is obeyed, by the next process too, and whatever a person sa
 	my ($gap) = gaps(0, $slack->requests);
 	cmp_ok $gap, '>', 1.99, 'after that time';
 	is scalar(gaps(0, $slack->requests)), 1, 'and no sooner';
+};
+
+beside 'an answer that comes while the worker is held up is not taken for none' => sub {
+	my $slack = standin();
+	my $queue = queue(slack => $slack, path => '/drip/0.1', env => { SLACK_TIMEOUT => '400ms' });
+	put($queue, logins('a'));
+	my $work = $queue->work;
+	$slack->wait_for(1);
+	kill STOP => $work->pid;
+	my $late = time + 0.6;
+	wait_until(sub { time > $late }, 5, 'its time to be over');
+	kill CONT => $work->pid;
+	$queue->wait_until_empty;
+	is scalar($slack->requests), 1, 'one message';
+	is $queue->standing->{last_error}, undef, 'no error';
 };
 
 beside 'an outage delays everything and loses nothing' => sub {

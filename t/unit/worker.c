@@ -1968,6 +1968,8 @@ test_new_configuration(void)
 		is_str(contents(), "1-20", "begins nothing");
 		is_num(waiting(), 10, "and settles what was on its way");
 		ok(now() <= 6 * SECOND, "soon");
+		is_num(logged("QUEUE is another now, and events still wait "
+		    "in sqlite:"), 1, "and tells of what waits there");
 	}
 	set_up(ONE);
 	at(5 * SECOND, do_configure, ONE "DIGEST_AFTER=x\n");
