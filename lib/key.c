@@ -278,11 +278,26 @@ read_log_level(struct config *c, const struct config_entry *entry,
 
 /* ------------------------------------------------------------ doubts */
 
+/* The destination before this one that has the same webhook; NULL: none. */
+static const struct destination *
+find_twin(const struct config *c, size_t destination)
+{
+	const struct destination *d = c->destinations;
+	size_t i;
+
+	for (i = 0; i < destination; i++)
+		if (d[i].webhook_url && d[destination].webhook_url &&
+		    strcmp(d[i].webhook_url, d[destination].webhook_url) == 0)
+			return &d[i];
+	return NULL;
+}
+
 static void
 doubt_webhook(const struct config *c, const struct config_entry *entry,
     struct buf *out)
 {
 	const char *url = c->destinations[entry->destination].webhook_url;
+	const struct destination *twin = find_twin(c, entry->destination);
 	const char *host;
 	size_t len;
 
@@ -290,6 +305,10 @@ doubt_webhook(const struct config *c, const struct config_entry *entry,
 	if (host && !url_is_slack(url))
 		buf_addf(out, "%s: %.*s is not Slack\n", entry->label,
 		    (int)len, host);
+	if (twin)
+		buf_addf(out, "%s: destination %s has the same webhook, and "
+		    "each keeps a SLACK_INTERVAL of its own\n",
+		    entry->label, twin->name);
 }
 
 static void

@@ -1030,6 +1030,24 @@ test_destinations_listed(void)
 }
 
 static void
+test_same_webhook(void)
+{
+	struct buf text = BUF_INIT;
+	struct config c;
+
+	start_over("SLACK_WEBHOOK_URL=" HOOK "\nSLACK_WEBHOOK_URL_dev=" HOOK
+	    "x\nSLACK_WEBHOOK_URL_ops=" HOOK "\nAUTH0_LOG_STREAM_TOKEN="
+	    TOKEN "\n");
+	config_load(&c, &text);
+	config_doubts(&c, &text);
+	is_str(buf_text(&text), "SLACK_WEBHOOK_URL_ops: destination default "
+	    "has the same webhook, and each keeps a SLACK_INTERVAL of its "
+	    "own\n", "two destinations of one webhook are doubted");
+	config_release(&c);
+	buf_release(&text);
+}
+
+static void
 test_destinations_mix(void)
 {
 	struct buf text = BUF_INIT;
@@ -1598,6 +1616,7 @@ main(void)
 	test_secret_problems();
 	test_destinations();
 	test_destinations_listed();
+	test_same_webhook();
 	test_destinations_mix();
 	test_destination_problems();
 	test_many_destinations();
