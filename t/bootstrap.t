@@ -51,6 +51,8 @@ sub serve ($port, %env) {
 	my $pid = fork // die $!;
 	if (!$pid) {
 		setpgrp;
+		# Who runs the tests in the background has it ignored.
+		$SIG{INT} = 'DEFAULT';
 		open STDIN, '<', '/dev/null';
 		open STDOUT, '>', $out or die $!;
 		open STDERR, '>&', \*STDOUT or die $!;
