@@ -8,12 +8,19 @@
  *	token.h		whether the sender may post
  *	reader.h	the body, record by record, to events (event.h)
  *	filter.h	which of them are sent (type codes: catalog.h)
- *	slack.h		events to messages (slack_text.h: foreign text)
+ *	deliver.h	at once, or by the queue and its worker
+ *	message.h	a message composed and logged
+ *	slack.h		events to messages (slack_digest.h: many of them)
  *	post.h		a message to Slack
  *	log.h		what happened, a line each
  *
- * buf.h, utf8.h, scan.h, url.h, envfile.h, setting.h and key.h are what these
- * stand on.
+ * The worker is a process of its own, and begins in worker.h:
+ *
+ *	queue.h		events that wait, over an engine (queue_engine.h)
+ *	worker.h	from the queue to Slack (channel.h: a destination of it)
+ *	pace.h		when a destination may have its next message
+ *
+ * The others are what these stand on.
  */
 #ifndef RELAY_H
 #define RELAY_H

@@ -1,185 +1,38 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The worker. A channel is a destination in its hands: how it stands, and
- * the message that is on its way to it. It knows no SQL and no HTTP.
+ * The worker: the queue, the one lock, and when to leave. What is done for
+ * a destination is in channel.c.
  */
-#include "worker.h"
+#include "channel.h"
 
-#include "current.h"
-#include "message.h"
-#include "queue.h"
-#include "slack.h"
+#include "log.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOK_MS 250		/* between looks for new events */
-#define LOOK_WAITING_MS 1000	/* where some wait, and must */
 #define LINGER_MS 4000		/* with nothing to do, before it leaves */
 #define PURGE_MS 3600000
 #define AGAIN_MS 1000		/* after the queue failed */
 #define GIVE_UP_MS 15000	/* on a queue that fails, when it may end */
-#define TIMEOUT_MAX_MS 30000	/* from which on it is not doubled */
-#define BYTES_MAX 8000000	/* of the events of a message, as records */
 
-enum stage {
-	IDLE,
-	POSTING,	/* a message is on its way */
-	UNSETTLED	/* what came of it is not yet in the queue */
-};
-
-struct channel {
-	char *name;
-	char *webhook_url;	/* NULL: the configuration has it no more */
-	bool renewed;		/* the webhook, and it is to be tried at once */
-	enum stage stage;
-	int64_t look_at;	/* by the run clock: when to count again */
-	int64_t not_before;	/* by the run clock: no message before */
-	int64_t obey_until;	/* the same, but what no haste may shorten */
-	bool known;		/* counted at least once */
-	unsigned timeouts;	/* in a row */
-	struct queue_tally tally;
-
-	/* The message in hand. */
-	struct event_list events;
-	size_t bytes;
-	size_t taken;		/* of the events, in the message */
-	bool digest;
-	struct buf payload;
-	int64_t began_ms;
-	struct post_outcome outcome;
-};
-
-struct worker {
-	const struct world *world;
-	enum worker_mode mode;
-	struct current current;
-	char *address;		/* of the queue it began with */
-	int lock;		/* what makes it the worker; -1: it is not */
-	bool locked_out;	/* because another process is */
-	struct queue *queue;	/* NULL: to be opened */
-	bool opened;		/* once at least */
-	enum queue_result result; /* how it failed last */
-	struct channel *channels;
-	size_t channel_count;
-
-	int64_t purge_at;
-	int64_t idle_since;
-	int64_t failing_since;	/* of the queue; -1: it does not fail */
-	int64_t open_at;	/* not before; after a failure */
-	int64_t stop_by;	/* -1: not told to stop */
-	char *complaint;	/* the last about the queue; NULL: none */
-};
-
-static int64_t
-wall_ms(const struct worker *w)
+int64_t
+worker_wall_ms(const struct worker *w)
 {
 	return w->world->wall_ms(w->world->context);
 }
 
-static int64_t
-run_ms(const struct worker *w)
+int64_t
+worker_run_ms(const struct worker *w)
 {
 	return w->world->run_ms(w->world->context);
 }
 
-/* ---------------------------------------------------------- channels */
-
-static struct channel *
-find_channel(const struct worker *w, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < w->channel_count; i++)
-		if (strcmp(w->channels[i].name, name) == 0)
-			return &w->channels[i];
-	return NULL;
-}
-
-static void
-drop_message(struct channel *ch)
-{
-	event_list_release(&ch->events);
-	buf_release(&ch->payload);
-	ch->bytes = 0;
-	ch->taken = 0;
-	ch->stage = IDLE;
-}
-
-static void
-channel_release(struct channel *ch)
-{
-	drop_message(ch);
-	free(ch->name);
-	free(ch->webhook_url);
-}
-
-/*
- * Places for DESTINATIONS_MAX channels are there from the start, because
- * a post on its way knows its channel by the address.
- */
-static struct channel *
-add_channel(struct worker *w, const char *name)
-{
-	struct channel *ch;
-
-	if (w->channel_count == DESTINATIONS_MAX)
-		return NULL;
-	ch = &w->channels[w->channel_count++];
-	memset(ch, 0, sizeof(*ch));
-	ch->name = mem_dup(name);
-	return ch;
-}
-
-static void
-set_webhook(struct channel *ch, const char *url)
-{
-	if (ch->webhook_url ? strcmp(ch->webhook_url, url) != 0 : ch->known)
-		ch->renewed = true;
-	free(ch->webhook_url);
-	ch->webhook_url = mem_dup(url);
-}
-
-/*
- * A channel for each destination of the configuration. One that is gone
- * from it keeps its channel, but gets no more messages.
- */
-static void
-match_channels(struct worker *w)
-{
-	const struct config *c = &w->current.config;
-	const struct destination *d;
-	struct channel *ch;
-	size_t i;
-
-	for (i = 0; i < w->channel_count; i++) {
-		ch = &w->channels[i];
-		if (config_destination(c, ch->name))
-			continue;
-		free(ch->webhook_url);
-		ch->webhook_url = NULL;
-	}
-	for (i = 0; i < c->destination_count; i++) {
-		d = &c->destinations[i];
-		if (!d->webhook_url)
-			continue;
-		ch = find_channel(w, d->name);
-		if (!ch)
-			ch = add_channel(w, d->name);
-		if (ch) /* else, after many changes, a later worker's */
-			set_webhook(ch, d->webhook_url);
-	}
-}
-
 /* ------------------------------------------------------------- queue */
 
-/*
- * Sees to a result of the queue: true when it failed, and is then closed.
- * The same complaint is logged once. The reason in *why is used up.
- */
-static bool
-queue_failed(struct worker *w, enum queue_result result, struct buf *why)
+bool
+worker_queue_failed(struct worker *w, enum queue_result result,
+    struct buf *why)
 {
 	if (result == QUEUE_OK)
 		return false;
@@ -191,10 +44,10 @@ queue_failed(struct worker *w, enum queue_result result, struct buf *why)
 	buf_clear(why);
 	w->result = result;
 	if (w->failing_since < 0)
-		w->failing_since = run_ms(w);
+		w->failing_since = worker_run_ms(w);
 	queue_close(w->queue);
 	w->queue = NULL;
-	w->open_at = run_ms(w) + AGAIN_MS;
+	w->open_at = worker_run_ms(w) + AGAIN_MS;
 	return true;
 }
 
@@ -219,13 +72,13 @@ open_queue(struct worker *w)
 	enum queue_result result;
 	struct buf why = BUF_INIT;
 
-	if (w->queue || run_ms(w) < w->open_at)
+	if (w->queue || worker_run_ms(w) < w->open_at)
 		return;
 	w->queue = queue_open(&options, &result, &why);
 	if (w->queue)
 		w->opened = true;
 	else
-		queue_failed(w, result, &why);
+		worker_queue_failed(w, result, &why);
 	buf_release(&why);
 }
 
@@ -236,290 +89,20 @@ purge(struct worker *w)
 	struct buf why = BUF_INIT;
 	enum queue_result result;
 
-	result = queue_purge(w->queue, retention, wall_ms(w), &why);
-	queue_failed(w, result, &why);
-	w->purge_at = run_ms(w) +
+	result = queue_purge(w->queue, retention, worker_wall_ms(w), &why);
+	worker_queue_failed(w, result, &why);
+	w->purge_at = worker_run_ms(w) +
 	    (retention < PURGE_MS ? retention : PURGE_MS);
 	buf_release(&why);
 }
 
-/* ------------------------------------------------------------ keeping */
-
-static struct pace_rules
-rules_of(const struct worker *w)
-{
-	const struct config *c = &w->current.config;
-	struct pace_rules rules = { c->slack_interval_ms,
-	    c->slack_retry_max_ms, c->digest_after };
-
-	return rules;
-}
-
-/*
- * From now on the run clock says when the wait is over, so that setting
- * the date does no harm.
- */
-static void
-reckon(const struct worker *w, struct channel *ch)
-{
-	ch->not_before = run_ms(w) + pace_left(&ch->tally.pace, wall_ms(w));
-	if (ch->not_before < ch->obey_until)
-		ch->not_before = ch->obey_until;
-}
-
-/* Changes the events of the message in hand; the caller frees numbers. */
-static struct queue_batch
-batch_of(const struct channel *ch, const struct pace *pace)
-{
-	struct queue_batch batch = { ch->name, NULL, ch->taken,
-	    ch->outcome.reason, pace };
-	int64_t *numbers = mem_alloc(ch->taken * sizeof(*numbers));
-	size_t i;
-
-	for (i = 0; i < ch->taken; i++)
-		numbers[i] = ch->events.events[i]->number;
-	batch.numbers = numbers;
-	return batch;
-}
-
-/* Keeps a change of these events, and the pace; false when it failed. */
-static bool
-keep(struct worker *w, struct channel *ch, enum queue_change change,
-    const struct pace *pace)
-{
-	struct queue_batch batch = batch_of(ch, pace);
-	struct buf why = BUF_INIT;
-	enum queue_result result;
-
-	result = queue_change(w->queue, change, &batch, wall_ms(w), &why);
-	free((void *)(uintptr_t)batch.numbers);
-	if (!queue_failed(w, result, &why)) {
-		ch->tally.pace = *pace;
-		ch->obey_until = run_ms(w) + pace->obey_ms - pace->set_ms;
-		reckon(w, ch);
-	}
-	buf_release(&why);
-	return result == QUEUE_OK;
-}
-
-/* ------------------------------------------------------------ looking */
-
-/*
- * Sees to what the worker before us left behind. Where that died over a
- * message, it may have been sent. A wait of a clock that has since been set
- * back begins anew, from here on: else it did so with each worker.
- */
-static bool
-take_over(struct worker *w, struct channel *ch)
-{
-	struct pace pace = ch->tally.pace;
-
-	if (pace.posting)
-		log_say(LEVEL_WARN, "destination %s: a message was on its way "
-		    "when the last worker ended; its events may appear twice",
-		    ch->name);
-	else if (!pace_is_ahead(&pace, wall_ms(w)))
-		return true;
-	pace.posting = false;
-	pace_move(&pace, wall_ms(w));
-	return keep(w, ch, QUEUE_PUT_BACK, &pace);
-}
-
-static bool
-same_wait(const struct pace *a, const struct pace *b)
-{
-	return a->set_ms == b->set_ms && a->until_ms == b->until_ms;
-}
-
-/* Counts what waits for a channel; false when the queue failed. */
-static bool
-look(struct worker *w, struct channel *ch)
-{
-	struct pace before = ch->tally.pace;
-	struct buf why = BUF_INIT;
-	enum queue_result result;
-	bool first = !ch->known;
-
-	result = queue_count(w->queue, ch->name, &ch->tally, &why);
-	if (!queue_failed(w, result, &why)) {
-		if (first || !same_wait(&before, &ch->tally.pace))
-			reckon(w, ch);
-		ch->known = true;
-		ch->look_at = run_ms(w) + (ch->tally.waiting > 0 ?
-		    LOOK_WAITING_MS : LOOK_MS);
-	}
-	buf_release(&why);
-	return result == QUEUE_OK && (!first || take_over(w, ch));
-}
-
-/* ----------------------------------------------------------- claiming */
-
-static bool
-gather(void *context, struct event *e, size_t bytes)
-{
-	struct channel *ch = context;
-
-	event_list_add(&ch->events, e);
-	ch->bytes += bytes;
-	return ch->bytes < BYTES_MAX;
-}
-
-/* Takes the next events into the channel; false when there are none. */
-static bool
-read_events(struct worker *w, struct channel *ch)
-{
-	struct pace_rules rules = rules_of(w);
-	size_t budget = pace_budget(&ch->tally.pace, &rules,
-	    ch->tally.waiting);
-	struct buf why = BUF_INIT;
-	enum queue_result result;
-	bool failed;
-
-	result = queue_read(w->queue, ch->name, budget, gather, ch,
-	    wall_ms(w), &why);
-	failed = queue_failed(w, result, &why);
-	buf_release(&why);
-	ch->digest = budget > SLACK_ATTACHMENTS_MAX;
-	event_list_sort(&ch->events);
-	return !failed && ch->events.count > 0;
-}
-
-/*
- * Longer after each that was not enough: what took too long may have been
- * taken, and a slow Slack would get it over and over.
- */
-static int64_t
-timeout_for(const struct worker *w, const struct channel *ch)
-{
-	int64_t timeout = w->current.config.slack_timeout_ms;
-	unsigned i;
-
-	for (i = 0; i < ch->timeouts && timeout < TIMEOUT_MAX_MS; i++)
-		timeout *= 2;
-	return timeout;
-}
-
-/*
- * Begins a message. That it begins is written down before it is posted:
- * a queue that cannot be written to would else send it again and again.
- */
-static void
-begin_message(struct worker *w, struct channel *ch)
-{
-	const struct config *c = &w->current.config;
-	struct pace_rules rules = rules_of(w);
-	struct pace pace = ch->tally.pace;
-
-	if (!read_events(w, ch)) {
-		drop_message(ch);
-		ch->look_at = 0;
-		return;
-	}
-	ch->taken = message_compose(&ch->payload, ch->events.events,
-	    ch->events.count, ch->digest, c);
-	pace_began(&pace, &rules, wall_ms(w));
-	if (!keep(w, ch, QUEUE_CLAIM, &pace)) {
-		drop_message(ch);
-		return;
-	}
-	ch->stage = POSTING;
-	ch->began_ms = run_ms(w);
-	w->world->begin(w->world->context, ch, ch->webhook_url, &ch->payload,
-	    timeout_for(w, ch));
-}
-
-/* ----------------------------------------------------------- settling */
-
-/* Writes down what came of a message, if the queue lets us. */
-static void
-settle(struct worker *w, struct channel *ch)
-{
-	struct pace_rules rules = rules_of(w);
-	struct pace pace = ch->tally.pace;
-	enum queue_change change = QUEUE_PUT_BACK;
-	bool aside;
-
-	ch->stage = UNSETTLED;
-	if (!w->queue)
-		return;
-	aside = pace_ended(&pace, &rules, &ch->outcome, ch->taken, wall_ms(w),
-	    w->world->chance(w->world->context));
-	if (aside)
-		change = QUEUE_SET_ASIDE;
-	else if (ch->outcome.result == POST_SENT)
-		change = QUEUE_SETTLE;
-	if (!keep(w, ch, change, &pace))
-		return;
-	if (aside)
-		message_log_event(LEVEL_ERROR, ch->events.events[0], ch->name,
-		    "set-aside");
-	drop_message(ch);
-	ch->look_at = 0;
-}
-
-/*
- * An event has a line when it is sent, and when its destination begins to
- * fail; not at every try of an outage.
- */
-static void
-end_message(struct worker *w, struct channel *ch,
-    const struct post_outcome *outcome)
-{
-	bool first = ch->tally.pace.failures == 0;
-
-	ch->outcome = *outcome;
-	ch->timeouts = outcome->timed_out ? ch->timeouts + 1 : 0;
-	message_log(ch->name, ch->taken, ch->digest, outcome,
-	    run_ms(w) - ch->began_ms);
-	if (outcome->result == POST_SENT ||
-	    (outcome->result != POST_NEVER && first))
-		message_log_events(ch->events.events, ch->taken, ch->name,
-		    post_result_name(outcome->result));
-	settle(w, ch);
-}
-
 /* --------------------------------------------------------------- turn */
-
-/* A new webhook is tried at once: whoever gave it waits for that. */
-static bool
-hurry(struct worker *w, struct channel *ch)
-{
-	struct buf why = BUF_INIT;
-	enum queue_result result;
-
-	result = queue_hurry(w->queue, ch->name, &why);
-	if (!queue_failed(w, result, &why)) {
-		ch->renewed = false;
-		ch->look_at = 0;
-	}
-	buf_release(&why);
-	return result == QUEUE_OK;
-}
-
-static void
-serve_channel(struct worker *w, struct channel *ch)
-{
-	int64_t now = run_ms(w);
-	bool due;
-
-	if (ch->stage == UNSETTLED)
-		settle(w, ch);
-	if (ch->stage != IDLE || !ch->webhook_url || w->stop_by >= 0)
-		return;
-	if (ch->renewed && !hurry(w, ch))
-		return;
-	due = ch->tally.waiting > 0 && now >= ch->not_before;
-	if ((due || now >= ch->look_at) && !look(w, ch))
-		return;
-	if (ch->tally.waiting > 0 && run_ms(w) >= ch->not_before)
-		begin_message(w, ch);
-}
 
 /* How long nothing is to be done, unless a post ends. */
 static int64_t
 time_to_wait(const struct worker *w)
 {
-	int64_t now = run_ms(w), next = now + LOOK_MS;
+	int64_t now = worker_run_ms(w), next = now + LOOK_MS;
 	const struct channel *ch;
 	size_t i;
 
@@ -555,17 +138,17 @@ turn(struct worker *w)
 	size_t i;
 
 	if (current_refresh(&w->current))
-		match_channels(w);
+		channels_match(w);
 	open_queue(w);
 	for (i = 0; i < w->channel_count && w->queue; i++)
-		serve_channel(w, &w->channels[i]);
-	if (w->queue && run_ms(w) >= w->purge_at && !is_busy(w))
+		channel_serve(w, &w->channels[i]);
+	if (w->queue && worker_run_ms(w) >= w->purge_at && !is_busy(w))
 		purge(w);
 	if (w->queue)
 		queue_recovered(w);
 	ch = w->world->wait(w->world->context, time_to_wait(w), &outcome);
 	if (ch)
-		end_message(w, ch, &outcome);
+		channel_end_message(w, ch, &outcome);
 }
 
 /* --------------------------------------------------------------- lock */
@@ -633,7 +216,7 @@ has_waiting(const struct worker *w, bool later)
 			return true;
 		if (ch->tally.waiting > 0 && (later ||
 		    ch->tally.pace.failures == 0 ||
-		    run_ms(w) >= ch->not_before))
+		    worker_run_ms(w) >= ch->not_before))
 			return true;
 	}
 	return false;
@@ -654,10 +237,10 @@ must_stop(struct worker *w)
 {
 	if (w->stop_by < 0 && (w->world->stopping(w->world->context) ||
 	    has_moved_on(w)))
-		w->stop_by = run_ms(w) + GIVE_UP_MS +
+		w->stop_by = worker_run_ms(w) + GIVE_UP_MS +
 		    w->current.config.slack_timeout_ms;
 	return w->stop_by >= 0 &&
-	    (!is_busy(w) || run_ms(w) >= w->stop_by);
+	    (!is_busy(w) || worker_run_ms(w) >= w->stop_by);
 }
 
 /*
@@ -669,7 +252,7 @@ gives_up(const struct worker *w)
 {
 	if (w->mode == WORKER_STAYS || w->failing_since < 0 || is_busy(w))
 		return false;
-	return run_ms(w) - w->failing_since >= GIVE_UP_MS ||
+	return worker_run_ms(w) - w->failing_since >= GIVE_UP_MS ||
 	    (w->mode == WORKER_DRAINS && !w->opened &&
 	    w->result == QUEUE_FAILED);
 }
@@ -686,8 +269,8 @@ is_done(struct worker *w)
 		return false;
 	}
 	if (w->idle_since < 0)
-		w->idle_since = run_ms(w);
-	return run_ms(w) - w->idle_since >= LINGER_MS;
+		w->idle_since = worker_run_ms(w);
+	return worker_run_ms(w) - w->idle_since >= LINGER_MS;
 }
 
 /* Works on as long as there is reason to; false when the queue fails. */
@@ -769,12 +352,12 @@ must_return(struct worker *w, bool good)
 	    (w->mode == WORKER_DRAINS && !good))
 		return false;
 	w->failing_since = -1;
-	w->open_at = run_ms(w);
+	w->open_at = worker_run_ms(w);
 	open_queue(w);
 	if (!w->queue)
 		return false;
 	for (i = 0; i < w->channel_count; i++)
-		if (!look(w, &w->channels[i]))
+		if (!channel_look(w, &w->channels[i]))
 			return true;
 	return has_waiting(w, w->mode == WORKER_UNTIL_IDLE);
 }
@@ -811,7 +394,7 @@ run_configured(struct worker *w)
 
 	w->address = mem_dup(w->current.config.queue);
 	w->channels = mem_alloc(DESTINATIONS_MAX * sizeof(*w->channels));
-	match_channels(w);
+	channels_match(w);
 	if (queue_become_owner(w->address, &why))
 		end = work_as_the_one(w);
 	else

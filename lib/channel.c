@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: ISC */
+/* One destination: claiming, posting, settling. It knows no SQL or HTTP. */
+#include "channel.h"
+
+#include "log.h"
+#include "message.h"
+#include "slack.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LOOK_WAITING_MS 1000	/* where some wait, and must */
+#define TIMEOUT_MAX_MS 30000	/* from which on it is not doubled */
+#define BYTES_MAX 8000000	/* of the events of a message, as records */
+
+/* ---------------------------------------------------------- channels */
+
+static struct channel *
+channel_find(const struct worker *w, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < w->channel_count; i++)
+		if (strcmp(w->channels[i].name, name) == 0)
+			return &w->channels[i];
+	return NULL;
+}
+
+static void
+channel_drop(struct channel *ch)
+{
+	event_list_release(&ch->events);
+	buf_release(&ch->payload);
+	ch->bytes = 0;
+	ch->taken = 0;
+	ch->stage = IDLE;
+}
+
+void
+channel_release(struct channel *ch)
+{
+	channel_drop(ch);
+	free(ch->name);
+	free(ch->webhook_url);
+}
+
+/*
+ * Places for DESTINATIONS_MAX channels are there from the start, because
+ * a post on its way knows its channel by the address.
+ */
+static struct channel *
+channel_add(struct worker *w, const char *name)
+{
+	struct channel *ch;
+
+	if (w->channel_count == DESTINATIONS_MAX)
+		return NULL;
+	ch = &w->channels[w->channel_count++];
+	memset(ch, 0, sizeof(*ch));
+	ch->name = mem_dup(name);
+	return ch;
+}
+
+static void
+channel_aim(struct channel *ch, const char *url)
+{
+	if (ch->webhook_url ? strcmp(ch->webhook_url, url) != 0 : ch->known)
+		ch->renewed = true;
+	free(ch->webhook_url);
+	ch->webhook_url = mem_dup(url);
+}
+
+void
+channels_match(struct worker *w)
+{
+	const struct config *c = &w->current.config;
+	const struct destination *d;
+	struct channel *ch;
+	size_t i;
+
+	for (i = 0; i < w->channel_count; i++) {
+		ch = &w->channels[i];
+		if (config_destination(c, ch->name))
+			continue;
+		free(ch->webhook_url);
+		ch->webhook_url = NULL;
+	}
+	for (i = 0; i < c->destination_count; i++) {
+		d = &c->destinations[i];
+		if (!d->webhook_url)
+			continue;
+		ch = channel_find(w, d->name);
+		if (!ch)
+			ch = channel_add(w, d->name);
+		if (ch) /* else, after many changes, a later worker's */
+			channel_aim(ch, d->webhook_url);
+	}
+}
+
+/* ------------------------------------------------------------ keeping */
+
+static struct pace_rules
+rules_of(const struct worker *w)
+{
+	const struct config *c = &w->current.config;
+	struct pace_rules rules = { c->slack_interval_ms,
+	    c->slack_retry_max_ms, c->digest_after };
+
+	return rules;
+}
+
+/*
+ * From now on the run clock says when the wait is over, so that setting
+ * the date does no harm.
+ */
+static void
+reckon(const struct worker *w, struct channel *ch)
+{
+	ch->not_before = worker_run_ms(w) +
+	    pace_left(&ch->tally.pace, worker_wall_ms(w));
+	if (ch->not_before < ch->obey_until)
+		ch->not_before = ch->obey_until;
+}
+
+/* Changes the events of the message in hand; the caller frees numbers. */
+static struct queue_batch
+batch_of(const struct channel *ch, const struct pace *pace)
+{
+	struct queue_batch batch = { ch->name, NULL, ch->taken,
+	    ch->outcome.reason, pace };
+	int64_t *numbers = mem_alloc(ch->taken * sizeof(*numbers));
+	size_t i;
+
+	for (i = 0; i < ch->taken; i++)
+		numbers[i] = ch->events.events[i]->number;
+	batch.numbers = numbers;
+	return batch;
+}
+
+/* Keeps a change of these events, and the pace; false when it failed. */
+static bool
+keep(struct worker *w, struct channel *ch, enum queue_change change,
+    const struct pace *pace)
+{
+	struct queue_batch batch = batch_of(ch, pace);
+	struct buf why = BUF_INIT;
+	enum queue_result result;
+
+	result = queue_change(w->queue, change, &batch, worker_wall_ms(w),
+	    &why);
+	free((void *)(uintptr_t)batch.numbers);
+	if (!worker_queue_failed(w, result, &why)) {
+		ch->tally.pace = *pace;
+		ch->obey_until = worker_run_ms(w) +
+		    pace->obey_ms - pace->set_ms;
+		reckon(w, ch);
+	}
+	buf_release(&why);
+	return result == QUEUE_OK;
+}
+
+/* ------------------------------------------------------------ looking */
+
+/*
+ * Sees to what the worker before us left behind. Where that died over a
+ * message, it may have been sent. A wait of a clock that has since been set
+ * back begins anew, from here on: else it did so with each worker.
+ */
+static bool
+take_over(struct worker *w, struct channel *ch)
+{
+	struct pace pace = ch->tally.pace;
+
+	if (pace.posting)
+		log_say(LEVEL_WARN, "destination %s: a message was on its way "
+		    "when the last worker ended; its events may appear twice",
+		    ch->name);
+	else if (!pace_is_ahead(&pace, worker_wall_ms(w)))
+		return true;
+	pace.posting = false;
+	pace_move(&pace, worker_wall_ms(w));
+	return keep(w, ch, QUEUE_PUT_BACK, &pace);
+}
+
+static bool
+same_wait(const struct pace *a, const struct pace *b)
+{
+	return a->set_ms == b->set_ms && a->until_ms == b->until_ms;
+}
+
+bool
+channel_look(struct worker *w, struct channel *ch)
+{
+	struct pace before = ch->tally.pace;
+	struct buf why = BUF_INIT;
+	enum queue_result result;
+	bool first = !ch->known;
+
+	result = queue_count(w->queue, ch->name, &ch->tally, &why);
+	if (!worker_queue_failed(w, result, &why)) {
+		if (first || !same_wait(&before, &ch->tally.pace))
+			reckon(w, ch);
+		ch->known = true;
+		ch->look_at = worker_run_ms(w) + (ch->tally.waiting > 0 ?
+		    LOOK_WAITING_MS : LOOK_MS);
+	}
+	buf_release(&why);
+	return result == QUEUE_OK && (!first || take_over(w, ch));
+}
+
+/* ----------------------------------------------------------- claiming */
+
+static bool
+gather(void *context, struct event *e, size_t bytes)
+{
+	struct channel *ch = context;
+
+	event_list_add(&ch->events, e);
+	ch->bytes += bytes;
+	return ch->bytes < BYTES_MAX;
+}
+
+/* Takes the next events into the channel; false when there are none. */
+static bool
+read_events(struct worker *w, struct channel *ch)
+{
+	struct pace_rules rules = rules_of(w);
+	size_t budget = pace_budget(&ch->tally.pace, &rules,
+	    ch->tally.waiting);
+	struct buf why = BUF_INIT;
+	enum queue_result result;
+	bool failed;
+
+	result = queue_read(w->queue, ch->name, budget, gather, ch,
+	    worker_wall_ms(w), &why);
+	failed = worker_queue_failed(w, result, &why);
+	buf_release(&why);
+	ch->digest = budget > SLACK_ATTACHMENTS_MAX;
+	event_list_sort(&ch->events);
+	return !failed && ch->events.count > 0;
+}
+
+/*
+ * Longer after each that was not enough: what took too long may have been
+ * taken, and a slow Slack would get it over and over.
+ */
+static int64_t
+timeout_for(const struct worker *w, const struct channel *ch)
+{
+	int64_t timeout = w->current.config.slack_timeout_ms;
+	unsigned i;
+
+	for (i = 0; i < ch->timeouts && timeout < TIMEOUT_MAX_MS; i++)
+		timeout *= 2;
+	return timeout;
+}
+
+/*
+ * Begins a message. That it begins is written down before it is posted:
+ * a queue that cannot be written to would else send it again and again.
+ */
+static void
+begin_message(struct worker *w, struct channel *ch)
+{
+	const struct config *c = &w->current.config;
+	struct pace_rules rules = rules_of(w);
+	struct pace pace = ch->tally.pace;
+
+	if (!read_events(w, ch)) {
+		channel_drop(ch);
+		ch->look_at = 0;
+		return;
+	}
+	ch->taken = message_compose(&ch->payload, ch->events.events,
+	    ch->events.count, ch->digest, c);
+	pace_began(&pace, &rules, worker_wall_ms(w));
+	if (!keep(w, ch, QUEUE_CLAIM, &pace)) {
+		channel_drop(ch);
+		return;
+	}
+	ch->stage = POSTING;
+	ch->began_ms = worker_run_ms(w);
+	w->world->begin(w->world->context, ch, ch->webhook_url, &ch->payload,
+	    timeout_for(w, ch));
+}
+
+/* ----------------------------------------------------------- settling */
+
+/* Writes down what came of a message, if the queue lets us. */
+static void
+settle(struct worker *w, struct channel *ch)
+{
+	struct pace_rules rules = rules_of(w);
+	struct pace pace = ch->tally.pace;
+	enum queue_change change = QUEUE_PUT_BACK;
+	bool aside;
+
+	ch->stage = UNSETTLED;
+	if (!w->queue)
+		return;
+	aside = pace_ended(&pace, &rules, &ch->outcome, ch->taken,
+	    worker_wall_ms(w), w->world->chance(w->world->context));
+	if (aside)
+		change = QUEUE_SET_ASIDE;
+	else if (ch->outcome.result == POST_SENT)
+		change = QUEUE_SETTLE;
+	if (!keep(w, ch, change, &pace))
+		return;
+	if (aside)
+		message_log_event(LEVEL_ERROR, ch->events.events[0], ch->name,
+		    "set-aside");
+	channel_drop(ch);
+	ch->look_at = 0;
+}
+
+/*
+ * An event has a line when it is sent, and when its destination begins to
+ * fail; not at every try of an outage.
+ */
+void
+channel_end_message(struct worker *w, struct channel *ch,
+    const struct post_outcome *outcome)
+{
+	bool first = ch->tally.pace.failures == 0;
+
+	ch->outcome = *outcome;
+	ch->timeouts = outcome->timed_out ? ch->timeouts + 1 : 0;
+	message_log(ch->name, ch->taken, ch->digest, outcome,
+	    worker_run_ms(w) - ch->began_ms);
+	if (outcome->result == POST_SENT ||
+	    (outcome->result != POST_NEVER && first))
+		message_log_events(ch->events.events, ch->taken, ch->name,
+		    post_result_name(outcome->result));
+	settle(w, ch);
+}
+
+/* ------------------------------------------------------------ serving */
+
+/* A new webhook is tried at once: whoever gave it waits for that. */
+static bool
+hurry(struct worker *w, struct channel *ch)
+{
+	struct buf why = BUF_INIT;
+	enum queue_result result;
+
+	result = queue_hurry(w->queue, ch->name, &why);
+	if (!worker_queue_failed(w, result, &why)) {
+		ch->renewed = false;
+		ch->look_at = 0;
+	}
+	buf_release(&why);
+	return result == QUEUE_OK;
+}
+
+void
+channel_serve(struct worker *w, struct channel *ch)
+{
+	int64_t now = worker_run_ms(w);
+	bool due;
+
+	if (ch->stage == UNSETTLED)
+		settle(w, ch);
+	if (ch->stage != IDLE || !ch->webhook_url || w->stop_by >= 0)
+		return;
+	if (ch->renewed && !hurry(w, ch))
+		return;
+	due = ch->tally.waiting > 0 && now >= ch->not_before;
+	if ((due || now >= ch->look_at) && !channel_look(w, ch))
+		return;
+	if (ch->tally.waiting > 0 && worker_run_ms(w) >= ch->not_before)
+		begin_message(w, ch);
+}

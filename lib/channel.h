@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A channel: a destination in the worker's hands, how it stands, and the
+ * message that is on its way to it. For worker.c and channel.c; others see
+ * worker.h.
+ */
+#ifndef CHANNEL_H
+#define CHANNEL_H
+
+#include "current.h"
+#include "event.h"
+#include "queue.h"
+#include "worker.h"
+
+#define LOOK_MS 250		/* between looks for new events */
+
+enum stage {
+	IDLE,
+	POSTING,	/* a message is on its way */
+	UNSETTLED	/* what came of it is not yet in the queue */
+};
+
+struct channel {
+	char *name;
+	char *webhook_url;	/* NULL: the configuration has it no more */
+	bool renewed;		/* the webhook, and it is to be tried at once */
+	enum stage stage;
+	int64_t look_at;	/* by the run clock: when to count again */
+	int64_t not_before;	/* by the run clock: no message before */
+	int64_t obey_until;	/* the same, but what no haste may shorten */
+	bool known;		/* counted at least once */
+	unsigned timeouts;	/* in a row */
+	struct queue_tally tally;
+
+	/* The message in hand. */
+	struct event_list events;
+	size_t bytes;
+	size_t taken;		/* of the events, in the message */
+	bool digest;
+	struct buf payload;
+	int64_t began_ms;
+	struct post_outcome outcome;
+};
+
+struct worker {
+	const struct world *world;
+	enum worker_mode mode;
+	struct current current;
+	char *address;		/* of the queue it began with */
+	int lock;		/* what makes it the worker; -1: it is not */
+	bool locked_out;	/* because another process is */
+	struct queue *queue;	/* NULL: to be opened */
+	bool opened;		/* once at least */
+	enum queue_result result; /* how it failed last */
+	struct channel *channels;
+	size_t channel_count;
+
+	int64_t purge_at;
+	int64_t idle_since;
+	int64_t failing_since;	/* of the queue; -1: it does not fail */
+	int64_t open_at;	/* not before; after a failure */
+	int64_t stop_by;	/* -1: not told to stop */
+	char *complaint;	/* the last about the queue; NULL: none */
+};
+
+/* -------------------------------------------------------- channel.c */
+
+/*
+ * A channel for each destination of the configuration. One that is gone
+ * from it keeps its channel, but gets no more messages.
+ */
+void channels_match(struct worker *w);
+
+void channel_release(struct channel *ch);
+
+/* Counts what waits for it; false when the queue failed. */
+bool channel_look(struct worker *w, struct channel *ch);
+
+/* Does what is due: settles, looks, begins the next message. */
+void channel_serve(struct worker *w, struct channel *ch);
+
+/* A message is over. */
+void channel_end_message(struct worker *w, struct channel *ch,
+    const struct post_outcome *outcome);
+
+/* --------------------------------------------------------- worker.c */
+
+/* The world's clocks. */
+int64_t worker_wall_ms(const struct worker *w);
+int64_t worker_run_ms(const struct worker *w);
+
+/*
+ * Sees to a result of the queue: true when it failed, and is then closed.
+ * The same complaint is logged once. The reason in *why is used up.
+ */
+bool worker_queue_failed(struct worker *w, enum queue_result result,
+    struct buf *why);
+
+#endif
