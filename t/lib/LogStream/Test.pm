@@ -798,8 +798,10 @@ END
 	$self->launch(1, cmd => [ $program, '-D', '-f', "$dir/conf" ], out => $err,
 		err => $err, env => $o{env}, cwd => $dir);
 	my $up = wait_until(sub {
-		$self->alive ? IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-			PeerPort => $self->{port}) : 'ended';
+		return 'ended' if !$self->alive;
+		# It has the port: who else answers there is another program.
+		return $self->errorlog =~ /server started/ && IO::Socket::INET->new(
+			PeerAddr => '127.0.0.1', PeerPort => $self->{port});
 	}, 10, 'lighttpd to accept connections');
 	return 1 if ref $up && $self->alive;
 	return 0 if $self->errorlog =~ /Address already in use/;
