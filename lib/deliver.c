@@ -7,6 +7,7 @@
 #include "log.h"
 #include "message.h"
 #include "queue.h"
+#include "slack_digest.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -117,7 +118,8 @@ static size_t
 post_all(const struct posting *p, struct event *const *events, size_t count)
 {
 	int64_t left, timeout = p->config->slack_timeout_ms;
-	bool digest = message_is_digest(p->config, (int64_t)count);
+	bool digest = slack_digest_is_due(p->config->digest_after,
+	    (int64_t)count);
 	struct post_outcome outcome;
 	size_t done = 0;
 

@@ -13,12 +13,6 @@ style_of(const struct config *c)
 	return style;
 }
 
-bool
-message_is_digest(const struct config *c, int64_t waiting)
-{
-	return c->digest_after > 0 && waiting > c->digest_after;
-}
-
 static struct slack_digest *
 digest_of(struct event *const *events, size_t *count,
     const struct slack_style *style)

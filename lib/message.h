@@ -15,9 +15,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Whether so many waiting events are to be counted, not listed. */
-bool message_is_digest(const struct config *c, int64_t waiting);
-
 /*
  * Adds to *payload the JSON of a message about as many of the first of
  * count > 0 events as it holds, listed or, in a digest, counted. Returns

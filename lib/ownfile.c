@@ -11,16 +11,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The directory that a path is in; false when there is none. */
+char *
+ownfile_directory_dup(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	struct buf directory = BUF_INIT;
+
+	if (slash)
+		buf_add(&directory, path, (size_t)(slash - path) + 1);
+	else
+		buf_adds(&directory, ".");
+	return buf_detach(&directory);
+}
+
+/* False when there is no such directory. */
 static bool
 find_directory(const char *path, struct stat *st)
 {
-	char *directory = mem_dup(path), *slash = strrchr(directory, '/');
-	bool found;
+	char *directory = ownfile_directory_dup(path);
+	bool found = stat(directory, st) == 0;
 
-	if (slash)
-		slash[1] = '\0';
-	found = stat(slash ? directory : ".", st) == 0;
 	free(directory);
 	return found;
 }

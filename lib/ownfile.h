@@ -12,6 +12,9 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* The directory that path is in; the caller frees it. */
+char *ownfile_directory_dup(const char *path);
+
 /*
  * As open(2), with O_CREAT, O_CLOEXEC and O_NOFOLLOW: no program started
  * from here has it, and no link is followed. A new file gets just this

@@ -53,8 +53,7 @@ size_t
 pace_budget(const struct pace *p, const struct pace_rules *rules,
     int64_t waiting)
 {
-	bool digest = rules->digest_after > 0 &&
-	    waiting > rules->digest_after;
+	bool digest = slack_digest_is_due(rules->digest_after, waiting);
 	int64_t most = digest ? DIGEST_MAX : SLACK_ATTACHMENTS_MAX;
 
 	/* Suspects may be gone from the queue: of few no digest is made. */

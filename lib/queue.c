@@ -128,18 +128,25 @@ struct reading {
 	size_t bad;
 };
 
-static bool
-take_bad(struct reading *r, const struct queue_row *row, char *reason)
+static void
+log_row(enum log_level level, const struct queue_row *row,
+    const char *reason, const char *outcome)
 {
 	struct log_line line;
 
-	log_begin(&line, LEVEL_ERROR);
+	log_begin(&line, level);
 	log_str(&line, "log_id", row->log_id ? row->log_id : "");
 	log_str(&line, "type", row->type);
 	log_str(&line, "destination", row->destination);
 	log_str(&line, "reason", reason);
-	log_str(&line, "outcome", "set-aside");
+	log_str(&line, "outcome", outcome);
 	log_end(&line);
+}
+
+static bool
+take_bad(struct reading *r, const struct queue_row *row, char *reason)
+{
+	log_row(LEVEL_ERROR, row, reason, "set-aside");
 	r->numbers[r->bad] = row->number;
 	r->reasons[r->bad++] = reason;
 	return r->bad < PAGE;
@@ -227,20 +234,11 @@ static bool
 log_expired(void *context, const struct queue_row *row, const char *record,
     size_t len)
 {
-	struct log_line line;
-
 	(void)context;
 	(void)record;
 	(void)len;
-	if (row->state != QUEUE_ASIDE)
-		return true;
-	log_begin(&line, LEVEL_WARN);
-	log_str(&line, "log_id", row->log_id ? row->log_id : "");
-	log_str(&line, "type", row->type);
-	log_str(&line, "destination", row->destination);
-	log_str(&line, "reason", row->reason);
-	log_str(&line, "outcome", "expired");
-	log_end(&line);
+	if (row->state == QUEUE_ASIDE)
+		log_row(LEVEL_WARN, row, row->reason, "expired");
 	return true;
 }
 

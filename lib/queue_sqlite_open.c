@@ -92,14 +92,12 @@ static const struct {
 static const char *
 network_of(const char *path)
 {
-	char *directory = mem_dup(path), *slash = strrchr(directory, '/');
+	char *directory = ownfile_directory_dup(path);
 	struct statfs fs;
 	size_t i;
 	int got;
 
-	if (slash)
-		slash[1] = '\0';
-	got = statfs(slash ? directory : ".", &fs);
+	got = statfs(directory, &fs);
 	free(directory);
 	if (got < 0)
 		return NULL;
@@ -156,14 +154,11 @@ check_file(const char *path, struct buf *why)
 static bool
 check_directory(const char *path, struct buf *why)
 {
-	char *directory = mem_dup(path), *slash = strrchr(directory, '/');
+	char *directory = ownfile_directory_dup(path);
 	struct stat st;
 	bool open_to_all;
 
-	if (slash)
-		slash[1] = '\0';
-	open_to_all = stat(slash ? directory : ".", &st) == 0 &&
-	    st.st_mode & S_IWOTH;
+	open_to_all = stat(directory, &st) == 0 && st.st_mode & S_IWOTH;
 	free(directory);
 	if (open_to_all)
 		buf_addf(why, "%s: every user of this machine may write to "
@@ -173,11 +168,8 @@ check_directory(const char *path, struct buf *why)
 
 static bool
 check_place(const struct queue_options *options, const char *path,
-    struct buf *why)
+    const char *network, struct buf *why)
 {
-	const char *network;
-
-	network = network_of(path);
 	if (!check_directory(path, why))
 		return false;
 	if (!network || options->on_network)
@@ -330,7 +322,8 @@ prepare_to_shrink(struct store *s)
 }
 
 static enum queue_result
-set_up(struct store *s, const struct queue_options *options, struct buf *why)
+set_up(struct store *s, const struct queue_options *options, bool on_network,
+    struct buf *why)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
 	enum queue_result result;
@@ -347,7 +340,7 @@ set_up(struct store *s, const struct queue_options *options, struct buf *why)
 		return result;
 	if (!prepare_to_shrink(s) || !limit_size(s, options))
 		return store_fail(s, "cannot be opened", why);
-	result = set_journal(s, network_of(s->path) != NULL, why);
+	result = set_journal(s, on_network, why);
 	if (result == QUEUE_OK && version == SCHEMA_NONE)
 		result = make_schema(s, why);
 	return result;
@@ -387,18 +380,19 @@ store_open(const struct queue_options *options, enum queue_result *result,
     struct buf *why)
 {
 	const char *path = path_of(options->address);
+	const char *network = network_of(path);
 	struct store *s;
 
 	store_listen();
 	*result = QUEUE_FAILED;
-	if (!check_place(options, path, why))
+	if (!check_place(options, path, network, why))
 		return NULL;
 	s = mem_alloc(sizeof(*s));
 	memset(s, 0, sizeof(*s));
 	s->path = mem_dup(path);
 	s->max_waiting = options->max_waiting;
 	s->turn = -1;
-	*result = set_up(s, options, why);
+	*result = set_up(s, options, network != NULL, why);
 	if (*result == QUEUE_OK)
 		return s;
 	store_close(s);

@@ -10,6 +10,7 @@
 #include "current.h"
 #include "deliver.h"
 #include "message.h"
+#include "slack_digest.h"
 #include "token.h"
 
 #include <inttypes.h>
@@ -317,7 +318,7 @@ show_messages(const struct config *c, size_t destination, bool json,
 	bool digest;
 
 	wanted = event_list_wanted(events, destination, &count);
-	digest = message_is_digest(c, (int64_t)count);
+	digest = slack_digest_is_due(c->digest_after, (int64_t)count);
 	if (count > 0 && !json && c->destination_count > 1)
 		buf_addf(out, "To destination %s:\n\n",
 		    c->destinations[destination].name);

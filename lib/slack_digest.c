@@ -218,6 +218,12 @@ count_values(struct slack_digest *d, struct group *group,
 	}
 }
 
+bool
+slack_digest_is_due(int64_t digest_after, int64_t waiting)
+{
+	return digest_after > 0 && waiting > digest_after;
+}
+
 struct slack_digest *
 slack_digest_new(const struct slack_style *style)
 {

@@ -20,6 +20,12 @@
  */
 #define DIGEST_MAX 10000
 
+/*
+ * Whether so many waiting events are to be counted, not listed: they are
+ * more than DIGEST_AFTER, which 0 sets to never.
+ */
+bool slack_digest_is_due(int64_t digest_after, int64_t waiting);
+
 struct slack_digest;
 
 /*
