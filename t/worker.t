@@ -173,11 +173,10 @@ beside 'a copy of the door under another name finds the worker beside it' => sub
 beside 'where there is no worker to start, the log says so and the event waits' => sub {
 	my $queue = queue(slack => standin());
 	my $dir = tempdir();
-	copy(door_path(), "$dir/logs.cgi") or die "copy: $!";
-	chmod 0755, "$dir/logs.cgi";
-	my $answer = $queue->cgi(cmd => [ "$dir/logs.cgi" ], body => logins('a'));
-	my ($installed) = $queue->log =~ / or at (\S+): events wait in /;
-	plan(skip_all => 'one is installed') if $queue->worker;
+	# One may be installed: this copy looks for it where none can be.
+	my $door = slurp(door_path());
+	$door =~ s{(/[^\0]*)(?=/log-stream-ctl\0)}{$1 =~ tr/A-Za-z/_/r}e or die 'no $bindir in the door';
+	my $answer = $queue->cgi(cmd => [ spew("$dir/logs.cgi", $door, 0755) ], body => logins('a'));
 	is told($answer), '200 ok', 'the answer';
 	like $queue->log, qr/: error error="there is no worker to start: put log-stream-ctl beside this program, or at \S+\/log-stream-ctl: events wait in \Q@{[$queue->address]}\E"$/m,
 		'the log';
