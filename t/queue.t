@@ -8,6 +8,7 @@ no warnings 'experimental::signatures';
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use LogStream::Server;
 use LogStream::Test;
 use Test::More;
 use Time::HiRes qw(time);
@@ -37,7 +38,7 @@ my %way = (
 		return sub ($body) { $queue->ask($door, body => $body) };
 	},
 	map { my $name = $_; ($name => sub ($queue) {
-		my $server = lighttpd(shipped => $name, env => $queue->env);
+		my $server = server($name, queue => $queue);
 		return sub ($body) { post($server, $body) };
 	}) } qw(lighttpd-cgi.conf lighttpd-fastcgi.conf),
 );

@@ -13,6 +13,7 @@ use Cwd qw(abs_path);
 use File::Copy qw(copy);
 use File::Basename qw(dirname);
 use JSON::PP;
+use LogStream::Server;
 use LogStream::Test;
 use Test::More;
 use Time::HiRes qw(time);
@@ -148,7 +149,7 @@ for my $name (qw(lighttpd-cgi.conf lighttpd-fastcgi.conf)) {
 		need('lighttpd');
 		my $slack = standin();
 		my $queue = queue(slack => $slack, path => '/stall', env => { SLACK_TIMEOUT => '20s' });
-		my $server = lighttpd(shipped => $name, env => $queue->env);
+		my $server = server($name, queue => $queue);
 		my $body = logins('a');
 		like raw_http($server->port, "POST /api/logs HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
 			. 'Authorization: ' . LogStream::Test::Queue::TOKEN . "\r\n"

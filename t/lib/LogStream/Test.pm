@@ -1,5 +1,5 @@
 # What the .t scripts share: running our programs as a web server or a person
-# would, a Slack stand-in, a real lighttpd, and waiting with a deadline. It
+# would, a Slack stand-in, and waiting with a deadline. It
 # knows how to talk to the programs, and nothing of what they should answer.
 #
 # Bodies, output and files are bytes. Seconds may be fractions. Whatever takes
@@ -30,13 +30,13 @@ use Time::HiRes ();
 our @EXPORT;
 BEGIN {
 	@EXPORT = qw(door_path ctl_path srcdir builddir need standin run cgi ctl
-		fastcgi lighttpd process queue logins http raw_http later beside finish_beside
+		fastcgi process queue logins http raw_http later beside finish_beside
 		wait_until runs slurp spew tempdir);
 }
 
 # A complaint names the line of the test script, not one of these.
 $Carp::Internal{$_}++ for map { "LogStream::Test$_" }
-	'', '::Process', '::Standin', '::FastCGI', '::Lighttpd', '::Queue';
+	'', '::Process', '::Standin', '::FastCGI', '::Queue';
 
 # A script that is told to stop still stops what it started.
 $SIG{$_} ||= sub { exit 1 } for qw(HUP INT TERM);
@@ -95,6 +95,7 @@ sub spew ($file, $bytes, $mode = undef) {
 # All directories of a script are in one, which goes when the script ends.
 my $script = $$;
 my $top = abs_path(File::Temp::tempdir('log-stream-XXXXXXXX', TMPDIR => 1, CLEANUP => 1));
+chmod 0711, $top; # a web server's user is let through
 
 sub tempdir () {
 	return File::Temp::tempdir('XXXXXXXX', DIR => $top);
@@ -207,7 +208,9 @@ sub environment ($given) {
 	return { map { $_ => $env{$_} } grep { defined $env{$_} } keys %env };
 }
 
-# Starts a program with only the descriptors in, out and err. Returns its pid.
+# Starts a program with only the descriptors in, out and err, and, when alone is
+# true, as a session: some servers end with their whole process group. Returns
+# its pid.
 sub start (%o) {
 	my $pid = fork // croak "fork: $!";
 	return $pid if $pid;
@@ -217,6 +220,7 @@ sub start (%o) {
 		POSIX::dup2(fileno $o{(qw(in out err))[$fd]}, $fd);
 	}
 	%ENV = %{ environment($o{env}) };
+	POSIX::setsid() if $o{alone};
 	no warnings 'exec';
 	chdir $o{cwd} and exec { $o{cmd}[0] } @{ $o{cmd} };
 	my $why = "cannot run $o{cmd}[0]: $!\n";
@@ -382,7 +386,6 @@ sub cgi (%o) {
 
 sub standin (%o) { return LogStream::Test::Standin->new(%o) }
 sub fastcgi (%o) { return LogStream::Test::FastCGI->new(%o) }
-sub lighttpd (%o) { return LogStream::Test::Lighttpd->new(%o) }
 sub process (%o) { return LogStream::Test::Process->new(%o) }
 sub queue (%o) { return LogStream::Test::Queue->new(%o) }
 
@@ -746,81 +749,6 @@ sub request ($self, %o) {
 }
 
 #
-# A real web server
-#
-
-package LogStream::Test::Lighttpd;
-
-use Carp qw(croak);
-use IO::Socket::INET;
-
-BEGIN {
-	our @ISA = 'LogStream::Test::Process';
-	LogStream::Test->import(qw(door_path need runs slurp spew srcdir tempdir wait_until));
-}
-
-# lighttpd(conf => text that is appended, env => {}, docroot => an empty one).
-# shipped => 'lighttpd-cgi.conf': that configuration, with the places of this
-# machine, and the environment as .env beside the door.
-sub new ($class, %o) {
-	my $program = need('lighttpd');
-	$o{conf} = shipped($o{shipped}, $o{env}) if $o{shipped};
-	for (1 .. 5) {
-		my $self = bless { dir => tempdir() }, $class;
-		return $self if $self->try($program, %o);
-	}
-	croak 'found no free port for lighttpd';
-}
-
-sub shipped ($name, $env) {
-	my $dir = tempdir();
-	symlink door_path(), "$dir/log-stream-to-slack" or croak "symlink: $!";
-	spew("$dir/.env", join('', map { "$_=$env->{$_}\n" } sort keys %$env), 0600);
-	return slurp(srcdir() . "/conf/$name.in") =~ s/\@(?:bindir|sysconfdir)\@/$dir/gr
-		=~ s{"/run/lighttpd/log-stream"}{"$dir/socket"}r;
-}
-
-# False when another program took the port in the meantime.
-sub try ($self, $program, %o) {
-	my $dir = $self->{dir};
-	$self->{port} = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
-		Listen => 1)->sockport;
-	mkdir "$dir/docroot";
-	spew("$dir/conf", <<"END" . ($o{conf} // ''));
-server.bind = "127.0.0.1"
-server.port = $self->{port}
-server.document-root = "@{[ $o{docroot} // "$dir/docroot" ]}"
-server.errorlog = "$dir/error.log"
-server.upload-dirs = ("$dir")
-END
-	spew("$dir/error.log", '');
-	open my $err, '>>', "$dir/error.log" or croak "$dir/error.log: $!";
-	$self->launch(1, cmd => [ $program, '-D', '-f', "$dir/conf" ], out => $err,
-		err => $err, env => $o{env}, cwd => $dir);
-	my $up = wait_until(sub {
-		return 'ended' if !$self->alive;
-		# It has the port: who else answers there is another program.
-		return $self->errorlog =~ /server started/ && IO::Socket::INET->new(
-			PeerAddr => '127.0.0.1', PeerPort => $self->{port});
-	}, 10, 'lighttpd to accept connections');
-	return 1 if ref $up && $self->alive;
-	return 0 if $self->errorlog =~ /Address already in use/;
-	croak 'lighttpd does not start: ' . $self->errorlog;
-}
-
-sub port ($self) { return $self->{port} }
-sub url ($self, $path) { return "http://127.0.0.1:$self->{port}$path" }
-sub errorlog ($self) { return slurp("$self->{dir}/error.log") }
-
-# lighttpd tells its FastCGI programs to end but does not wait for them.
-sub stop ($self) {
-	my $pid = $self->pid;
-	my @backend = $self->alive ? split ' ', slurp("/proc/$pid/task/$pid/children") : ();
-	$self->SUPER::stop;
-	wait_until(sub { !grep { runs($_) } @backend }, 5, "programs @backend to end");
-}
-
-#
 # A queue and what works on it
 #
 
@@ -928,6 +856,7 @@ sub worker ($self) {
 sub keep_workers_away ($self) {
 	sysopen my $file, "$self->{path}-worker", O_RDWR | O_CREAT, 0600
 		or die "$self->{path}-worker: $!";
+	chown +(stat $self->{dir})[4, 5], "$self->{path}-worker";
 	lock($file, F_SETLK);
 	return $file;
 }
