@@ -56,12 +56,14 @@ sub builddir () { return $builddir }
 sub door_path () { return "$builddir/fcgi/log-stream-to-slack" }
 sub ctl_path () { return "$builddir/fcgi/log-stream-ctl" }
 
-# The full path of a program ("lighttpd"), or true for a Perl module
+# The full path of a program ("lighttpd", or a path), or true for a Perl module
 # ("IO::Socket::SSL"). Without it the test is skipped, or fails when CI=true;
 # so ask before the first test.
 sub need ($program) {
 	if ($program =~ /::/) {
 		return 1 if eval "require $program";
+	} elsif ($program =~ m{^/}) {
+		return $program if -f $program && -x _;
 	} else {
 		my @path = split /:/, $ENV{PATH} // '';
 		for (@path, qw(/usr/sbin /sbin /usr/local/sbin)) { return "$_/$program" if -f "$_/$program" && -x _ }
