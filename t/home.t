@@ -134,8 +134,7 @@ User www-data
 Group www-data
 END
 		open my $err, '>>', "$host/apache/error.log" or croak "error.log: $!";
-		# In a session of its own: told to stop, it tells its whole process group.
-		$self->launch(1, err => $err, cmd => [ main::need('setsid'), main::need('chroot'), $host, $apache, '-D', 'FOREGROUND', '-f', '/apache/conf' ]);
+		$self->launch(1, alone => 1, err => $err, cmd => [ main::need('chroot'), $host, $apache, '-D', 'FOREGROUND', '-f', '/apache/conf' ]);
 		main::wait_until(sub {
 			!$self->alive || $self->errorlog =~ /resuming normal operations/
 		}, 10, 'Apache to start');

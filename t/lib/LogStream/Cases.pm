@@ -197,11 +197,12 @@ sub keep_sending ($h, $name, $file) {
 	return { ids => \@id, status => \%status };
 }
 
-# Nothing that was answered ok is lost or doubled while $restart is done.
-sub in_flight ($h, $title, $restart) {
+# Nothing that was answered ok is lost or doubled while $restart is done so
+# many times.
+sub in_flight ($h, $title, $times, $restart) {
 	my $file = spew(tempdir() . '/go', '');
 	my @client = map { my $name = "$title$_"; later(sub { keep_sending($h, $name, $file) }) } 1 .. 4;
-	for (1 .. 3) {
+	for (1 .. $times) {
 		my $before = () = $h->{slack}->titles;
 		$h->{slack}->wait_for_titles($before + 5, 20);
 		$restart->();
@@ -222,10 +223,10 @@ sub in_flight ($h, $title, $restart) {
 
 sub case_restart ($h) {
 	my $server = $h->{server};
-	my $status = in_flight($h, 'graceful', sub { $server->restart_gracefully });
+	my $status = in_flight($h, 'graceful', 2, sub { $server->restart_gracefully });
 	is_deeply [ grep { $_ ne '200' } keys %$status ], [], 'a graceful one fails none'
 		if !$h->{graceful_fails};
-	in_flight($h, 'hard', sub { $server->restart });
+	in_flight($h, 'hard', 1, sub { $server->restart });
 }
 
 sub case_later ($h) {

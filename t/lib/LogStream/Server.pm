@@ -25,7 +25,9 @@ $Carp::Internal{$_}++ for map { "LogStream::Server$_" } '', '::Apache', '::Light
 my %own_settings = (LOG_STREAM_CONFIG => undef);
 
 # server('nginx-fastcgi.conf', env => {}, queue => one whose settings and
-# directory are used, conf => text for the server's own configuration): that
+# directory are used, conf => text for the server's own configuration, edit =>
+# what changes the file, given the server, which has a directory by then, and
+# the text, sites => names: there is a socket and a NAME.conf for each): that
 # file in use, by a server that answers.
 sub server ($snippet, %o) {
 	my ($kind) = $snippet =~ /^(\w+)/;
@@ -53,6 +55,7 @@ sub account () {
 	return $user, (getgrgid((getpwnam $user)[3]))[0];
 }
 
+# Files and directories become the server's user's.
 sub give ($self, @path) {
 	return if $> != 0;
 	my ($user, $group) = account();
@@ -70,7 +73,8 @@ sub furnish ($self) {
 	mkdir "$dir/$_" for qw(docroot tmp lighttpd);
 	spew("$dir/.env", join('', map { "$_=$env{$_}\n" } grep { defined $env{$_} } sort keys %env), 0600);
 	spew("$dir/error.log", '');
-	spew("$dir/snippet.conf", shipped($self->{snippet}, $dir));
+	my $edit = $self->{edit} // sub ($server, $text) { $text };
+	spew("$dir/snippet.conf", $edit->($self, shipped($self->{snippet}, $dir)));
 	$self->give($dir, "$dir/.env", "$dir/tmp", "$dir/lighttpd", "$dir/error.log",
 		$self->{queue} ? $self->{queue}->dir : ());
 }
@@ -144,12 +148,13 @@ sub spawn ($self, $socket, $count, @command) {
 	my $ended = run(cwd => $self->{dir}, env => \%own_settings, cmd => [ need('spawn-fcgi'), '-s', $socket, '-M', '660', '-F', $count,
 		$> == 0 ? ('-u', $user, '-g', $group, '-U', $user, '-G', $group) : (), '--', @command ]);
 	croak "spawn-fcgi: $ended->{out}$ended->{err}" if $ended->{exit};
-	$self->{backend} = [ "$ended->{out}$ended->{err}" =~ /PID: (\d+)/g ];
+	push @{ $self->{backend} }, "$ended->{out}$ended->{err}" =~ /PID: (\d+)/g;
 }
 
 sub spawn_doors ($self) {
 	my $dir = $self->{dir};
-	$self->spawn("$dir/log-stream-to-slack.sock", 4, "$dir/log-stream-to-slack");
+	$self->spawn("$dir/$_.sock", 4, $self->{sites} ? ('/usr/bin/env', "LOG_STREAM_CONFIG=$dir/$_.conf") : (),
+		"$dir/log-stream-to-slack") for @{ $self->{sites} // [ 'log-stream-to-slack' ] };
 }
 
 #
@@ -206,7 +211,7 @@ DocumentRoot "$dir/docroot"
 <Directory "$dir/docroot">
 	Require all granted
 </Directory>
-<VirtualHost 127.0.0.1:$self->{port}>
+<VirtualHost *:*>
 	Include "$dir/snippet.conf"
 </VirtualHost>
 @{[ $self->{conf} // '' ]}

@@ -1,0 +1,86 @@
+#!/usr/bin/perl
+# What goes wrong behind a web server that is not told what conf/ tells it: each
+# line there that says what fails without it is left out, and what then shows,
+# in the answer and in the server's log, is what README says.
+use v5.20;
+use warnings;
+use feature 'signatures';
+no warnings 'experimental::signatures';
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use LogStream::Server;
+use LogStream::Test;
+use Test::More;
+
+need($_) for qw(apache2 nginx lighttpd spawn-fcgi fcgiwrap);
+
+my $slack = standin();
+my $readme = slurp(srcdir() . '/README') =~ s/\s+/ /gr;
+my $no_token = '401 no token: no Authorization header reached this program';
+my $small = logins('a');
+my $long = logins('a') =~ s/\]\z/' ' x 200_000 . ']'/er;
+my $longer = logins('a') =~ s/\]\z/' ' x 1_200_000 . ']'/er;
+
+# A file of conf/, the line that is left out, what is posted, the answer, and
+# the words of the server's log that README has.
+my @traps = (
+	[ 'apache-cgi.conf', 'CGIPassAuth On', $small, qr/^\Q$no_token\E/, '' ],
+	[ 'apache-cgi.conf', 'Require all granted', $small, qr/^403 /, 'client denied by server configuration' ],
+	[ 'apache-fcgid.conf', 'CGIPassAuth On', $small, qr/^\Q$no_token\E/, '' ],
+	[ 'apache-fcgid.conf', 'Require all granted', $small, qr/^403 /, 'client denied by server configuration' ],
+	[ 'apache-fcgid.conf', 'SetHandler fcgid-script', $small, qr/^200 .?ELF/, '' ],
+	[ 'apache-fcgid.conf', 'FcgidMaxRequestLen 33554432', $long, qr/^500 /, 'exceeds MaxRequestLen' ],
+	[ 'apache-proxy-fcgi.conf', 'CGIPassAuth On', $small, qr/^\Q$no_token\E/, '' ],
+	[ 'nginx-fastcgi.conf', 'client_max_body_size 32m;', $longer, qr/^413 /, 'client intended to send too large body' ],
+	[ 'nginx-fastcgi.conf', 'fastcgi_param REQUEST_METHOD $request_method;', $small, qr/^405 /, '' ],
+	[ 'nginx-fcgiwrap.conf', 'client_max_body_size 32m;', $longer, qr/^413 /, 'client intended to send too large body' ],
+	[ 'nginx-fcgiwrap.conf', 'fastcgi_param SCRIPT_FILENAME \S+', $small, qr/^403 /, 'Cannot get script name' ],
+	[ 'lighttpd-fastcgi.conf', '"check-local" => "disable",', $small, qr/^404 /, '' ],
+	[ 'lighttpd-cgi.conf', 'cgi.assign = ( "" => "" )', $small, qr/^200 .?ELF/, '' ],
+);
+
+sub post ($server, $body) {
+	my $answer = http('POST', $server->url('/api/logs'),
+		{ Authorization => LogStream::Test::Queue::TOKEN }, $body);
+	return "$answer->{status} $answer->{body}";
+}
+
+# The same with the whole file is in Cases.pm.
+for (@traps) {
+	my ($snippet, $line, $body, $answer, $words) = @$_;
+	beside "$snippet without $line" => sub {
+		my $queue = queue(slack => $slack, env => { LOG => undef });
+		my $server = server($snippet, queue => $queue, edit => sub ($self, $text) {
+			my $pattern = $line =~ /\\S/ ? $line : quotemeta $line;
+			$text =~ s/^\s*$pattern\s*$//m or die "there is no such line";
+			return $text;
+		});
+		like post($server, $body), $answer, 'the answer';
+		wait_until(sub { index($server->errorlog, $words) >= 0 }, 5, "the log to say $words");
+		cmp_ok index($readme, $words =~ s/^401 //r), '>=', 0, 'README has the words';
+	};
+}
+
+beside 'a door that was not started' => sub {
+	for my $snippet (qw(nginx-fastcgi.conf apache-proxy-fcgi.conf)) {
+		my $server = server($snippet, queue => queue(slack => $slack));
+		kill TERM => $server->doors;
+		wait_until(sub { !$server->doors }, 10, 'the doors to end');
+		like post($server, $small), qr/^50[23] /, "$snippet: the answer";
+		like $server->errorlog, qr/Connection refused/, 'the log';
+		unlink $server->dir . '/log-stream-to-slack.sock';
+		like post($server, $small), qr/^50[23] /, "$snippet: no socket: the answer";
+		like $server->errorlog, qr/No such file or directory/, 'the log';
+	}
+	cmp_ok index($readme, $_), '>=', 0, "README has $_"
+		for 'Connection refused', 'No such file or directory', 'Permission denied';
+};
+
+beside 'Apache does not start where it would hand out the program as a file' => sub {
+	ok !eval { server('apache-cgi.conf', queue => queue(slack => $slack), modules => [ qw(mpm_event alias) ]) }, 'it did not';
+	like $@, qr/neither mod_cgid nor mod_cgi is loaded \(a2enmod cgid\)/, 'and says why';
+};
+finish_beside;
+
+done_testing;
