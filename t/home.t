@@ -166,20 +166,11 @@ copy(ctl_path(), "$home/new/log-stream-ctl") or die $!;
 put('new/htaccess', $htaccess, 0600);
 put('new/log-stream-to-slack.conf', join('', map { "$_=$setting{$_}\n" } sort keys %setting), 0644);
 
+# As INSTALL has it.
+my ($steps) = slurp(srcdir() . '/INSTALL') =~ /^((?: {4}.*\n)*? {4}cp new.*\n(?: {4}.*\n)+)/m;
+
 sub install ($cgi_bin, $own = 'log-stream') {
-	my $done = customer(<<"END");
-set -e
-umask 022
-mkdir -p $cgi_bin/$own .config .log-stream
-cp new/log-stream-to-slack $cgi_bin/$own/logs.cgi
-cp new/log-stream-ctl $cgi_bin/$own/
-cp new/htaccess $cgi_bin/$own/.htaccess
-cp new/log-stream-to-slack.conf .config/
-chmod 755 $cgi_bin/$own $cgi_bin/$own/log*
-chmod 644 $cgi_bin/$own/.htaccess
-chmod 600 .config/log-stream-to-slack.conf
-chmod 700 .log-stream
-END
+	my $done = customer("set -e\n" . $steps =~ s{cgi-bin/log-stream}{$cgi_bin/$own}gr);
 	is "$done->{exit}$done->{out}$done->{err}", '0', "what INSTALL says works for $cgi_bin/$own";
 }
 
@@ -204,7 +195,9 @@ sub status ($url) { return post($url, event())->{status} }
 sub titles (@number) { return [ map { "event id-$_ [type: f]" } @number ] }
 
 # What cron has for the customer, as the manual has it.
-my ($cron) = slurp(srcdir() . '/fcgi/log-stream-ctl.1.in') =~ m{^\*/5 \* \* \* \* (.*drain.*)$}m;
+my ($cron, $other) = map { slurp(srcdir() . "/$_") =~ m{^ *\*/5 \* \* \* \* (.*drain.*)$}m }
+	qw(fcgi/log-stream-ctl.1.in INSTALL);
+is $cron, $other, 'the manual and INSTALL have the same line for cron';
 
 #
 # What holds for every host

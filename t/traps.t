@@ -65,6 +65,11 @@ for (@traps) {
 beside 'a door that was not started' => sub {
 	for my $snippet (qw(nginx-fastcgi.conf apache-proxy-fcgi.conf)) {
 		my $server = server($snippet, queue => queue(slack => $slack));
+		if ($> == 0) {
+			chown 0, 0, $server->dir . '/log-stream-to-slack.sock';
+			like post($server, $small), qr/^50[23] /, "$snippet: a socket of another user: the answer";
+			like $server->errorlog, qr/Permission denied/, 'the log';
+		}
 		kill TERM => $server->doors;
 		wait_until(sub { !$server->doors }, 10, 'the doors to end');
 		like post($server, $small), qr/^50[23] /, "$snippet: the answer";
