@@ -69,6 +69,7 @@ beside 'a door that was not started' => sub {
 			chown 0, 0, $server->dir . '/log-stream-to-slack.sock';
 			like post($server, $small), qr/^50[23] /, "$snippet: a socket of another user: the answer";
 			like $server->errorlog, qr/Permission denied/, 'the log';
+			$server->give($server->dir . '/log-stream-to-slack.sock');
 		}
 		kill TERM => $server->doors;
 		wait_until(sub { !$server->doors }, 10, 'the doors to end');

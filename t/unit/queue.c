@@ -85,8 +85,8 @@ must(enum queue_result result, const char *what)
 {
 	if (result == QUEUE_OK)
 		return;
-	diag("%s: %s: %s", what, word_of(result), buf_text(&at.why));
-	printf("Bail out! %s\n", what);
+	printf("Bail out! %s: %s: %s\n", what, word_of(result),
+	    buf_text(&at.why));
 	exit(1);
 }
 
