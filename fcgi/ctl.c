@@ -110,7 +110,7 @@ run_check(const struct config *ignored, const struct line *line)
 
 	(void)ignored;
 	(void)line;
-	good = config_load_to_post(&c, &problems);
+	good = config_load_to_serve(&c, &problems);
 	config_files(&c, &text);
 	print_lines(stdout, "file", &text);
 	buf_clear(&text);

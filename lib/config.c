@@ -20,6 +20,10 @@
 
 #define NAME "log-stream-to-slack.conf"
 
+#ifndef DOOR_IS_STATIC		/* configure --enable-static-door */
+#define DOOR_IS_STATIC 0
+#endif
+
 /* In the order in which they win. */
 enum source { ENVIRONMENT, FILE_READ, SOURCES };
 
@@ -463,6 +467,19 @@ config_load_to_post(struct config *c, struct buf *problems)
 		return true;
 	buf_adds(problems, "SLACK_WEBHOOK_URL is not set: give it the "
 	    "address of a Slack incoming webhook\n");
+	return false;
+}
+
+bool
+config_load_to_serve(struct config *c, struct buf *problems)
+{
+	if (!config_load_to_post(c, problems))
+		return false;
+	if (c->queue || !DOOR_IS_STATIC)
+		return true;
+	buf_adds(problems, "QUEUE is not set: log-stream-to-slack is linked "
+	    "statically and cannot post by itself: give it a queue, such as "
+	    QUEUE_EXAMPLE "\n");
 	return false;
 }
 

@@ -96,6 +96,13 @@ bool config_load(struct config *c, struct buf *problems);
 bool config_load_to_post(struct config *c, struct buf *problems);
 
 /*
+ * The same for the door, and for the worker that must agree with it: where
+ * the door is linked statically (configure --enable-static-door) it cannot
+ * post, and that there is no queue is wrong.
+ */
+bool config_load_to_serve(struct config *c, struct buf *problems);
+
+/*
  * The destination of that name, borrowed from c; NULL when there is none,
  * or when it has no webhook.
  */

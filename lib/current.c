@@ -11,7 +11,7 @@ static void
 load(struct current *c)
 {
 	memset(c, 0, sizeof(*c));
-	config_load_to_post(&c->config, &c->problems);
+	config_load_to_serve(&c->config, &c->problems);
 }
 
 static void

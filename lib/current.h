@@ -18,8 +18,8 @@ struct current {
 };
 
 /*
- * Fills *c, whatever it held, with the configuration for a program that
- * posts, and sets the log up as that says, even when it is bad.
+ * Fills *c, whatever it held, with the configuration for the door and the
+ * worker, and sets the log up as that says, even when it is bad.
  */
 void current_load(struct current *c);
 

@@ -16,7 +16,6 @@
 #include <string.h>
 
 #define TOKEN_SHORT 16		/* characters; fewer can be guessed */
-#define QUEUE_EXAMPLE "sqlite:/var/lib/log-stream-to-slack/queue.db"
 
 /* ----------------------------------------------------------- numbers */
 

@@ -20,6 +20,9 @@ typedef bool key_reader(struct config *c, const struct config_entry *entry,
 typedef void key_doubter(const struct config *c,
     const struct config_entry *entry, struct buf *out);
 
+/* As reasons show it to people. */
+#define QUEUE_EXAMPLE "sqlite:/var/lib/log-stream-to-slack/queue.db"
+
 struct key {
 	const char *name;
 	const char *help;

@@ -47,6 +47,7 @@ const char *post_result_name(enum post_result result);
 void post_judge(struct post_outcome *outcome, int status, const char *body,
     int64_t retry_after_s);
 
+/* Of what follows, a static door has its own that post nothing: static.c. */
 struct poster;
 
 /* Keeps connections open from one post to the next. Never NULL. */

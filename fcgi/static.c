@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the door goes without when it is linked statically (configure
+ * --enable-static-door): libcurl, and what loads modules into the process,
+ * because these must be of the very C library that was linked in, which is
+ * not to be had where such a door is of use.
+ */
+#include "post.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <netdb.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+
+/* -------------------------------------------------------------- posts */
+
+/* The configuration must have a queue, so nobody gets here. */
+struct poster *
+poster_new(void)
+{
+	return NULL;
+}
+
+void
+poster_free(struct poster *p)
+{
+	(void)p;
+}
+
+void
+poster_send(struct poster *p, const char *url, const struct buf *payload,
+    int64_t timeout_ms, struct post_outcome *outcome)
+{
+	(void)p;
+	(void)url;
+	(void)payload;
+	(void)timeout_ms;
+	memset(outcome, 0, sizeof(*outcome));
+	snprintf(outcome->reason, sizeof(outcome->reason),
+	    "this program is linked statically and cannot post");
+}
+
+/* ------------------------------------------------------ the C library */
+
+/* "--wrap=name" makes every call of name one of __wrap_name. */
+struct passwd *__wrap_getpwuid(uid_t uid);
+int __wrap_initgroups(const char *name, gid_t group);
+struct hostent *__wrap_gethostbyname(const char *name);
+void *__wrap_dlopen(const char *path, int mode);
+
+/* The users in /etc/passwd: others are known to modules alone. */
+struct passwd *
+__wrap_getpwuid(uid_t uid)
+{
+	FILE *file = fopen("/etc/passwd", "re");
+	struct passwd *entry = NULL;
+
+	if (!file)
+		return NULL;
+	do
+		entry = fgetpwent(file);
+	while (entry && entry->pw_uid != uid);
+	fclose(file);
+	return entry;
+}
+
+/* Only log-stream-ctl becomes another user. */
+int
+__wrap_initgroups(const char *name, gid_t group)
+{
+	(void)name;
+	(void)group;
+	errno = ENOSYS;
+	return -1;
+}
+
+/* libfcgi looks for hosts to connect to, and the door connects to none. */
+struct hostent *
+__wrap_gethostbyname(const char *name)
+{
+	(void)name;
+	return NULL;
+}
+
+/* SQLite loads extensions where that is allowed; here it is not. */
+void *
+__wrap_dlopen(const char *path, int mode)
+{
+	(void)path;
+	(void)mode;
+	return NULL;
+}
