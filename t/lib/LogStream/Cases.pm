@@ -154,7 +154,9 @@ sub case_chunked ($h) {
 	is_deeply delivered($h, 2), [ qw(chunked long) ], 'both arrive';
 	for my $length ('Content-Length: 1000', 'Transfer-Encoding: chunked') {
 		my $socket = connection($h->{server});
-		put($socket, head($length) . ($length =~ /chunked/ ? chunks(logins('broken'), 1000) : logins('broken')));
+		# Whole JSON that is too short is as bad, where it can be told.
+		put($socket, head($length) . ($length =~ /chunked/ ? chunks(substr(logins('broken'), 0, -1), 1000)
+			: logins('broken')));
 		close $socket;
 		only_this_arrives($h, "after-$length", "a client that goes half-way, $length");
 	}
