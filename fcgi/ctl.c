@@ -305,10 +305,11 @@ run_work(const struct config *c, const struct line *line)
 	    WORKER_UNTIL_IDLE : WORKER_STAYS)) {
 	case WORKER_FAILED:
 		return BAD;
-	case WORKER_OTHER:
-		fprintf(stderr, "log-stream-ctl: another worker runs: see "
-		    "log-stream-ctl status\n");
-		return line->options & UNTIL_IDLE ? GOOD : BAD;
+	case WORKER_OTHER:	/* to the end, when this one waited for it */
+		if (line->options & UNTIL_IDLE)
+			fprintf(stderr, "log-stream-ctl: another worker "
+			    "runs: see log-stream-ctl status\n");
+		break;
 	case WORKER_REMAINS:
 	case WORKER_EMPTY:
 		break;

@@ -369,6 +369,17 @@ beside 'work stays until it is told to end, and is the only one' => sub {
 		'without a queue it says so';
 };
 
+beside 'work that waits for another worker ends well, too, when it is told to' => sub {
+	my $queue = queue(slack => standin());
+	my $first = $queue->work;
+	$queue->wait_for_worker;
+	my $second = $queue->work;
+	wait_until(sub { $queue->log =~ /another worker runs: waiting/ }, 10, 'it to wait');
+	$second->signal('TERM');
+	is $second->wait_exit, 0, 'its exit status';
+	is $queue->worker, $first->pid, 'the other stays';
+};
+
 beside 'drain ends with 0 when all is delivered, and with 3 when some must wait' => sub {
 	my $slack = standin();
 	my $queue = queue(slack => $slack, path => '/as/main', env => { SLACK_RETRY_MAX => '1min' });
