@@ -29,7 +29,7 @@ use Time::HiRes ();
 
 our @EXPORT;
 BEGIN {
-	@EXPORT = qw(door_path ctl_path srcdir builddir need standin run cgi ctl
+	@EXPORT = qw(door_path ctl_path srcdir builddir samples pages release need standin run cgi ctl
 		fastcgi process queue logins http raw_http later beside finish_beside
 		wait_until runs slurp spew tempdir);
 }
@@ -55,6 +55,22 @@ sub srcdir () { return $srcdir }
 sub builddir () { return $builddir }
 sub door_path () { return "$builddir/fcgi/log-stream-to-slack" }
 sub ctl_path () { return "$builddir/fcgi/log-stream-ctl" }
+
+# The names of what has places to be filled in: samples of configuration, which
+# all are installed, and manual pages.
+sub filled_in (@where) { return map { m{([^/]+)\.in\z} } map { glob "$srcdir/$_/*.in" } @where }
+sub samples () { return grep { !/\.\d\z/ } filled_in('conf') }
+sub pages () { return grep { /\.\d\z/ } filled_in('conf', 'fcgi') }
+
+# A directory with what a release has in it. Nothing is written elsewhere, so
+# that others can work with what is built.
+sub release () {
+	my $tree = tempdir() . '/release';
+	my $made = run(timeout => 120, cmd => [ need('make'), '-s', '-C', $builddir, 'distdir',
+		"distdir=$tree", "top_distdir=$tree" ]);
+	croak "make distdir: $made->{out}$made->{err}" if $made->{exit};
+	return $tree;
+}
 
 # The full path of a program ("lighttpd", or a path), or true for a Perl module
 # ("IO::Socket::SSL"). Without it the test is skipped, or fails when CI=true;
