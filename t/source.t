@@ -67,6 +67,10 @@ for my $verb (@verbs) {
 	like slurp($pages[1]), qr/^\.It Cm $verb\b/m, "the verb $verb has its place in the manual";
 }
 
+is +(slurp("$src/conf/debian/changelog") =~ /\A\S+ \((\S+)-\d+\)/)[0],
+	(slurp("$src/configure.ac") =~ /^AC_INIT\(\[[^]]+\], \[([^]]+)\]/m)[0],
+	'the package for Debian has the version of the program';
+
 subtest 'the manual pages are clean mdoc' => sub {
 	my $mandoc = need('mandoc');
 	for my $page (@pages) {
