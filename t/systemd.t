@@ -53,6 +53,23 @@ subtest 'systemd finds nothing wrong with the units' => sub {
 	is_deeply [ grep { /log-stream/ } split /\n/, "$said->{out}$said->{err}" ], [], 'and says nothing';
 };
 
+subtest 'a second site has units of its own, made as INSTALL says' => sub {
+	my ($loop) = slurp(srcdir() . '/INSTALL') =~ /^( {4}for unit in socket service; do\n.*?^ {4}done\n)/ms;
+	my $made = tempdir();
+	$loop =~ s{/etc/systemd/system}{$made}g;
+	$loop =~ s{examples/}{$dir/}g;
+	is run(cmd => [ '/bin/sh', '-ec', $loop ])->{exit}, 0, 'it works';
+	is_deeply [ map { (split m{/}, $_)[-1] } glob "$made/*" ], [ qw(acme.service acme.socket) ], 'both are there';
+	my $said = run(env => { SYSTEMD_UNIT_PATH => "$made:" },
+		cmd => [ $analyze, 'verify', '--man=no', glob "$made/*" ]);
+	is $said->{exit} . join('', grep { /acme/ } "$said->{out}$said->{err}" =~ /^.*$/mg), 0, 'systemd is content';
+	my ($service, $socket) = map { slurp("$made/acme.$_") } qw(service socket);
+	like $service, qr{^\[Service\]\nEnvironment=LOG_STREAM_CONFIG=/etc/acme\.conf$}m, 'it has its configuration';
+	like $service, qr/^Requires=acme\.socket$/m, 'and its socket';
+	like $socket, qr{^ListenStream=/run/acme\.sock$}m, 'elsewhere';
+	unlike $service . $socket, qr/^[^#\n]*log-stream-to-slack\.sock/m, 'and nothing of the first one';
+};
+
 subtest 'door and worker may do the same, and little' => sub {
 	is hardening($door), hardening($worker), 'the same lines';
 	for my $name ($door, $worker) {
