@@ -74,7 +74,7 @@ sub wait_until_read ($socket) {
 # Whether a process has come so far that SIGHUP has a handler of the door. (It
 # is perl at first, which has one, too.)
 sub minds_signals ($pid) {
-	return slurp("/proc/$pid/status") =~ /^Name:\tlog-stream.*^SigCgt:.*[13579bdf]$/ms;
+	return slurp("/proc/$pid/status") =~ /^Name:\tlog-stream.*^SigCgt:[^\n]*[13579bdf]$/ms;
 }
 
 sub readable ($socket) {
