@@ -105,6 +105,8 @@ bool store_ask_word(struct store *s, const char *text, char word[16]);
  * be had only costs time; SQLite's own locks stay what protects the file.
  */
 void store_wait_for_turn(struct store *s);
+/* Whether anybody ever wrote: before, there may be no such file. */
+bool store_has_turns(const struct store *s);
 void store_end_turn(struct store *s);
 
 /* QUEUE_FAILED when the file is not where it was: see queue.h. */

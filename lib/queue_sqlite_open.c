@@ -333,14 +333,19 @@ set_up(struct store *s, const struct queue_options *options, bool on_network,
 		return store_fail(s, "cannot be opened", why);
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_busy_timeout(s->db, BUSY_MS);
+	/* SQLite lets nobody read while a commit is synced: whoever opens
+	 * would be kept out by those who write on and on, in turn. */
+	if (store_has_turns(s))
+		store_wait_for_turn(s);
 	/* First of all: what follows would change the file of another. */
 	version = find_version(s);
 	result = check_version(s, version, why);
-	if (result != QUEUE_OK)
-		return result;
-	if (!prepare_to_shrink(s) || !limit_size(s, options))
-		return store_fail(s, "cannot be opened", why);
-	result = set_journal(s, on_network, why);
+	if (result == QUEUE_OK && (!prepare_to_shrink(s) ||
+	    !limit_size(s, options)))
+		result = store_fail(s, "cannot be opened", why);
+	if (result == QUEUE_OK)
+		result = set_journal(s, on_network, why);
+	store_end_turn(s);
 	if (result == QUEUE_OK && version == SCHEMA_NONE)
 		result = make_schema(s, why);
 	return result;

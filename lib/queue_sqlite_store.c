@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <time.h>
+#include <unistd.h>
 
 #define TURN_MS 10000		/* see BUSY_MS */
 
@@ -255,17 +256,36 @@ store_run_number(struct store *s, enum statement which, int64_t number)
 	    store_run(st);
 }
 
+static char *
+turn_path_dup(const struct store *s)
+{
+	struct buf path = BUF_INIT;
+
+	buf_addf(&path, "%s-turn", s->path);
+	return buf_detach(&path);
+}
+
+bool
+store_has_turns(const struct store *s)
+{
+	char *path = turn_path_dup(s);
+	bool there = access(path, F_OK) == 0;
+
+	free(path);
+	return there;
+}
+
 void
 store_wait_for_turn(struct store *s)
 {
 	static const struct timespec pause = { 0, 300000 };
 	int64_t end = clock_ms() + TURN_MS;
-	struct buf path = BUF_INIT;
+	char *path;
 
 	if (s->turn < 0) {
-		buf_addf(&path, "%s-turn", s->path);
-		s->turn = ownfile_open(path.data, O_RDWR, 0600);
-		buf_release(&path);
+		path = turn_path_dup(s);
+		s->turn = ownfile_open(path, O_RDWR, 0600);
+		free(path);
 	}
 	while (s->turn >= 0 && flock(s->turn, LOCK_EX | LOCK_NB) < 0 &&
 	    errno == EWOULDBLOCK && clock_ms() < end)

@@ -62,15 +62,6 @@ sub begun ($door, $bytes = '', %params) {
 	return $socket;
 }
 
-# Waits until the program has read all that was sent to it.
-sub wait_until_read ($socket) {
-	wait_until(sub {
-		my $count = pack 'i', 0;
-		ioctl $socket, 0x5411, $count or die "SIOCOUTQ: $!";
-		return unpack('i', $count) == 0;
-	}, 5, 'the door to read what there is');
-}
-
 # Whether a process has come so far that SIGHUP has a handler of the door. (It
 # is perl at first, which has one, too.)
 sub minds_signals ($pid) {

@@ -6,6 +6,7 @@ use warnings;
 use feature 'signatures';
 no warnings 'experimental::signatures';
 
+use Fcntl qw(LOCK_EX LOCK_UN);
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use LogStream::Server;
@@ -91,6 +92,42 @@ beside 'a queue that is locked for a moment is waited for, and for long not' => 
 	is_deeply [ $queue->rows ], [], 'nothing is taken';
 	is told($queue->ask($door, body => logins('d'))), '200 ok', 'the same door takes it later';
 	is_deeply [ sort @{ ids($slack->wait_for_titles(3)) } ], [ qw(a b d) ], 'and it arrives';
+};
+
+# SQLite lets nobody read while a commit is synced, so that whoever opens would
+# be kept out by others that write on and on. They have their turn instead.
+beside 'who opens the queue waits for a turn, as those do who write' => sub {
+	need('sqlite3');
+	my $queue = queue(slack => standin());
+	is told($queue->cgi(body => logins('a'))), '200 ok', 'one that has been written to';
+	$queue->end_worker;
+	my $unlock = lock_out($queue);
+	open my $turn, '+<', $queue->path . '-turn' or die "the turn: $!";
+	flock $turn, LOCK_EX or die "the turn: $!";
+	my $answer = later(sub { $queue->cgi(body => logins('b')) });
+	select undef, undef, undef, 6; # longer than SQLite's locks are waited for
+	$unlock->();
+	flock $turn, LOCK_UN; # the other process has it, too
+	is told($answer->()), '200 ok', 'the answer, in the end';
+};
+
+beside 'a door told to stop with a request in hand keeps what it answers ok' => sub {
+	my $queue = queue(slack => standin());
+	my $away = $queue->keep_workers_away;
+	for my $signal (qw(TERM INT HUP USR1)) {
+		my $door = $queue->fastcgi;
+		my $socket = $door->connect;
+		my $body = logins($signal);
+		$door->begin($socket, token => LogStream::Test::Queue::TOKEN, length => length $body);
+		$door->stdin($socket, substr $body, 0, 20);
+		wait_until_read($socket);
+		$door->signal($signal);
+		$door->stdin($socket, $_) for substr($body, 20), '';
+		is told($door->answer($socket)), '200 ok', "SIG$signal: the answer";
+		close $socket;
+		is $door->wait_exit, 0, 'it ends well';
+		is((() = grep { $_->{id} eq $signal } $queue->rows), 1, 'the event is in the queue');
+	}
 };
 
 for my $name (sort keys %way) {

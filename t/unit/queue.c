@@ -98,7 +98,7 @@ connect_queue(void)
 	enum queue_result result = QUEUE_FAILED;
 
 	at.q = queue_open(&options, &result, &at.why);
-	must(at.q ? result : QUEUE_FAILED, "open");
+	must(result, "open");
 }
 
 static void

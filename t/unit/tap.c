@@ -205,9 +205,13 @@ remove_entry(const char *path, const struct stat *info, int type,
 	return remove(path);
 }
 
+static pid_t owner;
+
 static void
 remove_scratch(void)
 {
+	if (getpid() != owner) /* a child that could not go on */
+		return;
 	if (chdir("/") < 0 ||
 	    nftw(scratch, remove_entry, 8, FTW_DEPTH | FTW_PHYS) < 0)
 		perror(scratch);
@@ -218,6 +222,7 @@ scratch_enter(void)
 {
 	if (!mkdtemp(scratch))
 		give_up(scratch);
+	owner = getpid();
 	atexit(remove_scratch);
 	if (chdir(scratch) < 0)
 		give_up(scratch);
