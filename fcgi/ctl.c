@@ -8,6 +8,7 @@
 #include "config.h"
 #include "filter.h"
 #include "launch.h"
+#include "log.h"
 #include "queue.h"
 #include "relay.h"
 #include "report.h"
@@ -18,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum exit_status {
 	GOOD = 0,
@@ -90,15 +92,32 @@ open_queue(const struct config *c, struct buf *why)
 
 /* Opens the queue, which makes it, and looks it over. */
 static bool
-check_queue(const struct config *c, struct buf *problems)
+check_queue(const struct config *c, struct buf *problems, struct buf *doubts)
 {
 	struct queue *q = open_queue(c, problems);
 	bool good = q && queue_verify(q, problems) == QUEUE_OK;
 
 	if (!good)
 		buf_addc(problems, '\n');
+	else if (geteuid() == 0) /* still: it is the owner */
+		buf_adds(doubts, "QUEUE: its directory is root's, so that "
+		    "no other user can use it: chown -R it to the web "
+		    "server's user\n");
 	queue_close(q);
 	return good;
+}
+
+/*
+ * What the web server's user can do: by now root is the queue's owner,
+ * which is that user.
+ */
+static bool
+check_user(const struct config *c, struct buf *problems, struct buf *doubts)
+{
+	if (c->log_file && !log_can_append(c->log_file))
+		buf_addf(doubts, "LOG: the file cannot be written to: %s: "
+		    "lines go to standard error\n", strerror(errno));
+	return config_reach(c, problems);
 }
 
 static enum exit_status
@@ -117,7 +136,9 @@ run_check(const struct config *ignored, const struct line *line)
 	config_describe(&c, &text);
 	printf("%s", buf_text(&text));
 	config_doubts(&c, &doubts);
-	if (c.queue && !check_queue(&c, &problems))
+	if (c.queue && !check_queue(&c, &problems, &doubts))
+		good = false;
+	if (!check_user(&c, &problems, &doubts))
 		good = false;
 	print_lines(stdout, "warning", &doubts);
 	print_lines(stdout, "error", &problems);

@@ -619,6 +619,24 @@ config_doubts(const struct config *c, struct buf *out)
 	}
 }
 
+bool
+config_reach(const struct config *c, struct buf *problems)
+{
+	bool good = true;
+	size_t i;
+
+	for (i = 0; i < c->stamp_count; i++) {
+		if (c->stamps[i].error || access(c->stamps[i].path, R_OK) == 0)
+			continue;
+		log_escape(problems, c->stamps[i].path,
+		    strlen(c->stamps[i].path));
+		buf_addf(problems, ": the owner of the queue's directory "
+		    "cannot read it: %s\n", strerror(errno));
+		good = false;
+	}
+	return good;
+}
+
 void
 config_files(const struct config *c, struct buf *out)
 {

@@ -124,6 +124,12 @@ void config_describe(const struct config *c, struct buf *out);
 /* Adds a line for each thing that is allowed but unwise. */
 void config_doubts(const struct config *c, struct buf *out);
 
+/*
+ * Whether the user that we are by now may read the files that were read;
+ * adds a line to *problems for each that it may not.
+ */
+bool config_reach(const struct config *c, struct buf *problems);
+
 /* Adds a line a file that was looked for. */
 void config_files(const struct config *c, struct buf *out);
 

@@ -101,6 +101,21 @@ write_line(int fd, const char *before, const char *line, size_t len)
  * A file that is opened for each line needs no signal when it is rotated.
  * No link is followed, and nothing that is not a file is waited for.
  */
+static int
+open_to_append(const char *path)
+{
+	return ownfile_open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY,
+	    0640);
+}
+
+bool
+log_can_append(const char *path)
+{
+	int fd = open_to_append(path);
+
+	return fd >= 0 && close(fd) == 0;
+}
+
 static bool
 append_line(const char *path, const char *line, size_t len)
 {
@@ -108,10 +123,8 @@ append_line(const char *path, const char *line, size_t len)
 	time_t now = time(NULL);
 	struct tm tm;
 	bool done;
-	int fd;
+	int fd = open_to_append(path);
 
-	fd = ownfile_open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY,
-	    0640);
 	if (fd < 0)
 		return false;
 	if (gmtime_r(&now, &tm))

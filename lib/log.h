@@ -47,6 +47,9 @@ void log_without_stderr(void);
  */
 void log_to_file(const char *path);
 
+/* Whether such a file can be had, which makes it; errno says why not. */
+bool log_can_append(const char *path);
+
 /* Lines above this level are dropped; LEVEL_INFO when never called. */
 void log_set_level(enum log_level level);
 

@@ -167,6 +167,34 @@ subtest 'check warns of what is unwise, and ends with 0' => sub {
 	is scalar($slack->requests), 0, 'nothing is sent';
 };
 
+subtest 'check by root looks with the eyes of the user whose the queue is' => sub {
+	plan skip_all => 'this is not root' if $> != 0;
+	my $dir = tempdir();
+	my $place = tempdir();
+	my ($user, $group) = (getpwnam 'nobody')[2, 3];
+	my $file = spew("$dir/conf", "SLACK_WEBHOOK_URL=@{[$slack->url('/x')]}\nQUEUE=sqlite:$place/queue.db\n"
+		. "LOG=$dir/log\n", 0600);
+	my $whose = "QUEUE: its directory is root's, so that no other user can use it: "
+		. "chown -R it to the web server's user";
+	my $check = sub { ctl({ LOG_STREAM_CONFIG => $file }, 'check') };
+	ok grep({ $_ eq $whose } @{ lines($check->(), 'warning') }), 'a directory of root';
+	chown $user, $group, $place, glob "$place/*";
+	my $checked = $check->();
+	is_deeply lines($checked, 'error'),
+		[ "$file: the owner of the queue's directory cannot read it: Permission denied" ], 'settings for root alone';
+	is $checked->{exit}, 1, 'which are an error';
+	ok grep({ $_ eq 'LOG: the file cannot be written to: Permission denied: lines go to standard error' }
+		@{ lines($checked, 'warning') }), 'a LOG for root alone';
+	chmod 0711, $dir;
+	chown 0, $group, $file;
+	chmod 0640, $file;
+	spew("$dir/log", '', 0600);
+	chown $user, $group, "$dir/log";
+	$checked = $check->();
+	is_deeply lines($checked, 'error'), [], 'both mended';
+	is_deeply [ grep { /^(?:LOG|QUEUE):/ } @{ lines($checked, 'warning') } ], [], 'nothing to say';
+};
+
 subtest 'check looks where the door looks, and shows foreign text harmlessly' => sub {
 	my $dir = tempdir();
 	my %nowhere = (LOG_STREAM_CONFIG => undef, cwd => $dir);
