@@ -22,7 +22,9 @@ beside 'mod_cgi' => sub {
 # Here the doors are ended by the server, because nothing happens.
 beside 'mod_fcgid' => sub {
 	test_cases('apache-fcgid.conf', graceful_fails => 1, kill => sub { },
-		conf => "FcgidIdleTimeout 1\nFcgidIdleScanInterval 1\nFcgidMinProcessesPerClass 0\n");
+		conf => "FcgidIdleTimeout 1\nFcgidIdleScanInterval 1\nFcgidMinProcessesPerClass 0\n"
+		# Or those that end so often are not replaced for a while.
+		. "FcgidSpawnScoreUpLimit 1000\n");
 };
 beside 'mod_proxy_fcgi' => sub {
 	test_cases('apache-proxy-fcgi.conf');

@@ -22,8 +22,9 @@ BEGIN {
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use File::Copy qw(copy);
-use IO::Socket::INET;
 use JSON::PP;
+use LogStream::Cases;
+use LogStream::Server;
 use LogStream::Test;
 use Test::More;
 
@@ -104,25 +105,21 @@ sub mode_and_owner ($file) {
 }
 
 package Apache {
-	use Carp qw(croak);
+	our @ISA = 'LogStream::Server::Apache';
 
-	our @ISA = 'LogStream::Test::Process';
-
-	# Apache->new(modules => [...], conf => text)
-	sub new ($class, %o) {
-		for (1 .. 5) {
-			my $self = bless { dir => main::tempdir() }, $class;
-			return $self if $self->try(%o);
-		}
-		croak 'found no free port for Apache';
+	sub furnish ($self) {
+		$self->{dir} = "$host/apache";
+		main::spew("$self->{dir}/error.log", '');
 	}
 
-	# False when another program took the port in the meantime.
-	sub try ($self, %o) {
-		$self->{port} = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1)->sockport;
-		main::spew("$host/apache/error.log", '');
-		main::spew("$host/apache/conf", join '', map({ "LoadModule ${_}_module /usr/lib/apache2/modules/mod_$_.so\n" }
-			qw(alias authz_core mime setenvif suexec), @{ $o{modules} }), <<"END", $o{conf});
+	sub path ($self) { return '/cgi-bin/log-stream/logs.cgi' }
+	sub door ($self) { return $home . $self->path }
+
+	sub arguments ($self, $dir) { return $host, $apache, qw(-DFOREGROUND -f /apache/conf) }
+
+	sub configuration ($self, @) {
+		return join '', map({ "LoadModule ${_}_module /usr/lib/apache2/modules/mod_$_.so\n" }
+			qw(alias authz_core mime setenvif suexec), @{ $self->{modules} }), <<"END", $self->{conf};
 ServerName localhost
 Listen 127.0.0.1:$self->{port}
 ServerRoot /apache
@@ -133,18 +130,12 @@ TypesConfig /dev/null
 User www-data
 Group www-data
 END
-		open my $err, '>>', "$host/apache/error.log" or croak "error.log: $!";
-		$self->launch(1, alone => 1, err => $err, cmd => [ main::need('chroot'), $host, $apache, '-D', 'FOREGROUND', '-f', '/apache/conf' ]);
-		main::wait_until(sub {
-			!$self->alive || $self->errorlog =~ /resuming normal operations/
-		}, 10, 'Apache to start');
-		return 1 if $self->alive;
-		return 0 if $self->errorlog =~ /could not bind/;
-		croak 'Apache does not start: ' . $self->errorlog;
 	}
+}
 
-	sub errorlog ($self) { return main::slurp("$host/apache/error.log") }
-	sub url ($self, $path) { return "http://127.0.0.1:$self->{port}$path" }
+# modules => [...], conf => text
+sub host (%o) {
+	return bless({ %o, program => need('chroot'), snippet => 'htaccess' }, 'Apache')->up;
 }
 
 #
@@ -163,6 +154,7 @@ my $htaccess = slurp(srcdir() . '/conf/htaccess.in');
 mkdir "$home/new" or die $!;
 copy($ENV{HOME_DOOR} // door_path(), "$home/new/log-stream-to-slack") or die $!;
 copy(ctl_path(), "$home/new/log-stream-ctl") or die $!;
+chmod 0644, glob "$home/new/*"; # as FTP leaves them
 put('new/htaccess', $htaccess, 0600);
 put('new/log-stream-to-slack.conf', join('', map { "$_=$setting{$_}\n" } sort keys %setting), 0644);
 
@@ -175,7 +167,8 @@ sub install ($cgi_bin, $own = 'log-stream') {
 }
 
 # The queue, seen from outside.
-my $queue = bless { path => "$home/.log-stream/queue.db" }, 'LogStream::Test::Queue';
+my $queue = bless { path => "$home/.log-stream/queue.db", env => { SLACK_WEBHOOK_URL => $slack->url('/as/home'),
+	QUEUE => "sqlite:$home/.log-stream/queue.db" } }, 'LogStream::Test::Queue';
 
 sub told ($answer) { return "$answer->{status} " . ($answer->{body} // '') =~ s/\n\z//r }
 
@@ -295,7 +288,7 @@ sub test_host ($title, $server, $place, $directory) {
 
 # As Debian has it for public_html, and CGI allowed.
 install('public_html/cgi-bin');
-my $userdir = Apache->new(modules => [ qw(mpm_event cgid userdir) ], conf => <<'END');
+my $userdir = host(modules => [ qw(mpm_event cgid userdir) ], conf => <<'END');
 ScriptSock /apache/cgisock
 UserDir public_html
 <Directory /home/*/public_html>
@@ -314,7 +307,7 @@ $queue->end_worker;
 
 # A virtual host of the customer's; and what some hosts have in its place.
 install('cgi-bin', $_) for qw(log-stream strict open);
-my $vhost = Apache->new(modules => [ qw(mpm_prefork cgi) ], conf => <<"END");
+my $vhost = host(modules => [ qw(mpm_prefork cgi) ], conf => <<"END");
 StartServers 1
 MinSpareServers 1
 SuexecUserGroup $name $name
@@ -411,5 +404,24 @@ subtest 'a host that runs no programs by itself is told to, and until then takes
 	put('cgi-bin/open/.htaccess', $htaccess =~ s/^#(?=Options )//mr, 0644);
 	is status($open), 200, 'with the line for it';
 };
+
+subtest 'an upgrade replaces programs that run' => sub {
+	my ($steps) = slurp(srcdir() . '/INSTALL') =~ /^( {4}cd cgi-bin\/log-stream\n(?: {4}cp .*next.*\n)+)/m;
+	is status($url), 200, 'an event';
+	my @before = map { (stat "$home/cgi-bin/log-stream/$_")[1] } qw(logs.cgi log-stream-ctl);
+	my $done = customer("set -e\n$steps");
+	is "$done->{exit}$done->{out}$done->{err}", '0', 'what INSTALL says works';
+	isnt((stat "$home/cgi-bin/log-stream/logs.cgi")[1], $before[0], 'the door is another');
+	isnt((stat "$home/cgi-bin/log-stream/log-stream-ctl")[1], $before[1], 'and so is log-stream-ctl');
+	$queue->end_worker;
+	is status($url), 200, 'another event';
+	ok runs($queue->wait_for_worker), 'and its worker';
+};
+
+# All that holds behind any web server.
+put($settings_file, slurp("$home/$settings_file") . "DIGEST_AFTER=0\nMAX_BODY=3MiB\n", 0600);
+$queue->wait_until_empty;
+$slack->forget;
+run_cases(server => $vhost, slack => $slack, queue => $queue, name => 'home');
 
 done_testing;

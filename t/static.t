@@ -165,4 +165,11 @@ subtest 'it is a FastCGI program as well, and keeps a good configuration' => sub
 	is $running->wait_exit, 0, 'it ends when asked to';
 };
 
+subtest 'a shared host takes it as it takes the other' => sub {
+	plan skip_all => 'this is not root' if $> != 0;
+	my $home = run(timeout => 120, cmd => [ $^X, "$FindBin::Bin/home.t" ], env => { HOME_DOOR => $door,
+		map { $_ => $ENV{$_} } grep { defined $ENV{$_} } qw(top_srcdir top_builddir CI) });
+	is $home->{exit}, 0, 'all that holds there' or diag $home->{out} . $home->{err};
+};
+
 done_testing;

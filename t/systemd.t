@@ -10,6 +10,8 @@ no warnings 'experimental::signatures';
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use LogStream::Cases;
+use LogStream::Server;
 use LogStream::Test;
 use Test::More;
 
@@ -19,16 +21,9 @@ my @unit = qw(log-stream-to-slack.socket log-stream-to-slack.service log-stream-
 my ($socket, $door, $worker) = @unit;
 my $slack = standin();
 
-# A unit with these places filled in.
-sub unit ($name, %place) {
-	my $text = slurp(srcdir() . "/conf/$name.in");
-	$text =~ s/\@(\w+)\@/$place{$1} \/\/ die "$name: \@$1\@"/ge;
-	return $text;
-}
-
-# All of them, in a directory.
+# All of them, in a directory, with these places filled in.
 sub units ($dir, %place) {
-	spew("$dir/$_", unit($_, %place)) for @unit;
+	spew("$dir/$_", sample($_, %place)) for @unit;
 	return $dir;
 }
 
@@ -251,6 +246,8 @@ SLACK_WEBHOOK_URL=http://localhost:@{[$slack->port]}/as/main
 AUTH0_LOG_STREAM_TOKEN=$token
 QUEUE=sqlite:/var/lib/log-stream-to-slack/queue.db
 SLACK_INTERVAL=50ms
+DIGEST_AFTER=0
+MAX_BODY=3MiB
 END
 	chown 0, scalar(getgrnam 'www-data'), $file or die "$file: $!";
 	# The programs may have been built for another place than /etc; and how
@@ -296,6 +293,43 @@ sub is_confined ($pid, $who) {
 		'sh', @file ])->{out}, "$file[-1]\n", "$who: it can write to the place of the queue alone";
 	is run(cmd => [ @in_there, 'find', '/dev', '/proc/meminfo', '-type', 'b,f' ])->{out}, '',
 		"$who: it sees no disk, and no more of the system than processes";
+}
+
+# nginx in the same system, and the queue as it is seen from there.
+package Nginx {
+	our @ISA = 'LogStream::Server::Nginx';
+
+	my $place = '/run/nginx';
+
+	sub furnish ($self) {
+		my $dir = $self->{dir} = main::inside($place);
+		mkdir $_ for $dir, "$dir/docroot", "$dir/tmp";
+		main::spew("$dir/error.log", '');
+		main::spew("$dir/snippet.conf",
+			main::sample('nginx-fastcgi.conf', runstatedir => '/run', sysconfdir => '/etc'));
+		$self->give("$dir/tmp");
+	}
+
+	sub arguments ($self, @) {
+		return '-t', $init, qw(-m -r --), main::need('nginx'), '-p', $place,
+			'-e', "$place/error.log", '-c', "$place/conf";
+	}
+
+	sub configuration ($self, $dir, @account) { return $self->SUPER::configuration($place, @account) }
+
+	# The door is systemd's: nginx neither starts nor ends it.
+	sub has_backend ($self) { return 0 }
+	sub start_backend ($self) { }
+	sub doors ($self) { return main::processes($door) }
+	sub stop ($self) { return $self->LogStream::Test::Process::stop }
+}
+
+package Queue {
+	our @ISA = 'LogStream::Test::Queue';
+
+	sub ctl ($self, @args) {
+		return main::in_there('env', "LOG_STREAM_CONFIG=$config", '/usr/local/bin/log-stream-ctl', @args);
+	}
 }
 
 my $cannot = boot_systemd();
@@ -348,7 +382,7 @@ SKIP: {
 	subtest 'a door that could not be started is tried until it can' => sub {
 		$slack->forget;
 		my $program = inside('/usr/local/bin/log-stream-to-slack');
-		is told('before'), 'ok', 'it runs';
+		is told('unharmed'), 'ok', 'it runs';
 		rename $program, "$program.away" or die "$program: $!";
 		end_main($door, 'KILL');
 		my $waiting = at(inside($listener))->connect;
@@ -359,7 +393,7 @@ SKIP: {
 		close $waiting;
 		rename "$program.away", $program or die "$program: $!";
 		is told('mended'), 'ok', 'the answer';
-		arrived('before', 'mended');
+		arrived('unharmed', 'mended');
 	};
 
 	subtest 'a worker that ends well is started again' => sub {
@@ -404,6 +438,14 @@ SKIP: {
 		systemctl('start', $door);
 		is told('more'), 'ok', 'started by hand it has a socket too';
 		arrived('own', 'on-its-way', 'more');
+	};
+
+	subtest 'behind nginx, all that holds behind any web server' => sub {
+		$slack->forget;
+		systemctl(qw(enable --now), $worker);
+		wait_for_worker();
+		my $nginx = bless({ program => need('nsenter'), snippet => 'nginx-fastcgi.conf' }, 'Nginx')->up;
+		run_cases(server => $nginx, slack => $slack, name => 'main', queue => bless({}, 'Queue'));
 	};
 
 	subtest 'no secret is in the journal, nor in what systemd shows' => sub {

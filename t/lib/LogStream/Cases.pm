@@ -15,9 +15,8 @@ use LogStream::Server;
 use LogStream::Test;
 use Test::More;
 
-our @EXPORT = qw(test_cases);
+our @EXPORT = qw(test_cases run_cases);
 
-my $path = '/api/logs';
 my $token = LogStream::Test::Queue::TOKEN;
 my $json = JSON::PP->new->utf8->canonical;
 
@@ -27,17 +26,17 @@ my $json = JSON::PP->new->utf8->canonical;
 
 # A POST with the right token, but for what is given: "status body".
 sub post ($server, $body, %header) {
-	my $answer = http('POST', $server->url($path), { 'Content-Type' => 'application/json',
+	my $answer = http('POST', $server->url, { 'Content-Type' => 'application/json',
 		Authorization => $token, %header }, $body);
 	return "$answer->{status} " . ($answer->{body} // q()) =~ s/\n\z//r;
 }
 
-sub head ($length) {
-	return "POST $path HTTP/1.1\r\nHost: localhost\r\nAuthorization: $token\r\n"
+sub head ($server, $length) {
+	return "POST @{[$server->path]} HTTP/1.1\r\nHost: localhost\r\nAuthorization: $token\r\n"
 		. "Content-Type: application/json\r\n$length\r\nConnection: close\r\n\r\n";
 }
 
-sub whole ($body) { return head('Content-Length: ' . length $body) . $body }
+sub whole ($server, $body) { return head($server, 'Content-Length: ' . length $body) . $body }
 
 sub connection ($server) {
 	return IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $server->port)
@@ -83,7 +82,7 @@ sub only_this_arrives ($h, $id, $title) {
 my $wrong = '401 wrong token: the Authorization header is not the one expected';
 
 sub case_right ($h) {
-	my $answer = http('POST', $h->{server}->url($path), { Authorization => $token }, logins('right'));
+	my $answer = http('POST', $h->{server}->url, { Authorization => $token }, logins('right'));
 	is "$answer->{status} $answer->{body}", '200 ok', 'the answer';
 	is $answer->{headers}{'content-type'}, 'text/plain; charset=utf-8', 'its type';
 	is post($h->{server}, logins('bearer'), Authorization => "Bearer $token"), '200 ok', 'with Bearer';
@@ -97,7 +96,7 @@ sub case_wrong ($h) {
 }
 
 sub case_missing ($h) {
-	my $answer = http('POST', $h->{server}->url($path), {}, logins('m'));
+	my $answer = http('POST', $h->{server}->url, {}, logins('m'));
 	is "$answer->{status} $answer->{body}",
 		"401 no token: no Authorization header reached this program\n", 'the answer';
 	is $answer->{headers}{'www-authenticate'}, 'Bearer', 'with its header';
@@ -114,19 +113,19 @@ sub case_400 ($h) {
 	is post($h->{server}, '[{},null]'), '400 no record in the body has a data.type (records: 2)',
 		'nothing usable';
 	like post($h->{server}, substr(logins('cut'), 0, -3)), qr/^400 .*\bbyte\b|^400 /, 'cut JSON';
-	like raw_http($h->{server}->port, head('Content-Length: 10x') . '[]'), qr/\AHTTP\/1\.1 400 /,
+	like raw_http($h->{server}->port, head($h->{server}, 'Content-Length: 10x') . '[]'), qr/\AHTTP\/1\.1 400 /,
 		'a length that is none';
 }
 
 sub case_405 ($h) {
 	my $said = "405 this address takes Auth0's log stream: POST only\n";
-	my $answer = http('GET', $h->{server}->url($path));
+	my $answer = http('GET', $h->{server}->url);
 	is "$answer->{status} $answer->{body}", $said, 'GET';
 	is $answer->{headers}{allow}, 'POST', 'with its header';
-	$answer = http('HEAD', $h->{server}->url($path));
+	$answer = http('HEAD', $h->{server}->url);
 	$answer->{body} //= '';
 	is "$answer->{status} $answer->{body}", '405 ', 'HEAD';
-	$answer = http('GET', $h->{server}->url("$path?-d+allow_url_include=1"));
+	$answer = http('GET', $h->{server}->url($h->{server}->path . '?-d+allow_url_include=1'));
 	is "$answer->{status} $answer->{body}", $said, 'a query with options in it';
 	is http('POST', $h->{server}->url('/else'), {}, '[]')->{status} =~ /^40[345]$/, 1,
 		'another address is not the door';
@@ -140,6 +139,8 @@ sub case_2_mib ($h) {
 	is_deeply delivered($h, 1), [ 'last' ], 'the event at its end';
 	is post($h->{server}, '[' . ' ' x (3 << 20)), '413 the body is longer than MAX_BODY, 3145728 bytes',
 		'more than MAX_BODY is refused in words';
+	wait_until(sub { $h->{server}->log =~ / bytes=0 .* status=413/ }, 5, 'its line');
+	pass 'and unread: its length arrives, by which a body that was cut is told';
 }
 
 sub chunks ($bytes, $size) {
@@ -147,7 +148,7 @@ sub chunks ($bytes, $size) {
 }
 
 sub case_chunked ($h) {
-	my $request = head('Transfer-Encoding: chunked');
+	my $request = head($h->{server}, 'Transfer-Encoding: chunked');
 	like raw_http($h->{server}->port, $request . chunks(logins('chunked'), 40) . "0\r\n\r\n"), $is_ok, 'a small one';
 	my $long = logins('long') =~ s/\]\z/' ' x 200_000 . ']'/er;
 	like raw_http($h->{server}->port, $request . chunks($long, 9000) . "0\r\n\r\n"), $is_ok, 'one of 200 kB';
@@ -155,7 +156,7 @@ sub case_chunked ($h) {
 	for my $length ('Content-Length: 1000', 'Transfer-Encoding: chunked') {
 		my $socket = connection($h->{server});
 		# Whole JSON that is too short is as bad, where it can be told.
-		put($socket, head($length) . ($length =~ /chunked/ ? chunks(substr(logins('broken'), 0, -1), 1000)
+		put($socket, head($h->{server}, $length) . ($length =~ /chunked/ ? chunks(substr(logins('broken'), 0, -1), 1000)
 			: logins('broken')));
 		close $socket;
 		only_this_arrives($h, "after-$length", "a client that goes half-way, $length");
@@ -165,7 +166,7 @@ sub case_chunked ($h) {
 # More of them than there are doors, so that a server that lets them through
 # too early has none left. The order is kept by what comes back, not by time.
 sub case_slow ($h) {
-	my @slow = map { [ connection($h->{server}), whole(logins("slow-$_")) ] } 1 .. 3;
+	my @slow = map { [ connection($h->{server}), whole($h->{server}, logins("slow-$_")) ] } 1 .. 3;
 	put($_->[0], substr $_->[1], 0, length($_->[1]) / 2) for @slow;
 	is post($h->{server}, logins('quick')), '200 ok', 'another is answered in the meantime';
 	put($_->[0], substr $_->[1], length($_->[1]) / 2) for @slow;
@@ -175,7 +176,7 @@ sub case_slow ($h) {
 
 sub case_fifty ($h) {
 	my @socket = map { connection($h->{server}) } 1 .. 50;
-	my @request = map { whole(logins(sprintf 'n%02d', $_)) } 0 .. 49;
+	my @request = map { whole($h->{server}, logins(sprintf 'n%02d', $_)) } 0 .. 49;
 	my @last = map { chop } @request;
 	put($socket[$_], $request[$_]) for 0 .. 49;
 	put($socket[$_], $last[$_]) for 0 .. 49;
@@ -219,7 +220,7 @@ sub in_flight ($h, $title, $times, $restart) {
 	my @other = grep { !/^(?:200|5\d\d)$/ } keys %status;
 	is_deeply \@other, [], "$title: ok, or a failure after which Auth0 tries again";
 	is_deeply delivered($h, scalar @id), [ sort @id ], "$title: each event arrives once";
-	note "$h->{title}: $title: ", join ' ', map { "$_:$status{$_}" } sort keys %status;
+	note "$h->{name}: $title: ", join ' ', map { "$_:$status{$_}" } sort keys %status;
 	return \%status;
 }
 
@@ -265,7 +266,7 @@ sub case_killed ($h) {
 }
 
 sub case_log ($h) {
-	my $log = sub { $h->{server}->errorlog };
+	my $log = sub { $h->{server}->log };
 	# nginx breaks lines at the edges of what it reads at a time, and takes
 	# away white space there.
 	my $whole = sub { $log->() =~ s/" while reading response header .*\n.* FastCGI sent in stderr: "//gr };
@@ -301,21 +302,24 @@ my @cases = (
 	[ 'a restart with requests in flight loses and doubles nothing' => \&case_restart ],
 );
 
-# Runs the table through the file of conf/ with that name. Options: title;
-# kill => what ends the doors, given the case's hash; graceful_fails: a
-# graceful restart fails requests; others are for server().
-sub test_cases ($snippet, %o) {
-	my $slack = standin();
-	my $name = $snippet =~ tr/a-z//cdr;
-	my $queue = queue(slack => $slack, path => "/as/$name", env => { LOG => undef, MAX_BODY => '3MiB' });
-	my %h = (slack => $slack, queue => $queue, name => $name, title => $o{title} // $snippet,
-		map { $_ => delete $o{$_} } grep { exists $o{$_} } qw(kill graceful_fails));
-	$h{server} = server($snippet, queue => $queue, %o);
+# Runs the table: %h is the server, its queue and the stand-in that gets its
+# messages as "name"; kill => what ends the doors, given %h; graceful_fails: a
+# graceful restart fails requests.
+sub run_cases (%h) {
 	for (@cases) {
 		my ($title, $code) = @$_;
 		eval { subtest($title, sub { $code->(\%h) }) or die "it failed\n"; 1 } or return fail("$title: $@");
 	}
 	$h{server}->stop;
+}
+
+# Runs it through the file of conf/ with that name. Options are those of
+# run_cases(), others are for server().
+sub test_cases ($snippet, %o) {
+	my $slack = standin();
+	my $name = $snippet =~ tr/a-z//cdr;
+	my $queue = queue(slack => $slack, path => "/as/$name", env => { LOG => undef, MAX_BODY => '3MiB' });
+	run_cases(slack => $slack, queue => $queue, name => $name, server => server($snippet, queue => $queue, %o), %o);
 	$queue->end_worker;
 }
 

@@ -17,7 +17,7 @@ use IO::Socket::INET;
 use LogStream::Test;
 
 our @ISA = 'LogStream::Test::Process';
-our @EXPORT = qw(server shipped);
+our @EXPORT = qw(server);
 
 $Carp::Internal{$_}++ for map { "LogStream::Server$_" } '', '::Apache', '::Lighttpd', '::Nginx';
 
@@ -32,20 +32,16 @@ my %own_settings = (LOG_STREAM_CONFIG => undef);
 sub server ($snippet, %o) {
 	my ($kind) = $snippet =~ /^(\w+)/;
 	my $class = 'LogStream::Server::' . ucfirst $kind;
-	my $self = bless { %o, snippet => $snippet, program => $class->program }, $class;
+	return bless({ %o, snippet => $snippet, program => $class->program }, $class)->up;
+}
+
+# Begins on a free port.
+sub up ($self) {
 	for (1 .. 5) {
 		$self->furnish;
 		return $self if $self->begin;
 	}
-	croak "found no free port for $snippet";
-}
-
-# A shipped file with the places of this test in it.
-sub shipped ($name, $place) {
-	my $text = slurp(srcdir() . "/conf/$name.in");
-	$text =~ s/\@(?:bin|sysconf|localstate|runstate|doc)dir\@/$place/g;
-	croak "$name has a place that is not filled in" if $text =~ /\@\w+\@/;
-	return $text;
+	croak "found no free port for $self->{snippet}";
 }
 
 # The user and group that a web server is given when root starts it.
@@ -74,7 +70,8 @@ sub furnish ($self) {
 	spew("$dir/.env", join('', map { "$_=$env{$_}\n" } grep { defined $env{$_} } sort keys %env), 0600);
 	spew("$dir/error.log", '');
 	my $edit = $self->{edit} // sub ($server, $text) { $text };
-	spew("$dir/snippet.conf", $edit->($self, shipped($self->{snippet}, $dir)));
+	spew("$dir/snippet.conf", $edit->($self, sample($self->{snippet},
+		map { $_ => $dir } qw(bindir runstatedir sysconfdir))));
 	$self->give($dir, "$dir/.env", "$dir/tmp", "$dir/lighttpd", "$dir/error.log",
 		$self->{queue} ? $self->{queue}->dir : ());
 }
@@ -107,15 +104,20 @@ sub begin ($self) {
 
 sub port ($self) { return $self->{port} }
 sub dir ($self) { return $self->{dir} }
-sub url ($self, $path) { return "http://127.0.0.1:$self->{port}$path" }
+sub path ($self) { return '/api/logs' }
+sub url ($self, $path = $self->path) { return "http://127.0.0.1:$self->{port}$path" }
+sub door ($self) { return "$self->{dir}/log-stream-to-slack" }
 sub errorlog ($self) { return slurp("$self->{dir}/error.log") }
+# Where the door's lines are.
+sub log ($self) { return $self->errorlog }
 sub has_backend ($self) { return 0 }
 sub start_backend ($self) { }
-sub is_cgi ($self) { return $self->{snippet} =~ /cgi/ && $self->{snippet} !~ /fcgid|fastcgi|proxy-fcgi/ }
+sub is_cgi ($self) { return $self->{snippet} =~ /-cgi|fcgiwrap|htaccess/ }
 
 # The processes of the door, whoever started them.
 sub doors ($self) {
-	return grep { (readlink "/proc/$_/exe" // '') eq "$self->{dir}/log-stream-to-slack" && runs($_) }
+	my $door = $self->door;
+	return grep { (readlink("/proc/$_/exe") // '') eq $door && runs($_) }
 		map { m{^/proc/(\d+)$} } glob '/proc/[0-9]*';
 }
 
@@ -177,13 +179,13 @@ sub start_backend ($self) { $self->spawn_doors if $self->has_backend }
 my %modules = (
 	'apache-cgi.conf' => [ qw(mpm_event alias cgid) ],
 	'apache-fcgid.conf' => [ qw(mpm_event alias fcgid) ],
-	'apache-proxy-fcgi.conf' => [ qw(mpm_event proxy proxy_fcgi) ],
+	'apache-proxy-fcgi.conf' => [ qw(mpm_event alias proxy proxy_fcgi) ],
 );
 
 # modules => [...] takes the place of those of the snippet. reqtimeout as
 # Debian has it: on.
 sub configuration ($self, $dir, $user, $group) {
-	my @module = (qw(authz_core reqtimeout), @{ $self->{modules} // $modules{ $self->{snippet} } });
+	my @module = (qw(authz_core reqtimeout rewrite), @{ $self->{modules} // $modules{ $self->{snippet} } });
 	my ($place) = grep { -d } qw(/usr/lib/apache2/modules /usr/lib64/httpd/modules)
 		or croak 'no directory of Apache modules';
 	my $load = join '', map { "LoadModule ${_}_module $place/mod_$_.so\n" } @module;
@@ -209,6 +211,7 @@ DocumentRoot "$dir/docroot"
 	Require all denied
 </Directory>
 <Directory "$dir/docroot">
+	AllowOverride All
 	Require all granted
 </Directory>
 <VirtualHost *:*>
@@ -283,6 +286,8 @@ server.port = $self->{port}
 server.document-root = "$dir/docroot"
 server.errorlog = "$dir/error.log"
 server.upload-dirs = ("$dir/tmp")
+# As Debian has it.
+server.modules += ( "mod_staticfile" )
 $account
 include "$dir/snippet.conf"
 @{[ $self->{conf} // '' ]}

@@ -29,9 +29,9 @@ use Time::HiRes ();
 
 our @EXPORT;
 BEGIN {
-	@EXPORT = qw(door_path ctl_path srcdir builddir samples pages release need standin run cgi ctl
+	@EXPORT = qw(door_path ctl_path srcdir builddir samples pages sample release need standin run cgi ctl
 		fastcgi process queue logins http raw_http later beside finish_beside
-		wait_until runs slurp spew tempdir);
+		wait_until wait_until_read runs slurp spew tempdir);
 }
 
 # A complaint names the line of the test script, not one of these.
@@ -61,6 +61,12 @@ sub ctl_path () { return "$builddir/fcgi/log-stream-ctl" }
 sub filled_in (@where) { return map { m{([^/]+)\.in\z} } map { glob "$srcdir/$_/*.in" } @where }
 sub samples () { return grep { !/\.\d\z/ } filled_in('conf') }
 sub pages () { return grep { /\.\d\z/ } filled_in('conf', 'fcgi') }
+
+# The text of one of them, with these places: sample('x.conf', bindir => '/bin').
+sub sample ($name, %place) {
+	my ($file) = grep { -e } map { "$srcdir/$_/$name.in" } 'conf', 'fcgi';
+	return slurp($file) =~ s/\@(\w+)\@/$place{$1} \/\/ croak "$name: \@$1\@ has no place"/ger;
+}
 
 # A directory with what a release has in it. Nothing is written elsewhere, so
 # that others can work with what is built.
@@ -187,6 +193,15 @@ sub wait_until ($code, $seconds, $what) {
 		croak "waited $seconds s for $what" if Time::HiRes::time() > $deadline;
 		Time::HiRes::sleep(0.01);
 	}
+}
+
+# Waits until the program has read all that was sent to it.
+sub wait_until_read ($socket) {
+	wait_until(sub {
+		my $count = pack 'i', 0;
+		ioctl $socket, 0x5411, $count or die "SIOCOUTQ: $!";
+		return unpack('i', $count) == 0;
+	}, 5, 'the door to read what there is');
 }
 
 # Runs $code, which may block, and returns what it returns. The alarm repeats,
