@@ -31,6 +31,7 @@
 #define CGI_EOF_MS 1000		/* wait for the end after the last byte */
 #define DISCARD_MAX 67108864	/* bytes read away before an answer */
 #define DISCARD_SIZE 65536
+#define LOG_FIRST_MAX 2048	/* bytes; nginx has 4096 for log and header */
 #define PAUSE_MS 100		/* when the system is out of something */
 
 /*
@@ -331,12 +332,64 @@ add_answer(struct buf *out, const struct answer *answer, const char *method)
 		buf_add(out, buf_text(&answer->body), answer->body.len);
 }
 
+/*
+ * What a request brings forth. The log lines wait for the answer: nginx
+ * takes what comes by the error stream before a header for a part of it,
+ * and made a 502 of a batch of six hundred events.
+ */
+struct result {
+	struct buf answer;
+	struct buf log;
+};
+
+static void
+hold_line(void *context, const char *line, size_t len)
+{
+	struct buf *log = context;
+
+	buf_add(log, line, len);
+	buf_addc(log, '\n');
+}
+
+/* Writes a part of the answer, or a line of the log with its end. */
+typedef void part_writer(void *to, bool is_log, const char *bytes,
+    size_t len);
+
+/*
+ * Many lines go behind all but the last byte of the answer, after which a
+ * server may no longer listen; few go before it.
+ */
+static void
+result_write(const struct result *result, part_writer *write_part, void *to)
+{
+	const struct buf *answer = &result->answer;
+	bool has_body = memcmp(answer->data + answer->len - 2, "\r\n", 2) != 0;
+	const char *line = buf_text(&result->log), *next;
+	size_t first = 0;
+
+	if (result->log.len > LOG_FIRST_MAX)
+		first = has_body ? answer->len - 1 : answer->len;
+	write_part(to, false, answer->data, first);
+	for (; *line; line = next) { /* whole: servers break longer texts */
+		next = strchr(line, '\n') + 1;
+		write_part(to, true, line, (size_t)(next - line));
+	}
+	write_part(to, false, answer->data + first, answer->len - first);
+}
+
+static void
+result_release(struct result *result)
+{
+	buf_release(&result->answer);
+	buf_release(&result->log);
+}
+
 /* ----------------------------------------------------------- request */
 
-/* Runs the handler; *out is then the answer to write. */
+/* Runs the handler; *result is then what to write. */
 static void
 handle(const struct variables *v, struct body *body,
-    gateway_handler *handler, void *context, struct buf *out)
+    gateway_handler *handler, void *context, struct result *result)
 {
 	struct request request = { 0 };
 	struct answer answer = { 0 };
@@ -353,29 +406,38 @@ handle(const struct variables *v, struct body *body,
 	request.content_length = body->announced;
 	request.read = body_read;
 	request.context = body;
+	log_to(hold_line, &result->log);
 	handler(context, &request, &answer);
+	log_to(NULL, NULL);
 	body_discard(body);
-	add_answer(out, &answer, request.method);
+	add_answer(&result->answer, &answer, request.method);
 	buf_release(&answer.body);
 }
 
 /* --------------------------------------------------------------- CGI */
+
+static void
+write_file(void *to, bool is_log, const char *bytes, size_t len)
+{
+	(void)to;
+	write_all(is_log ? STDERR_FILENO : STDOUT_FILENO, bytes, len);
+}
 
 static int
 serve_cgi(gateway_handler *handler, void *context)
 {
 	struct variables environment = { NULL };
 	struct body body = { 0 };
-	struct buf out = BUF_INIT;
+	struct result result = { BUF_INIT, BUF_INIT };
 
 	if (!variable(&environment, "REQUEST_METHOD")) {
 		log_say(LEVEL_ERROR, "a web server starts this program, by "
 		    "CGI or FastCGI: see log-stream-to-slack(1)");
 		return 2;
 	}
-	handle(&environment, &body, handler, context, &out);
-	buf_write(&out, STDOUT_FILENO);
-	buf_release(&out);
+	handle(&environment, &body, handler, context, &result);
+	result_write(&result, write_file, NULL);
+	result_release(&result);
 	return 0;
 }
 
@@ -388,24 +450,20 @@ struct exchange {
 };
 
 /*
- * Sends what is in a stream. A server that does not read costs one
- * time-out, not one for the log, one for the answer and one for its end.
+ * A server that does not read costs one time-out, not one for the answer,
+ * one for the log and one for its end.
  */
 static void
-flush(struct exchange *x, FCGX_Stream *stream)
+write_stream(void *to, bool is_log, const char *bytes, size_t len)
 {
-	if (FCGX_FFlush(stream) < 0)
+	struct exchange *x = to;
+	FCGX_Stream *stream = is_log ? x->request.err : x->request.out;
+
+	if (len == 0)
+		return;
+	if (FCGX_PutStr(bytes, (int)len, stream) < 0 ||
+	    FCGX_FFlush(stream) < 0)
 		shutdown(x->fd, SHUT_RDWR);
-}
-
-static void
-write_log(void *context, const char *line, size_t len)
-{
-	struct exchange *x = context;
-
-	FCGX_PutStr(line, (int)len, x->request.err);
-	FCGX_PutChar('\n', x->request.err);
-	flush(x, x->request.err);
 }
 
 static void
@@ -527,15 +585,12 @@ serve_request(struct exchange *x, gateway_handler *handler, void *context)
 {
 	struct variables parameters = { x->request.envp };
 	struct body body = { 0 };
-	struct buf out = BUF_INIT;
+	struct result result = { BUF_INIT, BUF_INIT };
 
 	body.stream = x->request.in;
-	log_to(write_log, x);
-	handle(&parameters, &body, handler, context, &out);
-	log_to(NULL, NULL);
-	FCGX_PutStr(out.data, (int)out.len, x->request.out);
-	flush(x, x->request.out);
-	buf_release(&out);
+	handle(&parameters, &body, handler, context, &result);
+	result_write(&result, write_stream, x);
+	result_release(&result);
 	x->request.keepConnection = 0; /* a kept one holds up the others */
 	FCGX_Finish_r(&x->request);
 }

@@ -140,23 +140,6 @@ buf_detach(struct buf *b)
 	return text;
 }
 
-bool
-buf_write(const struct buf *b, int fd)
-{
-	size_t done = 0;
-	ssize_t n;
-
-	while (done < b->len) {
-		n = write(fd, b->data + done, b->len - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		done += (size_t)n;
-	}
-	return true;
-}
-
 void
 buf_release(struct buf *b)
 {
@@ -164,3 +147,19 @@ buf_release(struct buf *b)
 	b->data = NULL;
 	b->len = b->size = 0;
 }
+
+bool
+write_all(int fd, const char *bytes, size_t len)
+{
+	ssize_t n;
+
+	for (; len > 0; bytes += n, len -= (size_t)n) {
+		n = write(fd, bytes, len);
+		if (n < 0 && errno == EINTR)
+			n = 0;
+		else if (n <= 0)
+			return false;
+	}
+	return true;
+}
+

@@ -52,10 +52,10 @@ const char *buf_text(const struct buf *b);
 /* Gives the text away; the caller frees it. The buffer is then empty. */
 char *buf_detach(struct buf *b);
 
-/* Writes the text to a descriptor; false, with errno set, when it cannot. */
-bool buf_write(const struct buf *b, int fd);
-
 void buf_release(struct buf *b);
+
+/* Writes it all to a descriptor; false, with errno set, when it cannot. */
+bool write_all(int fd, const char *bytes, size_t len);
 
 /* Like their namesakes, but they never return NULL. The caller frees. */
 void *mem_alloc(size_t bytes);

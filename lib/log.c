@@ -92,7 +92,7 @@ write_line(int fd, const char *before, const char *line, size_t len)
 	buf_adds(&out, before);
 	buf_add(&out, line, len);
 	buf_addc(&out, '\n');
-	done = buf_write(&out, fd);
+	done = write_all(fd, buf_text(&out), out.len);
 	buf_release(&out);
 	return done;
 }

@@ -24,6 +24,7 @@
 
 /* With the wait for a turn below every web server's own time-out, 40 s. */
 #define BUSY_MS 5000
+#define LOOK_MS 100
 #define SCHEMA 1		/* PRAGMA user_version */
 #define SCHEMA_NONE 0		/* no tables yet */
 #define SCHEMA_OTHER (-2)	/* those of another program */
@@ -255,6 +256,31 @@ find_version(struct store *s)
 	return store_ask_number(s, text);
 }
 
+/*
+ * SQLite lets nobody read while a commit is synced: whoever opens would be
+ * kept out by those who write on and on. So they wait for their turn, too;
+ * without one only as long as nobody ever had one.
+ */
+static int64_t
+find_version_in_turn(struct store *s)
+{
+	int64_t version, end = clock_ms() + BUSY_MS;
+	bool again;
+
+	sqlite3_busy_timeout(s->db, LOOK_MS);
+	do {
+		if (store_has_turns(s)) {
+			store_wait_for_turn(s);
+			sqlite3_busy_timeout(s->db, BUSY_MS);
+		}
+		again = s->turn < 0 && clock_ms() < end;
+		version = find_version(s);
+	} while (again && version == -1 &&
+	    (sqlite3_errcode(s->db) & 0xff) == SQLITE_BUSY);
+	sqlite3_busy_timeout(s->db, BUSY_MS);
+	return version;
+}
+
 static enum queue_result
 check_version(struct store *s, int64_t version, struct buf *why)
 {
@@ -332,13 +358,8 @@ set_up(struct store *s, const struct queue_options *options, bool on_network,
 	if (sqlite3_open_v2(s->path, &s->db, flags, NULL) != SQLITE_OK)
 		return store_fail(s, "cannot be opened", why);
 	sqlite3_extended_result_codes(s->db, 1);
-	sqlite3_busy_timeout(s->db, BUSY_MS);
-	/* SQLite lets nobody read while a commit is synced: whoever opens
-	 * would be kept out by those who write on and on, in turn. */
-	if (store_has_turns(s))
-		store_wait_for_turn(s);
 	/* First of all: what follows would change the file of another. */
-	version = find_version(s);
+	version = find_version_in_turn(s);
 	result = check_version(s, version, why);
 	if (result == QUEUE_OK && (!prepare_to_shrink(s) ||
 	    !limit_size(s, options)))

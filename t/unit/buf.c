@@ -155,14 +155,14 @@ test_writing(void)
 
 	scratch_enter();
 	fd = open("out", O_WRONLY | O_CREAT, 0600);
-	ok(buf_write(&b, fd), "nothing is written well");
+	ok(write_all(fd, buf_text(&b), b.len), "nothing is written well");
 	buf_add(&b, "a\0b\n", 4);
-	ok(buf_write(&b, fd), "a text is written");
+	ok(write_all(fd, buf_text(&b), b.len), "a text is written");
 	close(fd);
 	file_read("out", &got);
 	ok(got.len == 4 && memcmp(got.data, "a\0b\n", 4) == 0,
 	    "all of it, NUL bytes too");
-	ok(!buf_write(&b, fd) && errno == EBADF,
+	ok(!write_all(fd, buf_text(&b), b.len) && errno == EBADF,
 	    "what cannot be written is told, with the reason");
 	buf_release(&b);
 	buf_release(&got);
