@@ -206,6 +206,17 @@ filter_keeps(const struct filter *f, const char *code, event_lookup *lookup,
 	return f->terms[0].exclude;
 }
 
+void
+filter_each_field(const struct filter *f,
+    void (*take)(void *context, const char *name), void *context)
+{
+	size_t i;
+
+	for (i = 0; i < f->count; i++)
+		if (f->terms[i].kind == TERM_FIELD)
+			take(context, f->terms[i].field);
+}
+
 static bool
 matches_any_code(const char *glob)
 {

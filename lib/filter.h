@@ -37,6 +37,10 @@ void filter_free(struct filter *f);
 bool filter_keeps(const struct filter *f, const char *code,
     event_lookup *lookup, const void *record);
 
+/* Gives each name of a field that filter_keeps() may look up. */
+void filter_each_field(const struct filter *f,
+    void (*take)(void *context, const char *name), void *context);
+
 /*
  * Adds to *out, one a line, the type terms that match no code of the
  * catalogue: most likely misspelt, though Auth0 adds codes monthly.

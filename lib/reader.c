@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * From bytes to events. The outer structure is walked here, so that every
- * record can be let go before the next is read; each value in it is given
- * to json-c's tokener, once scan.c has found it good. The tokener's own
- * strictness is off: in 0.17 and later it refuses long integers, in 0.18
- * all but ASCII. This file knows nothing of requests or messages.
+ * record can be let go before the next is read; each value in it is walked
+ * by pick.c, and json-c's tokener gets the data of records that are kept.
+ * Its own strictness is off: in 0.17 and later it refuses long integers,
+ * in 0.18 all but ASCII. This file knows nothing of requests or messages.
  */
 #include "reader.h"
 
+#include "pick.h"
 #include "scan.h"
 #include "utf8.h"
 
@@ -42,14 +43,15 @@ struct event_reader {
 	unsigned long long offset;	/* of the bytes in hand */
 	struct json_tokener *tokener;
 
-	/* The value that is half-way read. */
-	bool in_value;
-	unsigned value_depth;
-	size_t value_bytes;
+	struct pick *record;		/* an item of an array */
+	struct pick *data;		/* that of the line in hand */
+	struct pick *part;		/* a name, or another member of it */
+	struct pick *in_hand;		/* the one half-way read, or NULL */
 
 	/* The object that a line of the body is. */
-	struct json_object *line;	/* its members but "logs" */
-	char *key;
+	bool in_line;
+	struct buf key;			/* the last one */
+	struct buf log_id;
 	bool wrapped;			/* it had "logs": [ ... ] */
 };
 
@@ -61,7 +63,7 @@ struct span {
 };
 
 struct record {
-	struct json_object *data;
+	struct pick *pick;
 };
 
 static unsigned long long
@@ -104,56 +106,76 @@ text_of(struct json_object *value)
 	return *text ? text : NULL;
 }
 
+const char *
+record_field(const void *record, const char *name)
+{
+	return pick_field(((const struct record *)record)->pick, name);
+}
+
+/* The same, of data as json-c has read it. */
 static const char *
-member_text(struct json_object *object, const char *name)
+data_field(const void *data, const char *name)
 {
 	struct json_object *value;
 
-	if (!json_object_object_get_ex(object, name, &value))
+	if (!json_object_object_get_ex(data, name, &value))
 		return NULL;
 	return text_of(value);
 }
 
-const char *
-record_field(const void *record, const char *name)
+/* What json-c makes of the data of a usable record; NULL if it refuses. */
+static struct json_object *
+parse_data(struct event_reader *r, const struct pick *p)
 {
-	return member_text(((const struct record *)record)->data, name);
+	const char *data;
+	size_t len;
+
+	if (!r->tokener)
+		r->tokener = json_tokener_new_ex(SCAN_DEPTH_MAX + 1);
+	if (!r->tokener)
+		mem_exhausted();
+	json_tokener_reset(r->tokener);
+	data = pick_data(p, &len);
+	return json_tokener_parse_ex(r->tokener, data, (int)len);
 }
 
-/* The type of a usable record; its data is then in *record. */
-static const char *
-usable_type(struct json_object *json, struct record *record)
+static bool
+keep_record(struct event_reader *r, const struct pick *p, const char *log_id,
+    unsigned destinations)
 {
-	if (!json_object_is_type(json, json_type_object) ||
-	    !json_object_object_get_ex(json, "data", &record->data) ||
-	    !json_object_is_type(record->data, json_type_object))
-		return NULL;
-	return record_field(record, "type");
-}
-
-static void
-take_record(struct event_reader *r, struct json_object *json)
-{
-	struct record record;
-	const char *type = usable_type(json, &record), *log_id;
-	unsigned destinations;
+	struct json_object *data = parse_data(r, p);
 	struct event *e;
+
+	if (!data)
+		return false;
+	r->counts.kept++;
+	e = event_read(data_field, data, log_id);
+	e->destinations = destinations;
+	event_list_add(r->list, e);
+	json_object_put(data);
+	return true;
+}
+
+/*
+ * A record is whole, in its pick; log_id is its own, or NULL. False when
+ * json-c does not take what is to be kept.
+ */
+static bool
+take_record(struct event_reader *r, struct pick *p, const char *log_id)
+{
+	const struct record record = { p };
+	const char *type = pick_field(p, "type");
+	unsigned destinations;
 
 	r->counts.records++;
 	if (!type) {
 		r->counts.unusable++;
-		return;
+		return true;
 	}
-	log_id = member_text(json, "log_id");
 	if (!log_id)
-		log_id = record_field(&record, "log_id");
+		log_id = pick_field(p, "log_id");
 	destinations = r->keep(r->context, type, log_id, &record);
-	if (destinations == 0)
-		return;
-	r->counts.kept++;
-	e = event_read(record_field, &record, log_id);
-	e->destinations = destinations;
-	event_list_add(r->list, e);
+	return destinations == 0 || keep_record(r, p, log_id, destinations);
 }
 
 /* ------------------------------------------------------------- bytes */
@@ -171,116 +193,112 @@ fail(const struct event_reader *r, const struct span *s, const char *reason,
 /* -------------------------------------------------------- the places */
 
 static void
-end_of_line_object(struct event_reader *r)
+begin_line(struct event_reader *r)
 {
-	struct record record;
-
-	if (!r->wrapped || usable_type(r->line, &record))
-		take_record(r, r->line);
-	json_object_put(r->line);
-	r->line = NULL;
+	r->in_line = true;
 	r->wrapped = false;
-	r->place = AFTER_LINE;
+	buf_clear(&r->log_id);
+	pick_clear(r->data);
 }
 
-/*
- * A member of the line: of those that are no record's, two are kept, or a
- * line of many would fill the memory.
- */
-static void
-take_member(struct event_reader *r, struct json_object *value)
-{
-	if (strcmp(r->key, "data") == 0 || strcmp(r->key, "log_id") == 0)
-		json_object_object_add(r->line, r->key, value);
-	else
-		json_object_put(value);
-	r->place = AFTER_MEMBER;
-}
-
-static void
-take_key(struct event_reader *r, struct json_object *value)
-{
-	const char *key = json_object_get_string(value);
-
-	free(r->key);
-	r->key = mem_dup(key ? key : "");
-	json_object_put(value);
-	r->place = AFTER_KEY;
-}
-
-/*
- * A value is whole: a record, a key or a member, as the place says. It is
- * NULL when it was null, or too long to be kept.
- */
-static void
-take_value(struct event_reader *r, struct json_object *value)
-{
-	if (r->place == AT_MEMBER) {
-		take_member(r, value);
-	} else if (r->place == AT_KEY || r->place == AT_FIRST_KEY) {
-		take_key(r, value);
-	} else {
-		take_record(r, value);
-		json_object_put(value);
-		r->place = AFTER_ITEM;
-	}
-}
-
-/* Gives good bytes of a value to the tokener, which goes on where it was. */
 static bool
-parse(struct event_reader *r, const char *bytes, size_t len,
-    struct json_object **value)
+end_line(struct event_reader *r)
 {
-	enum json_tokener_error error;
+	bool is_record = !r->wrapped || pick_field(r->data, "type");
 
-	*value = json_tokener_parse_ex(r->tokener, bytes, (int)len);
-	error = json_tokener_get_error(r->tokener);
-	return error == json_tokener_success ||
-	    error == json_tokener_continue;
+	r->in_line = false;
+	r->place = AFTER_LINE;
+	return !is_record || take_record(r, r->data,
+	    r->log_id.len > 0 ? buf_text(&r->log_id) : NULL);
 }
 
+static bool
+key_is(const struct event_reader *r, const char *name)
+{
+	return strcmp(buf_text(&r->key), name) == 0;
+}
+
+static bool
+is_key(enum place place)
+{
+	return place == AT_KEY || place == AT_FIRST_KEY;
+}
+
+/* Who reads the value that begins here, and what of it is wanted. */
 static void
 begin_value(struct event_reader *r)
 {
-	r->in_value = true;
-	r->value_bytes = 0;
-	r->value_depth = r->scan.depth;
-	json_tokener_reset(r->tokener);
+	enum pick_kind kind = PICK_RECORD;
+
+	r->in_hand = r->record;
+	if (is_key(r->place) || r->place == AT_MEMBER) {
+		r->in_hand = r->part;
+		kind = is_key(r->place) || key_is(r, "log_id") ? PICK_TEXT :
+		    PICK_NOTHING;
+	}
+	if (r->place == AT_MEMBER && key_is(r, "data")) {
+		r->in_hand = r->data;
+		kind = PICK_DATA;
+	}
+	pick_begin(r->in_hand, kind, &r->scan);
 }
 
-/*
- * Reads on in a value. From EVENT_RECORD_MAX on its bytes are checked but
- * no longer kept: a megabyte of [{},{},{}] makes json-c take 280.
- */
+static void
+set_text(struct buf *to, const char *text)
+{
+	buf_clear(to);
+	buf_adds(to, text ? text : "");
+}
+
+static void
+take_member(struct event_reader *r)
+{
+	pick_hold(r->data);
+	if (key_is(r, "log_id"))
+		set_text(&r->log_id, pick_text(r->part));
+	r->place = AFTER_MEMBER;
+}
+
+/* A value is whole: a record, a key or a member, as the place says. */
+static bool
+take_value(struct event_reader *r)
+{
+	r->counts.too_long += pick_is_too_long(r->in_hand);
+	r->in_hand = NULL;
+	if (r->place == AT_MEMBER) {
+		take_member(r);
+	} else if (is_key(r->place)) {
+		set_text(&r->key, pick_name(r->part));
+		r->place = AFTER_KEY;
+	} else {
+		r->place = AFTER_ITEM;
+		return take_record(r, r->record, pick_log_id(r->record));
+	}
+	return true;
+}
+
+/* Refused by json-c, after it passed here. */
+static bool
+fail_at_json(const struct event_reader *r, const struct span *s,
+    struct buf *why)
+{
+	return fail(r, s, "what json-c does not take", why);
+}
+
 static bool
 read_value(struct event_reader *r, struct span *s, struct buf *why)
 {
-	struct json_object *value = NULL;
-	const char *reason, *at = s->at;
-	bool whole, good = true;
-	size_t len;
+	enum scan_stop stop;
+	const char *reason;
 
-	if (!r->in_value)
+	if (!r->in_hand)
 		begin_value(r);
-	len = scan_value(&r->scan, r->value_depth, at,
-	    (size_t)(s->end - at), &whole, &reason);
-	s->at += len;
-	if (reason)
+	s->at += pick_read(r->in_hand, &r->scan, s->at,
+	    (size_t)(s->end - s->at), &stop, &reason);
+	if (stop == SCAN_BAD)
 		return fail(r, s, reason, why);
-	r->value_bytes += len;
-	if (r->value_bytes <= EVENT_RECORD_MAX)
-		good = parse(r, at, len, &value);
-	else
-		json_tokener_reset(r->tokener);
-	if (good && whole && !value && r->value_bytes <= EVENT_RECORD_MAX)
-		good = parse(r, " ", 1, &value); /* which ends a number */
-	if (!good)
-		return fail(r, s, "what json-c does not take", why);
-	if (whole) {
-		r->in_value = false;
-		r->counts.too_long += r->value_bytes > EVENT_RECORD_MAX;
-		take_value(r, value);
-	}
+	if (stop == SCAN_WHOLE && !take_value(r))
+		return fail_at_json(r, s, why);
 	return true;
 }
 
@@ -331,7 +349,7 @@ find_row(enum place place, char byte)
 	return NULL;
 }
 
-static void
+static bool
 take_step(struct event_reader *r, const struct row *row)
 {
 	switch (row->step) {
@@ -341,16 +359,16 @@ take_step(struct event_reader *r, const struct row *row)
 		r->place = row->next;
 		break;
 	case STEP_LINE:
-		r->line = json_object_new_object();
+		begin_line(r);
 		r->place = row->next;
 		break;
 	case STEP_END_ARRAY:
-		r->place = r->line ? AFTER_MEMBER : AFTER_ARRAY;
+		r->place = r->in_line ? AFTER_MEMBER : AFTER_ARRAY;
 		break;
 	case STEP_END_LINE:
-		end_of_line_object(r);
-		break;
+		return end_line(r);
 	}
+	return true;
 }
 
 /* "logs": [ is not a member like others: its items are the records. */
@@ -358,7 +376,7 @@ static bool
 begins_logs(const struct event_reader *r, char byte)
 {
 	return r->place == AT_MEMBER && byte == '[' &&
-	    strcmp(r->key, "logs") == 0;
+	    key_is(r, "logs");
 }
 
 static void
@@ -384,8 +402,8 @@ take_byte(struct event_reader *r, struct span *s, struct buf *why)
 	s->at++;
 	if (logs)
 		begin_logs(r);
-	else if (row)
-		take_step(r, row);
+	else if (row && !take_step(r, row))
+		return fail_at_json(r, s, why);
 	return true;
 }
 
@@ -400,10 +418,19 @@ event_reader_new(event_keep *keep, void *context, struct event_list *list)
 	r->keep = keep;
 	r->context = context;
 	r->list = list;
-	r->tokener = json_tokener_new_ex(SCAN_DEPTH_MAX);
-	if (!r->tokener)
-		mem_exhausted();
+	r->record = pick_new(EVENT_RECORD_MAX);
+	r->data = pick_new(EVENT_RECORD_MAX);
+	r->part = pick_new(EVENT_RECORD_MAX);
+	event_reader_want(r, "type");
+	event_reader_want(r, "log_id");
 	return r;
+}
+
+void
+event_reader_want(struct event_reader *r, const char *name)
+{
+	pick_want(r->record, name);
+	pick_want(r->data, name);
 }
 
 bool
@@ -413,7 +440,7 @@ event_reader_feed(struct event_reader *r, const char *bytes, size_t len,
 	struct span s = { bytes, bytes, bytes + len };
 
 	while (s.at < s.end)
-		if (!(r->in_value ? read_value : take_byte)(r, &s, why))
+		if (!(r->in_hand ? read_value : take_byte)(r, &s, why))
 			return false;
 	r->offset += len;
 	return true;
@@ -455,8 +482,12 @@ event_reader_free(struct event_reader *r)
 {
 	if (!r)
 		return;
-	json_tokener_free(r->tokener);
-	json_object_put(r->line);
-	free(r->key);
+	if (r->tokener)
+		json_tokener_free(r->tokener);
+	pick_free(r->record);
+	pick_free(r->data);
+	pick_free(r->part);
+	buf_release(&r->key);
+	buf_release(&r->log_id);
 	free(r);
 }

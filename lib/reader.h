@@ -17,6 +17,9 @@
  * escape, which its grammar allows, becomes U+FFFD. Of members of the same
  * name the last counts, but every "logs" is read; json-c ends a name at
  * "\u0000", and so do we.
+ *
+ * Of each record the scanner picks the strings that are wanted (pick.h);
+ * json-c gets the data of those that are kept, and no others.
  */
 #ifndef READER_H
 #define READER_H
@@ -34,8 +37,9 @@ struct record;
 
 /*
  * An event_lookup: a top-level string of the record's data; NULL when it
- * has none of that name, or it is no string, or empty. Valid during the
- * call of keep only.
+ * has none of that name, or it is no string, or empty, or nobody said
+ * that it is wanted. Valid during the call of keep only, until the same is
+ * looked up again.
  */
 const char *record_field(const void *record, const char *name);
 
@@ -58,6 +62,12 @@ struct event_reader;
 /* Kept events go to *list, which the caller owns. */
 struct event_reader *event_reader_new(event_keep *keep, void *context,
     struct event_list *list);
+
+/*
+ * Before the first byte: keep may look this field up. "type" and "log_id"
+ * may be without. The name is borrowed.
+ */
+void event_reader_want(struct event_reader *r, const char *name);
 
 /*
  * Takes the next bytes of the body. Returns false and adds the reason, one

@@ -124,6 +124,12 @@ keep(void *context, const char *type, const char *log_id,
 	return destinations;
 }
 
+static void
+want(void *reader, const char *name)
+{
+	event_reader_want(reader, name);
+}
+
 enum reading { READ_BAD, READ_TOO_LONG, READ_WHOLE };
 
 static enum reading
@@ -162,8 +168,13 @@ read_events(const struct config *c, const struct request *request,
 {
 	struct event_reader *reader;
 	enum reading result = READ_TOO_LONG;
+	size_t i;
 
 	reader = event_reader_new(keep, (void *)(uintptr_t)c, events);
+	for (i = 0; i < c->destination_count; i++)
+		if (is_target(c, i))
+			filter_each_field(c->destinations[i].filter, want,
+			    reader);
 	if (request->content_length <= c->max_body)
 		result = feed(reader, request, c->max_body, bytes, why);
 	if (result == READ_TOO_LONG)

@@ -1,307 +1,485 @@
 /* SPDX-License-Identifier: ISC */
-/* RFC 8259, a byte at a time: one small function for each place. */
+/*
+ * RFC 8259 in one walk. Each function takes what it can of the bytes at
+ * hand and returns where it stopped; s->place tells how to go on there, be
+ * it with the next byte or with the next call.
+ */
 #include "scan.h"
 
+#include <limits.h>
+#include <stdint.h>
 #include <string.h>
 
 #define UNEXPECTED "an unexpected character"
+#define CONTROL "a control byte"
 
-/* Takes the byte; NULL, or why it cannot stand here. */
-typedef const char *place_reader(struct scan *s, char c);
+#define NO_DEPTH UINT_MAX
+
+/* ------------------------------------------------------ kinds of bytes */
+
+enum class {
+	C_OTHER,
+	C_SPACE,
+	C_QUOTE,
+	C_COLON,
+	C_COMMA,
+	C_BRACE,
+	C_BRACKET,
+	C_END_BRACE,
+	C_END_BRACKET,
+	C_WORD,		/* of which true, false and null begin */
+	C_MINUS,
+	C_PLUS,
+	C_POINT,
+	C_ZERO,
+	C_DIGIT,	/* 1 to 9 */
+	C_E,
+	CLASSES
+};
+
+static const unsigned char classes[UCHAR_MAX + 1] = {
+	[' '] = C_SPACE, ['\t'] = C_SPACE, ['\n'] = C_SPACE, ['\r'] = C_SPACE,
+	['"'] = C_QUOTE, [':'] = C_COLON, [','] = C_COMMA,
+	['{'] = C_BRACE, ['['] = C_BRACKET,
+	['}'] = C_END_BRACE, [']'] = C_END_BRACKET,
+	['t'] = C_WORD, ['f'] = C_WORD, ['n'] = C_WORD,
+	['-'] = C_MINUS, ['+'] = C_PLUS, ['.'] = C_POINT,
+	['0'] = C_ZERO, ['1'] = C_DIGIT, ['2'] = C_DIGIT, ['3'] = C_DIGIT,
+	['4'] = C_DIGIT, ['5'] = C_DIGIT, ['6'] = C_DIGIT, ['7'] = C_DIGIT,
+	['8'] = C_DIGIT, ['9'] = C_DIGIT, ['e'] = C_E, ['E'] = C_E,
+};
+
+#define BIT(class) (1U << (class))
+#define BEGINS_VALUE (BIT(C_QUOTE) | BIT(C_BRACE) | BIT(C_BRACKET) | \
+	BIT(C_WORD) | BIT(C_MINUS) | BIT(C_ZERO) | BIT(C_DIGIT))
+
+/* What may stand where no value is half-read, besides white space. */
+static const unsigned takes[] = {
+	[SCAN_VALUE] = BEGINS_VALUE,
+	[SCAN_FIRST_ITEM] = BEGINS_VALUE | BIT(C_END_BRACKET),
+	[SCAN_FIRST_KEY] = BIT(C_QUOTE) | BIT(C_END_BRACE),
+	[SCAN_KEY] = BIT(C_QUOTE),
+	[SCAN_COLON] = BIT(C_COLON),
+	[SCAN_AFTER] = BIT(C_COMMA) | BIT(C_END_BRACE) | BIT(C_END_BRACKET),
+};
+
+static enum class
+class_of(char c)
+{
+	return (enum class)classes[(unsigned char)c];
+}
 
 bool
 scan_is_space(char c)
 {
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+	return class_of(c) == C_SPACE;
 }
 
-/* strchr() finds the end of the text as well. */
 static bool
-is_one_of(char c, const char *signs)
+is_control(char c)
 {
-	return c != '\0' && strchr(signs, c) != NULL;
+	return (unsigned char)c < 0x20;
+}
+
+/* ----------------------------------------------------------- stopping */
+
+static const char *
+refuse(struct scan *s, const char *at, const char *why)
+{
+	s->stop = SCAN_BAD;
+	s->why = why;
+	return at;
 }
 
 static const char *
-move(struct scan *s, enum scan_place place)
+refuse_byte(struct scan *s, const char *at)
 {
-	s->place = place;
-	return NULL;
+	if (is_control(*at) && !scan_is_space(*at))
+		return refuse(s, at, CONTROL);
+	if (*at == '\xEF' && at == s->from && s->taken == 0)
+		return refuse(s, at, "a byte order mark");
+	return refuse(s, at, UNEXPECTED);
 }
 
-/* -------------------------------------------------------- structure */
-
-static const char *
-open_bracket(struct scan *s, char c)
-{
-	if (s->depth == SCAN_DEPTH_MAX)
-		return "nesting too deep";
-	s->open[s->depth++] = c;
-	return move(s, c == '{' ? SCAN_FIRST_KEY : SCAN_FIRST_ITEM);
-}
-
-static const char *
+static void
 end_value(struct scan *s)
 {
-	return move(s, s->depth > 0 ? SCAN_AFTER : SCAN_VALUE);
+	s->place = s->depth > 0 ? SCAN_AFTER : SCAN_VALUE;
+	if (s->depth == s->value_depth)
+		s->stop = SCAN_WHOLE;
 }
 
-static const char *
-close_bracket(struct scan *s, char c)
+static void
+end_name(struct scan *s)
 {
-	if (s->open[s->depth - 1] != (c == '}' ? '{' : '['))
-		return UNEXPECTED;
-	s->depth--;
-	return end_value(s);
+	s->place = SCAN_COLON;
+	if (s->depth <= s->name_depth)
+		s->stop = s->depth == s->value_depth ? SCAN_WHOLE : SCAN_NAME;
 }
 
-static const char *
-begin_string(struct scan *s, bool in_key)
+/* ------------------------------------------------------------- strings */
+
+#define EACH(byte) (UINT64_MAX / 255 * (byte))
+
+/*
+ * Whether one of eight bytes needs a look: below 0x20, a quote, a
+ * backslash, or above 0x7F. A byte less than what is taken away from it
+ * leaves its highest bit set; it may borrow from those above, so that only
+ * the lowest bit that is set can be relied upon.
+ */
+static uint64_t
+need_look(uint64_t bytes)
 {
+	return (bytes | (bytes - EACH(0x20)) |
+	    ((bytes ^ EACH('"')) - EACH(1)) |
+	    ((bytes ^ EACH('\\')) - EACH(1))) & EACH(0x80);
+}
+
+static bool
+is_ascii(char c)
+{
+	return (unsigned char)c < 0x80;
+}
+
+static bool
+is_plain(char c)
+{
+	return is_ascii(c) && !is_control(c) && c != '"' && c != '\\';
+}
+
+/* To the first byte that needs a look. */
+static const char *
+skip_plain(const char *at, const char *end)
+{
+	uint64_t bytes, look;
+
+	for (; end - at >= 8; at += 8) {
+		memcpy(&bytes, at, 8);
+		look = need_look(bytes);
+		if (look == 0)
+			continue;
+#if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+		return at + __builtin_ctzll(look) / 8;
+#else
+		break;
+#endif
+	}
+	while (at < end && is_plain(*at))
+		at++;
+	return at;
+}
+
+/* A character byte by byte: it is broken, or comes in two pieces. */
+static const char *
+read_character(struct scan *s, const char *at, const char *end)
+{
+	s->place = SCAN_CHARACTER;
+	do {
+		if (is_control(*at))
+			return refuse(s, at, CONTROL);
+		if (!utf8_step(&s->utf8, (unsigned char)*at))
+			return refuse(s, at, "text that is not UTF-8");
+		at++;
+	} while (at < end && !utf8_between(&s->utf8));
+	if (utf8_between(&s->utf8))
+		s->place = SCAN_STRING;
+	return at;
+}
+
+static void
+begin_string(struct scan *s, bool in_key, const char *at)
+{
+	s->place = SCAN_STRING;
 	s->in_key = in_key;
-	return move(s, SCAN_STRING);
+	if (in_key)
+		s->name = s->taken + (unsigned long long)(at - s->from);
+}
+
+/*
+ * Behind a string: goes on in the next one, past a colon or comma, where
+ * they stand together. It is what most bytes of a record are. False leaves
+ * all to read_structure().
+ */
+static bool
+begin_next_string(struct scan *s, const char *at, const char *end)
+{
+	if (end - at < 2 || at[1] != '"' || s->stop != SCAN_MORE)
+		return false;
+	if (s->place == SCAN_COLON && at[0] == ':')
+		begin_string(s, false, at + 1);
+	else if (s->place == SCAN_AFTER && at[0] == ',')
+		begin_string(s, s->open[s->depth - 1] == '{', at + 1);
+	else
+		return false;
+	return true;
 }
 
 static const char *
-begin_literal(struct scan *s, const char *rest)
+read_string(struct scan *s, const char *at, const char *end)
 {
-	s->literal = rest;
-	return move(s, SCAN_LITERAL);
-}
-
-static const char *
-read_value(struct scan *s, char c)
-{
-	switch (c) {
-	case '{':
-	case '[':
-		return open_bracket(s, c);
-	case '"':
-		return begin_string(s, false);
-	case 't':
-		return begin_literal(s, "rue");
-	case 'f':
-		return begin_literal(s, "alse");
-	case 'n':
-		return begin_literal(s, "ull");
-	case '-':
-		return move(s, SCAN_MINUS);
-	case '0':
-		return move(s, SCAN_ZERO);
-	default:
-		return is_one_of(c, ASCII_DIGITS) ? move(s, SCAN_INTEGER) :
-		    UNEXPECTED;
+	for (;;) {
+		at = skip_plain(at, end);
+		if (at == end)
+			return at;
+		if (*at == '"') {
+			if (s->in_key)
+				end_name(s);
+			else
+				end_value(s);
+			at++;
+			if (!begin_next_string(s, at, end))
+				return at;
+			at += 2;
+		} else if (*at == '\\') {
+			s->place = SCAN_ESCAPE;
+			return at + 1;
+		} else if (is_control(*at)) {
+			return refuse(s, at, CONTROL);
+		} else {
+			at = utf8_skip(at, end);
+			if (at < end && !is_ascii(*at))
+				return read_character(s, at, end);
+		}
 	}
 }
 
 static const char *
-read_first_item(struct scan *s, char c)
+read_escape(struct scan *s, const char *at, const char *end)
 {
-	return c == ']' ? close_bracket(s, c) : read_value(s, c);
-}
-
-static const char *
-read_key(struct scan *s, char c)
-{
-	return c == '"' ? begin_string(s, true) : UNEXPECTED;
-}
-
-static const char *
-read_first_key(struct scan *s, char c)
-{
-	return c == '}' ? close_bracket(s, c) : read_key(s, c);
-}
-
-static const char *
-read_colon(struct scan *s, char c)
-{
-	return c == ':' ? move(s, SCAN_VALUE) : UNEXPECTED;
-}
-
-static const char *
-read_after(struct scan *s, char c)
-{
-	if (c == ',')
-		return move(s, s->open[s->depth - 1] == '{' ? SCAN_KEY :
-		    SCAN_VALUE);
-	return is_one_of(c, "]}") ? close_bracket(s, c) : UNEXPECTED;
-}
-
-/* ---------------------------------------------- strings and literals */
-
-static const char *
-read_string(struct scan *s, char c)
-{
-	if (!utf8_step(&s->utf8, (unsigned char)c))
-		return "text that is not UTF-8";
-	if (c == '\\')
-		return move(s, SCAN_ESCAPE);
-	if (c != '"')
-		return NULL;
-	return s->in_key ? move(s, SCAN_COLON) : end_value(s);
-}
-
-static const char *
-read_escape(struct scan *s, char c)
-{
+	(void)end;
 	s->hex = 4;
-	if (c == 'u')
-		return move(s, SCAN_HEX);
-	return is_one_of(c, "\"\\/bfnrt") ? move(s, SCAN_STRING) : UNEXPECTED;
+	if (*at == 'u')
+		s->place = SCAN_HEX;
+	else if (*at != '\0' && strchr("\"\\/bfnrt", *at))
+		s->place = SCAN_STRING;
+	else
+		return refuse_byte(s, at);
+	return at + 1;
 }
 
-static const char *
-read_hex(struct scan *s, char c)
-{
-	if (!is_one_of(c, ASCII_DIGITS "abcdefABCDEF"))
-		return UNEXPECTED;
-	return --s->hex > 0 ? NULL : move(s, SCAN_STRING);
-}
-
-static const char *
-read_literal(struct scan *s, char c)
-{
-	if (c != *s->literal++)
-		return UNEXPECTED;
-	return *s->literal ? NULL : end_value(s);
-}
-
-/* ----------------------------------------------------------- numbers */
-
-/* RFC 8259 section 6: where each kind of sign leads; the first row counts. */
-static const struct {
-	enum scan_place from;
-	const char *signs;
-	enum scan_place to;
-} number_rows[] = {
-	{ SCAN_MINUS, "0", SCAN_ZERO },
-	{ SCAN_MINUS, ASCII_DIGITS, SCAN_INTEGER },
-	{ SCAN_ZERO, ".", SCAN_POINT },
-	{ SCAN_ZERO, "eE", SCAN_E },
-	{ SCAN_INTEGER, ASCII_DIGITS, SCAN_INTEGER },
-	{ SCAN_INTEGER, ".", SCAN_POINT },
-	{ SCAN_INTEGER, "eE", SCAN_E },
-	{ SCAN_POINT, ASCII_DIGITS, SCAN_FRACTION },
-	{ SCAN_FRACTION, ASCII_DIGITS, SCAN_FRACTION },
-	{ SCAN_FRACTION, "eE", SCAN_E },
-	{ SCAN_E, "+-", SCAN_E_SIGN },
-	{ SCAN_E, ASCII_DIGITS, SCAN_EXPONENT },
-	{ SCAN_E_SIGN, ASCII_DIGITS, SCAN_EXPONENT },
-	{ SCAN_EXPONENT, ASCII_DIGITS, SCAN_EXPONENT },
-};
-
-static const char *scan_byte(struct scan *s, char c);
-
-/* The place that c leads to within a number; SCAN_PLACES for none. */
-static enum scan_place
-next_in_number(const struct scan *s, char c)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(number_rows) / sizeof(number_rows[0]); i++)
-		if (number_rows[i].from == s->place &&
-		    is_one_of(c, number_rows[i].signs))
-			return number_rows[i].to;
-	return SCAN_PLACES;
-}
-
-/* A number ends before the byte that is not part of it. */
 static bool
-ends_number(const struct scan *s, char c)
+is_hex(char c)
 {
-	bool complete = s->place == SCAN_ZERO || s->place == SCAN_INTEGER ||
-	    s->place == SCAN_FRACTION || s->place == SCAN_EXPONENT;
-
-	return complete && next_in_number(s, c) == SCAN_PLACES;
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
+	    (c >= 'A' && c <= 'F');
 }
 
 static const char *
-read_number(struct scan *s, char c)
+read_hex(struct scan *s, const char *at, const char *end)
 {
-	enum scan_place next = next_in_number(s, c);
-
-	if (next != SCAN_PLACES)
-		return move(s, next);
-	if (!ends_number(s, c))
-		return UNEXPECTED;
-	end_value(s);
-	return scan_byte(s, c);
+	for (; at < end && s->hex > 0; at++, s->hex--)
+		if (!is_hex(*at))
+			return refuse_byte(s, at);
+	if (s->hex == 0)
+		s->place = SCAN_STRING;
+	return at;
 }
 
-/* --------------------------------------------------------- the places */
+/* ------------------------------------------------- words and numbers */
 
-static const struct {
-	place_reader *read;
-	bool takes_space;	/* white space before it means nothing */
-} places[SCAN_PLACES] = {
-	[SCAN_VALUE] = { read_value, true },
-	[SCAN_FIRST_ITEM] = { read_first_item, true },
-	[SCAN_FIRST_KEY] = { read_first_key, true },
-	[SCAN_KEY] = { read_key, true },
-	[SCAN_COLON] = { read_colon, true },
-	[SCAN_AFTER] = { read_after, true },
-	[SCAN_STRING] = { read_string, false },
-	[SCAN_ESCAPE] = { read_escape, false },
-	[SCAN_HEX] = { read_hex, false },
-	[SCAN_LITERAL] = { read_literal, false },
-	[SCAN_MINUS] = { read_number, false },
-	[SCAN_ZERO] = { read_number, false },
-	[SCAN_INTEGER] = { read_number, false },
-	[SCAN_POINT] = { read_number, false },
-	[SCAN_FRACTION] = { read_number, false },
-	[SCAN_E] = { read_number, false },
-	[SCAN_E_SIGN] = { read_number, false },
-	[SCAN_EXPONENT] = { read_number, false },
+static const char *
+read_literal(struct scan *s, const char *at, const char *end)
+{
+	for (; at < end && *s->literal; at++, s->literal++)
+		if (*at != *s->literal)
+			return refuse_byte(s, at);
+	if (*s->literal == '\0')
+		end_value(s);
+	return at;
+}
+
+static const char *
+begin_literal(struct scan *s, const char *at, const char *end)
+{
+	s->place = SCAN_LITERAL;
+	s->literal = *at == 't' ? "rue" : *at == 'f' ? "alse" : "ull";
+	return read_literal(s, at + 1, end);
+}
+
+/* RFC 8259 section 6: where each kind of sign leads. */
+static const unsigned char number_places[SCAN_PLACES][CLASSES] = {
+	[SCAN_VALUE] = { [C_MINUS] = SCAN_MINUS, [C_ZERO] = SCAN_ZERO,
+	    [C_DIGIT] = SCAN_INTEGER },
+	[SCAN_MINUS] = { [C_ZERO] = SCAN_ZERO, [C_DIGIT] = SCAN_INTEGER },
+	[SCAN_ZERO] = { [C_POINT] = SCAN_POINT, [C_E] = SCAN_E },
+	[SCAN_INTEGER] = { [C_ZERO] = SCAN_INTEGER, [C_DIGIT] = SCAN_INTEGER,
+	    [C_POINT] = SCAN_POINT, [C_E] = SCAN_E },
+	[SCAN_POINT] = { [C_ZERO] = SCAN_FRACTION,
+	    [C_DIGIT] = SCAN_FRACTION },
+	[SCAN_FRACTION] = { [C_ZERO] = SCAN_FRACTION,
+	    [C_DIGIT] = SCAN_FRACTION, [C_E] = SCAN_E },
+	[SCAN_E] = { [C_PLUS] = SCAN_E_SIGN, [C_MINUS] = SCAN_E_SIGN,
+	    [C_ZERO] = SCAN_EXPONENT, [C_DIGIT] = SCAN_EXPONENT },
+	[SCAN_E_SIGN] = { [C_ZERO] = SCAN_EXPONENT,
+	    [C_DIGIT] = SCAN_EXPONENT },
+	[SCAN_EXPONENT] = { [C_ZERO] = SCAN_EXPONENT,
+	    [C_DIGIT] = SCAN_EXPONENT },
 };
 
+/* A number ends before the first byte that is not part of it. */
 static const char *
-scan_byte(struct scan *s, char c)
+read_number(struct scan *s, const char *at, const char *end)
 {
-	bool started = s->started;
+	enum scan_place place = s->place, next;
 
-	s->started = true;
-	if (places[s->place].takes_space && scan_is_space(c))
-		return NULL;
-	if ((unsigned char)c < 0x20 &&
-	    (s->place == SCAN_STRING || !scan_is_space(c)))
-		return "a control byte";
-	if (!started && c == '\xEF')
-		return "a byte order mark";
-	return places[s->place].read(s, c);
+	for (; at < end; at++, place = next) {
+		next = (enum scan_place)number_places[place][class_of(*at)];
+		if (next == 0)
+			break;
+	}
+	s->place = place;
+	if (at == end)
+		return at;
+	if (place != SCAN_ZERO && place != SCAN_INTEGER &&
+	    place != SCAN_FRACTION && place != SCAN_EXPONENT)
+		return refuse_byte(s, at);
+	end_value(s);
+	return at;
+}
+
+/* ----------------------------------------------------------- structure */
+
+static const char *
+open_bracket(struct scan *s, const char *at, enum scan_place next)
+{
+	if (s->depth == SCAN_DEPTH_MAX)
+		return refuse(s, at, "nesting too deep");
+	s->open[s->depth++] = *at;
+	s->place = next;
+	return at + 1;
+}
+
+static const char *
+close_bracket(struct scan *s, const char *at, char opened)
+{
+	if (s->open[s->depth - 1] != opened)
+		return refuse(s, at, UNEXPECTED);
+	s->depth--;
+	end_value(s);
+	return at + 1;
+}
+
+static const char *
+read_structure(struct scan *s, const char *at, const char *end)
+{
+	enum class class = class_of(*at);
+
+	if (class == C_SPACE)
+		return at + 1;
+	if (!(takes[s->place] & BIT(class)))
+		return refuse_byte(s, at);
+	switch (class) {
+	case C_QUOTE:
+		begin_string(s, s->place == SCAN_KEY ||
+		    s->place == SCAN_FIRST_KEY, at);
+		return read_string(s, at + 1, end);
+	case C_COLON:
+		s->place = SCAN_VALUE;
+		return at + 1;
+	case C_COMMA:
+		s->place = s->open[s->depth - 1] == '{' ? SCAN_KEY :
+		    SCAN_VALUE;
+		return at + 1;
+	case C_BRACE:
+		return open_bracket(s, at, SCAN_FIRST_KEY);
+	case C_BRACKET:
+		return open_bracket(s, at, SCAN_FIRST_ITEM);
+	case C_END_BRACE:
+		return close_bracket(s, at, '{');
+	case C_END_BRACKET:
+		return close_bracket(s, at, '[');
+	case C_WORD:
+		return begin_literal(s, at, end);
+	case C_MINUS:
+	case C_ZERO:
+	case C_DIGIT:
+		s->place = SCAN_VALUE;
+		return read_number(s, at, end);
+	case C_OTHER:
+	case C_SPACE:
+	case C_PLUS:
+	case C_POINT:
+	case C_E:
+	case CLASSES:
+		break; /* takes[] has none of these */
+	}
+	return at;
+}
+
+/* ------------------------------------------------------------ the walk */
+
+typedef const char *reader(struct scan *s, const char *at, const char *end);
+
+/* How to go on within a value. */
+static reader *const readers[SCAN_PLACES] = {
+	[SCAN_STRING] = read_string,
+	[SCAN_CHARACTER] = read_character,
+	[SCAN_ESCAPE] = read_escape,
+	[SCAN_HEX] = read_hex,
+	[SCAN_LITERAL] = read_literal,
+	[SCAN_MINUS] = read_number,
+	[SCAN_ZERO] = read_number,
+	[SCAN_INTEGER] = read_number,
+	[SCAN_POINT] = read_number,
+	[SCAN_FRACTION] = read_number,
+	[SCAN_E] = read_number,
+	[SCAN_E_SIGN] = read_number,
+	[SCAN_EXPONENT] = read_number,
+};
+
+/* Until there is something to tell. */
+static size_t
+walk(struct scan *s, const char *bytes, size_t len)
+{
+	const char *at = bytes, *end = bytes + len;
+	size_t good;
+
+	s->from = bytes;
+	s->stop = SCAN_MORE;
+	while (at < end && s->stop == SCAN_MORE)
+		at = s->place < SCAN_STRING ? read_structure(s, at, end) :
+		    readers[s->place](s, at, end);
+	good = (size_t)(at - bytes);
+	s->taken += good;
+	return good;
 }
 
 size_t
 scan_bytes(struct scan *s, const char *bytes, size_t len, const char **why)
 {
-	size_t i;
+	size_t good;
 
-	for (i = 0; i < len; i++) {
-		*why = scan_byte(s, bytes[i]);
-		if (*why)
-			break;
-	}
-	return i;
+	if (len == 0)
+		return 0;
+	s->value_depth = NO_DEPTH;
+	s->name_depth = 0;
+	good = walk(s, bytes, len);
+	if (s->stop == SCAN_BAD)
+		*why = s->why;
+	return good;
+}
+
+void
+scan_begin(struct scan *s, unsigned levels)
+{
+	s->value_depth = s->depth;
+	s->name_depth = s->depth + levels;
 }
 
 size_t
-scan_value(struct scan *s, unsigned depth, const char *bytes, size_t len,
-    bool *whole, const char **why)
+scan_value(struct scan *s, const char *bytes, size_t len,
+    enum scan_stop *stop, const char **why)
 {
-	size_t i;
+	size_t good = walk(s, bytes, len);
 
-	*why = NULL;
-	*whole = false;
-	for (i = 0; i < len && !*whole; i++) {
-		if (s->depth == depth && ends_number(s, bytes[i])) {
-			end_value(s);
-			*whole = true;
-			break;
-		}
-		*why = scan_byte(s, bytes[i]);
-		if (*why)
-			break;
-		*whole = s->depth == depth &&
-		    (s->place == SCAN_AFTER || s->place == SCAN_COLON);
-	}
-	return i;
+	*stop = s->stop;
+	if (s->stop == SCAN_BAD)
+		*why = s->why;
+	return good;
+}
+
+unsigned
+scan_level(const struct scan *s)
+{
+	return s->depth - s->value_depth;
 }

@@ -1,10 +1,23 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Is it JSON? RFC 8259 to the letter, byte by byte. Pure.
+ * Is it JSON? RFC 8259 to the letter, each byte looked at once. Pure.
  *
- * It stands in front of json-c, whose strict mode takes 1., 00, NaN and
- * control bytes in strings, and judges some texts otherwise when they come
- * in pieces. What passes here json-c takes too, however it is split.
+ * It stands in front of json-c, which gets nothing that has not passed
+ * here. RFC 8259 is the judge; json-c, though strict, differs in this:
+ *
+ *	numbers		it takes 00, -01, 1., 1.e5 and -.5, and, when they
+ *			come in pieces, more that are none; from 0.17 on it
+ *			refuses integers beyond 64 bits, which are good
+ *	words		it takes NaN, Infinity and -Infinity
+ *	strings		it takes control bytes in them, and what is not
+ *			UTF-8 (told to check, still overlong forms and
+ *			surrogates); 0.18 refuses all but ASCII
+ *	names		it ends one at "\u0000"
+ *	depth		it counts what stands in the innermost brackets as
+ *			a level of its own
+ *
+ * On everything else the two agree: t/fuzz holds them together. Half of a
+ * surrogate pair is good by the grammar; both make U+FFFD of it.
  *
  * The text is a stream of values: what may stand between two of them, and
  * whether there may be more than one, is for the caller to say.
@@ -26,7 +39,8 @@ enum scan_place {
 	SCAN_KEY,
 	SCAN_COLON,
 	SCAN_AFTER,		/* a value within an array or object */
-	SCAN_STRING,
+	SCAN_STRING,		/* from here on: within a value */
+	SCAN_CHARACTER,		/* one beyond ASCII */
 	SCAN_ESCAPE,
 	SCAN_HEX,
 	SCAN_LITERAL,
@@ -41,16 +55,33 @@ enum scan_place {
 	SCAN_PLACES
 };
 
+/* Why scan_value() came back. */
+enum scan_stop {
+	SCAN_MORE,		/* the bytes are over, the value is not */
+	SCAN_BAD,
+	SCAN_NAME,		/* a name that was asked for has ended */
+	SCAN_WHOLE		/* the value has */
+};
+
 /* How far a text has been read. All zero: not at all. */
 struct scan {
+	unsigned long long taken; /* bytes that were good, all in all */
+	unsigned long long name; /* of them, those before the last name */
 	enum scan_place place;
-	bool started;		/* a byte was read */
 	bool in_key;
-	struct utf8 utf8;	/* of the string in hand */
+	struct utf8 utf8;	/* of SCAN_CHARACTER */
 	unsigned hex;		/* digits of \uXXXX still to come */
 	const char *literal;	/* letters of true, ... still to come */
 	unsigned depth;
 	char open[SCAN_DEPTH_MAX]; /* the brackets that are open */
+
+	/* What is to be told of: see scan_begin(). */
+	unsigned value_depth, name_depth;
+	enum scan_stop stop;
+
+	/* Of the call in hand. */
+	const char *from;
+	const char *why;
 };
 
 /*
@@ -62,12 +93,22 @@ size_t scan_bytes(struct scan *s, const char *bytes, size_t len,
     const char **why);
 
 /*
- * Reads on in the one value, or name of a member, that was begun at this
- * depth, and no further than its end: *whole tells whether that was
- * reached. Returns as scan_bytes does; *why is NULL when all is good.
+ * What comes next is one value, or the name of a member, to be read with
+ * scan_value() to its end. The names in so many levels of it are told of:
+ * 1, those of its own members; 2, those of their members as well.
  */
-size_t scan_value(struct scan *s, unsigned depth, const char *bytes,
-    size_t len, bool *whole, const char **why);
+void scan_begin(struct scan *s, unsigned levels);
+
+/*
+ * Reads on in that value, and no further than its end, or that of a name
+ * which is told of; s->name is then where its opening quote is. Returns as
+ * scan_bytes does; *why is set with SCAN_BAD alone.
+ */
+size_t scan_value(struct scan *s, const char *bytes, size_t len,
+    enum scan_stop *stop, const char **why);
+
+/* After SCAN_NAME: which level the name is of, 1 or more. */
+unsigned scan_level(const struct scan *s);
 
 /* White space between values. */
 bool scan_is_space(char c);

@@ -21,21 +21,30 @@ static const struct lead leads[] = {
 	{ 0xF4, 0xF4, 3, 0x80, 0x8F, 0x07 },
 };
 
-static bool
-begin(struct utf8 *u, unsigned char byte)
+/* NULL for a byte that begins no character. */
+static const struct lead *
+find_lead(unsigned char byte)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(leads) / sizeof(leads[0]); i++) {
-		if (byte < leads[i].from || byte > leads[i].to)
-			continue;
-		u->need = leads[i].need;
-		u->low = leads[i].low;
-		u->high = leads[i].high;
-		u->code = byte & leads[i].mask;
-		return true;
-	}
-	return false;
+	for (i = 0; i < sizeof(leads) / sizeof(leads[0]); i++)
+		if (byte >= leads[i].from && byte <= leads[i].to)
+			return &leads[i];
+	return NULL;
+}
+
+static bool
+begin(struct utf8 *u, unsigned char byte)
+{
+	const struct lead *lead = find_lead(byte);
+
+	if (!lead)
+		return false;
+	u->need = lead->need;
+	u->low = lead->low;
+	u->high = lead->high;
+	u->code = byte & lead->mask;
+	return true;
 }
 
 bool
@@ -50,6 +59,35 @@ utf8_step(struct utf8 *u, unsigned char byte)
 	u->high = 0xBF;
 	u->code = u->code << 6 | (byte & 0x3F);
 	return true;
+}
+
+/* Whether bytes go on as the first of them, this lead, wants it. */
+static bool
+goes_on(const struct lead *lead, const unsigned char *bytes)
+{
+	size_t i;
+
+	if (bytes[1] < lead->low || bytes[1] > lead->high)
+		return false;
+	for (i = 2; i <= lead->need; i++)
+		if (bytes[i] < 0x80 || bytes[i] > 0xBF)
+			return false;
+	return true;
+}
+
+const char *
+utf8_skip(const char *text, const char *end)
+{
+	const struct lead *lead;
+
+	while (text < end && (unsigned char)*text >= 0x80) {
+		lead = find_lead((unsigned char)*text);
+		if (!lead || end - text <= (ptrdiff_t)lead->need ||
+		    !goes_on(lead, (const unsigned char *)text))
+			break;
+		text += lead->need + 1;
+	}
+	return text;
 }
 
 bool

@@ -31,6 +31,13 @@ struct utf8 {
 /* Takes one byte. False when it cannot stand there. */
 bool utf8_step(struct utf8 *u, unsigned char byte);
 
+/*
+ * Skips whole characters beyond ASCII, as utf8_step() would one by one.
+ * Returns where text ends or another byte stands: ASCII, one that breaks a
+ * character, or the first of one that ends beyond the text.
+ */
+const char *utf8_skip(const char *text, const char *end);
+
 /* True when no character is half-read. */
 bool utf8_between(const struct utf8 *u);
 

@@ -302,6 +302,26 @@ test_doubts(void)
 	buf_release(&out);
 }
 
+static void
+note_field(void *out, const char *name)
+{
+	buf_addf(out, "%s ", name);
+}
+
+static void
+test_each_field(void)
+{
+	struct buf out = BUF_INIT;
+	struct filter *f;
+
+	f = filter_new("failure -client_id=load* f* ip=10.* client_id=x", &out);
+	filter_each_field(f, note_field, &out);
+	is_str(buf_text(&out), "client_id ip client_id ", "the fields that a "
+	    "filter looks at are known");
+	filter_free(f);
+	buf_release(&out);
+}
+
 int
 main(void)
 {
@@ -309,5 +329,6 @@ main(void)
 	test_last_match_decides();
 	test_errors();
 	test_doubts();
+	test_each_field();
 	return done_testing();
 }

@@ -287,7 +287,7 @@ test_nul(void)
 		    "a NUL byte is never good: behind <%s>", places[i]);
 	}
 	memset(&s, 0, sizeof(s));
-	ok(scan_bytes(&s, NULL, 0, &why) == 0 && !s.started,
+	ok(scan_bytes(&s, NULL, 0, &why) == 0 && s.taken == 0,
 	    "no bytes are all good");
 }
 

@@ -150,6 +150,53 @@ test_all_pairs(void)
 	    "valid");
 }
 
+/* How far whole characters beyond ASCII go, one step at a time. */
+static size_t
+steps_beyond_ascii(const char *bytes, size_t len)
+{
+	struct utf8 u = { 0, 0, 0, 0 };
+	size_t i, whole = 0;
+
+	for (i = 0; i < len; i++) {
+		if (utf8_between(&u) && (unsigned char)bytes[i] < 0x80)
+			break;
+		if (!utf8_step(&u, (unsigned char)bytes[i]))
+			break;
+		if (utf8_between(&u))
+			whole = i + 1;
+	}
+	return whole;
+}
+
+/* Of four bytes each: any first one, and the others at an edge. */
+static void
+test_skip(void)
+{
+	static const unsigned char edges[] = {
+		0x00, 0x22, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0,
+		0xC3, 0xE0, 0xE2, 0xED, 0xF0, 0xF4, 0xFF
+	};
+	size_t i, j, k, len, bad = 0;
+	unsigned first;
+	char bytes[4];
+
+	for (first = 0; first < 256; first++)
+		for (i = 0; i < ROWS(edges); i++)
+			for (j = 0; j < ROWS(edges); j++)
+				for (k = 0; k < 4 * ROWS(edges); k++) {
+					bytes[0] = (char)first;
+					bytes[1] = (char)edges[i];
+					bytes[2] = (char)edges[j];
+					bytes[3] = (char)edges[k / 4];
+					len = 1 + k % 4;
+					bad += (size_t)(utf8_skip(bytes,
+					    bytes + len) - bytes) !=
+					    steps_beyond_ascii(bytes, len);
+				}
+	is_num((long long)bad, 0, "whole characters beyond ASCII are skipped, "
+	    "and no others");
+}
+
 static void
 test_between(void)
 {
@@ -172,6 +219,7 @@ main(void)
 	test_next();
 	test_all_characters();
 	test_all_pairs();
+	test_skip();
 	test_between();
 	return done_testing();
 }

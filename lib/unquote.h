@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The text that a string of JSON stands for, as json-c reads it too. Pure.
+ */
+#ifndef UNQUOTE_H
+#define UNQUOTE_H
+
+#include "buf.h"
+
+/*
+ * Adds to *out the text of a string that scan.h found good; quoted is at
+ * its opening quote, and its closing one stands before end. For half of a
+ * surrogate pair there is U+FFFD, and nul for each U+0000.
+ */
+void unquote(struct buf *out, const char *quoted, const char *end,
+    const char *nul, size_t nul_len);
+
+#endif
