@@ -140,6 +140,8 @@ run_check(const struct config *ignored, const struct line *line)
 		good = false;
 	if (!check_user(&c, &problems, &doubts))
 		good = false;
+	if (!poster_check(&problems))
+		good = false;
 	print_lines(stdout, "warning", &doubts);
 	print_lines(stdout, "error", &problems);
 	if (good && doubts.len == 0)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * POSTs. The only user of libcurl; it knows nothing of events, nor what an
- * answer means: see post_judge.c.
+ * POSTs. The only user of libcurl, which is loaded for the first of them; it
+ * knows nothing of events, nor what an answer means: see post_judge.c.
  */
 #include "post.h"
 
 #include "clock.h"
+#include "post_curl.h"
 #include "url.h"
 
-#include <curl/curl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,20 +23,24 @@
 /* A post, on its way or waiting for the next. */
 struct transfer {
 	struct transfer *next;
-	CURL *curl;
+	CURL *curl;			/* NULL: there was no libcurl yet */
 	void *ticket;			/* NULL: not on its way */
 	struct buf answer;
 	size_t answer_bytes;
 	int64_t timeout_ms;
 	int64_t end_ms;			/* by clock_ms() */
-	char detail[CURL_ERROR_SIZE];	/* libcurl's own words */
+	char detail[CURL_ERROR_SIZE];	/* libcurl's own words, or why there
+					 * is none */
 };
 
 struct poster {
-	CURLM *multi;			/* keeps the connections */
+	CURLM *multi;			/* keeps the connections; NULL: there
+					 * is no libcurl yet */
 	struct curl_slist *headers;
 	struct transfer *transfers;
 };
+
+static const struct libcurl *libcurl;	/* NULL until the first post */
 
 /* ---------------------------------------------------------- transfer */
 
@@ -61,40 +66,37 @@ use_authorities(CURL *curl)
 	if (!file || !*file)
 		file = getenv("SSL_CERT_FILE");
 	if (file && *file)
-		curl_easy_setopt(curl, CURLOPT_CAINFO, file);
+		libcurl->easy_setopt(curl, CURLOPT_CAINFO, file);
 	if (directory && *directory)
-		curl_easy_setopt(curl, CURLOPT_CAPATH, directory);
+		libcurl->easy_setopt(curl, CURLOPT_CAPATH, directory);
 }
 
 /* What is the same for every post. */
-static struct transfer *
-transfer_new(const struct poster *p)
+static void
+transfer_prepare(struct transfer *t, const struct poster *p)
 {
-	struct transfer *t = mem_alloc(sizeof(*t));
-
-	memset(t, 0, sizeof(*t));
-	t->curl = curl_easy_init();
+	t->curl = libcurl->easy_init();
 	if (!t->curl)
 		mem_exhausted();
-	curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, p->headers);
-	curl_easy_setopt(t->curl, CURLOPT_USERAGENT,
+	libcurl->easy_setopt(t->curl, CURLOPT_HTTPHEADER, p->headers);
+	libcurl->easy_setopt(t->curl, CURLOPT_USERAGENT,
 	    "log-stream-to-slack/" VERSION);
-	curl_easy_setopt(t->curl, CURLOPT_WRITEFUNCTION, take_answer);
-	curl_easy_setopt(t->curl, CURLOPT_WRITEDATA, t);
-	curl_easy_setopt(t->curl, CURLOPT_PRIVATE, t);
-	curl_easy_setopt(t->curl, CURLOPT_ERRORBUFFER, t->detail);
-	curl_easy_setopt(t->curl, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(t->curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(t->curl, CURLOPT_SSL_VERIFYPEER, 1L);
-	curl_easy_setopt(t->curl, CURLOPT_SSL_VERIFYHOST, 2L);
+	libcurl->easy_setopt(t->curl, CURLOPT_WRITEFUNCTION, take_answer);
+	libcurl->easy_setopt(t->curl, CURLOPT_WRITEDATA, t);
+	libcurl->easy_setopt(t->curl, CURLOPT_PRIVATE, t);
+	libcurl->easy_setopt(t->curl, CURLOPT_ERRORBUFFER, t->detail);
+	libcurl->easy_setopt(t->curl, CURLOPT_FOLLOWLOCATION, 0L);
+	libcurl->easy_setopt(t->curl, CURLOPT_NOSIGNAL, 1L);
+	libcurl->easy_setopt(t->curl, CURLOPT_SSL_VERIFYPEER, 1L);
+	libcurl->easy_setopt(t->curl, CURLOPT_SSL_VERIFYHOST, 2L);
 	use_authorities(t->curl);
-	return t;
 }
 
 static void
 transfer_free(struct transfer *t)
 {
-	curl_easy_cleanup(t->curl);
+	if (t->curl)
+		libcurl->easy_cleanup(t->curl);
 	buf_release(&t->answer);
 	free(t);
 }
@@ -103,9 +105,10 @@ static void
 allow_protocol(CURL *curl, bool http)
 {
 #if LIBCURL_VERSION_NUM >= 0x075500 /* 7.85.0 */
-	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, http ? "http" : "https");
+	libcurl->easy_setopt(curl, CURLOPT_PROTOCOLS_STR,
+	    http ? "http" : "https");
 #else
-	curl_easy_setopt(curl, CURLOPT_PROTOCOLS,
+	libcurl->easy_setopt(curl, CURLOPT_PROTOCOLS,
 	    (long)(http ? CURLPROTO_HTTP : CURLPROTO_HTTPS));
 #endif
 }
@@ -121,13 +124,14 @@ transfer_aim(struct transfer *t, const char *url, const struct buf *payload,
 	*t->detail = '\0';
 	allow_protocol(t->curl, http);
 	/* A proxy has no business with an address of this machine. */
-	curl_easy_setopt(t->curl, CURLOPT_NOPROXY, http ? "*" : NULL);
-	curl_easy_setopt(t->curl, CURLOPT_URL, url);
-	curl_easy_setopt(t->curl, CURLOPT_POSTFIELDS, buf_text(payload));
-	curl_easy_setopt(t->curl, CURLOPT_POSTFIELDSIZE, (long)payload->len);
+	libcurl->easy_setopt(t->curl, CURLOPT_NOPROXY, http ? "*" : NULL);
+	libcurl->easy_setopt(t->curl, CURLOPT_URL, url);
+	libcurl->easy_setopt(t->curl, CURLOPT_POSTFIELDS, buf_text(payload));
+	libcurl->easy_setopt(t->curl, CURLOPT_POSTFIELDSIZE,
+	    (long)payload->len);
 	t->timeout_ms = timeout_ms;
 	t->end_ms = clock_ms() + timeout_ms;
-	curl_easy_setopt(t->curl, CURLOPT_CONNECTTIMEOUT_MS,
+	libcurl->easy_setopt(t->curl, CURLOPT_CONNECTTIMEOUT_MS,
 	    (long)(timeout_ms < CONNECT_MS ? timeout_ms : CONNECT_MS));
 }
 
@@ -136,7 +140,7 @@ retry_after(CURL *curl)
 {
 	curl_off_t seconds = 0;
 
-	curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &seconds);
+	libcurl->easy_getinfo(curl, CURLINFO_RETRY_AFTER, &seconds);
 	return seconds;
 }
 
@@ -147,7 +151,7 @@ judge_failure(struct post_outcome *outcome, CURLcode code, const char *detail)
 	memset(outcome, 0, sizeof(*outcome));
 	outcome->timed_out = code == CURLE_OPERATION_TIMEDOUT;
 	snprintf(outcome->reason, sizeof(outcome->reason), "%s",
-	    *detail ? detail : curl_easy_strerror(code));
+	    *detail ? detail : libcurl->easy_strerror(code));
 	outcome->reason[strcspn(outcome->reason, "\r\n")] = '\0';
 }
 
@@ -166,7 +170,7 @@ transfer_judge(struct transfer *t, CURLcode code,
 {
 	long status = 0;
 
-	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+	libcurl->easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
 	/* An endless answer still has a status: CURLE_WRITE_ERROR is ours. */
 	if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && status > 0))
 		post_judge(outcome, (int)status, answer_text(t),
@@ -181,17 +185,8 @@ struct poster *
 poster_new(void)
 {
 	struct poster *p = mem_alloc(sizeof(*p));
-	struct curl_slist *headers;
 
 	memset(p, 0, sizeof(*p));
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		mem_exhausted();
-	p->multi = curl_multi_init();
-	headers = curl_slist_append(NULL, "Content-Type: application/json");
-	/* Slack needs no leave to send: without it a round trip is saved. */
-	p->headers = curl_slist_append(headers, "Expect:");
-	if (!p->multi || !headers || !p->headers)
-		mem_exhausted();
 	return p;
 }
 
@@ -204,13 +199,43 @@ poster_free(struct poster *p)
 		return;
 	for (t = p->transfers; t; t = next) {
 		next = t->next;
-		if (t->ticket)
-			curl_multi_remove_handle(p->multi, t->curl);
+		if (t->ticket && t->curl)
+			libcurl->multi_remove_handle(p->multi, t->curl);
 		transfer_free(t);
 	}
-	curl_multi_cleanup(p->multi);
-	curl_slist_free_all(p->headers);
+	if (p->multi) {
+		libcurl->multi_cleanup(p->multi);
+		libcurl->slist_free_all(p->headers);
+	}
 	free(p);
+}
+
+bool
+poster_check(struct buf *why)
+{
+	return libcurl_load(why) != NULL;
+}
+
+/* For the first post. False, and why, when there is no libcurl. */
+static bool
+poster_prepare(struct poster *p, struct buf *why)
+{
+	struct curl_slist *headers;
+
+	if (p->multi)
+		return true;
+	libcurl = libcurl_load(why);
+	if (!libcurl)
+		return false;
+	if (libcurl->global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		mem_exhausted();
+	p->multi = libcurl->multi_init();
+	headers = libcurl->slist_append(NULL, "Content-Type: application/json");
+	/* Slack needs no leave to send: without it a round trip is saved. */
+	p->headers = libcurl->slist_append(headers, "Expect:");
+	if (!p->multi || !headers || !p->headers)
+		mem_exhausted();
+	return true;
 }
 
 static struct transfer *
@@ -221,22 +246,32 @@ idle_transfer(struct poster *p)
 	for (t = p->transfers; t; t = t->next)
 		if (!t->ticket)
 			return t;
-	t = transfer_new(p);
+	t = mem_alloc(sizeof(*t));
+	memset(t, 0, sizeof(*t));
 	t->next = p->transfers;
 	p->transfers = t;
 	return t;
 }
 
+/* Without libcurl it is over at once: see take_failed(). */
 void
 poster_begin(struct poster *p, void *ticket, const char *url,
     const struct buf *payload, int64_t timeout_ms)
 {
 	struct transfer *t = idle_transfer(p);
+	struct buf why = BUF_INIT;
 
-	transfer_aim(t, url, payload, timeout_ms);
 	t->ticket = ticket;
-	if (curl_multi_add_handle(p->multi, t->curl) != CURLM_OK)
-		mem_exhausted();
+	if (poster_prepare(p, &why)) {
+		if (!t->curl)
+			transfer_prepare(t, p);
+		transfer_aim(t, url, payload, timeout_ms);
+		if (libcurl->multi_add_handle(p->multi, t->curl) != CURLM_OK)
+			mem_exhausted();
+	} else {
+		snprintf(t->detail, sizeof(t->detail), "%s", buf_text(&why));
+	}
+	buf_release(&why);
 }
 
 static void *
@@ -244,11 +279,29 @@ end_transfer(struct poster *p, struct transfer *t)
 {
 	void *ticket = t->ticket;
 
-	curl_multi_remove_handle(p->multi, t->curl);
 	t->ticket = NULL;
-	curl_easy_setopt(t->curl, CURLOPT_POSTFIELDS, NULL);
-	curl_easy_setopt(t->curl, CURLOPT_URL, NULL);
+	if (!t->curl)
+		return ticket;
+	libcurl->multi_remove_handle(p->multi, t->curl);
+	libcurl->easy_setopt(t->curl, CURLOPT_POSTFIELDS, NULL);
+	libcurl->easy_setopt(t->curl, CURLOPT_URL, NULL);
 	return ticket;
+}
+
+/* The ticket of a post for which there was no libcurl; NULL: none. */
+static void *
+take_failed(struct poster *p, struct post_outcome *outcome)
+{
+	struct transfer *t;
+
+	for (t = p->transfers; t; t = t->next)
+		if (t->ticket && !t->curl)
+			break;
+	if (!t)
+		return NULL;
+	memset(outcome, 0, sizeof(*outcome));
+	snprintf(outcome->reason, sizeof(outcome->reason), "%s", t->detail);
+	return end_transfer(p, t);
 }
 
 /*
@@ -289,7 +342,7 @@ time_to_poll(const struct poster *p, int64_t end_ms)
 	return (int)(left < POLL_MAX_MS ? left : POLL_MAX_MS);
 }
 
-/* The ticket of a post that is over; NULL: none is. */
+/* The ticket of a post that libcurl is done with; NULL: none is. */
 static void *
 take_finished(struct poster *p, struct post_outcome *outcome)
 {
@@ -298,35 +351,50 @@ take_finished(struct poster *p, struct post_outcome *outcome)
 	CURLcode code;
 	int left;
 
+	libcurl->multi_perform(p->multi, &left);
 	do
-		message = curl_multi_info_read(p->multi, &left);
+		message = libcurl->multi_info_read(p->multi, &left);
 	while (message && message->msg != CURLMSG_DONE);
 	if (!message)
 		return NULL;
 	code = message->data.result;
-	curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
+	libcurl->easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
 	transfer_judge(t, code, outcome);
 	return end_transfer(p, t);
+}
+
+/* Sleeps until something may be over; true: wake_fd is readable. */
+static bool
+sleep_on(const struct poster *p, int wake_fd, int timeout_ms)
+{
+	struct curl_waitfd wake = { wake_fd, CURL_WAIT_POLLIN, 0 };
+	struct pollfd same = { wake_fd, POLLIN, 0 };
+
+	if (p->multi)
+		libcurl->multi_poll(p->multi, &wake, wake_fd >= 0, timeout_ms,
+		    NULL);
+	else
+		poll(&same, wake_fd >= 0, timeout_ms);
+	return wake.revents != 0 || same.revents != 0;
 }
 
 void *
 poster_wait(struct poster *p, int wake_fd, int64_t timeout_ms,
     struct post_outcome *outcome)
 {
-	struct curl_waitfd wake = { wake_fd, CURL_WAIT_POLLIN, 0 };
 	int64_t end = clock_ms() + timeout_ms;
+	bool awake = false;
 	void *ticket;
-	int running;
 
 	for (;;) {
-		curl_multi_perform(p->multi, &running);
-		ticket = take_finished(p, outcome);
+		ticket = take_failed(p, outcome);
+		if (!ticket && p->multi)
+			ticket = take_finished(p, outcome);
 		if (!ticket)
 			ticket = take_late(p, outcome);
-		if (ticket || clock_ms() >= end || wake.revents != 0)
+		if (ticket || awake || clock_ms() >= end)
 			return ticket;
-		curl_multi_poll(p->multi, &wake, wake_fd >= 0,
-		    time_to_poll(p, end), NULL);
+		awake = sleep_on(p, wake_fd, time_to_poll(p, end));
 	}
 }
 

@@ -50,10 +50,16 @@ void post_judge(struct post_outcome *outcome, int status, const char *body,
 /* Of what follows, a static door has its own that post nothing: static.c. */
 struct poster;
 
-/* Keeps connections open from one post to the next. Never NULL. */
+/*
+ * Keeps connections open from one post to the next. Never NULL. libcurl is
+ * loaded for the first post; where it is missing each post is POST_LATER.
+ */
 struct poster *poster_new(void);
 /* Posts that are on their way are given up. */
 void poster_free(struct poster *p);
+
+/* Whether libcurl can be loaded; it is. False adds to *why. */
+bool poster_check(struct buf *why);
 
 /* Posts the JSON in *payload, waiting no longer than timeout_ms > 0. */
 void poster_send(struct poster *p, const char *url, const struct buf *payload,

@@ -52,7 +52,9 @@ subtest 'it has what make install brings, where Debian wants it' => sub {
 subtest 'it says what it needs' => sub {
 	my %field = dpkg('dpkg-deb', '-f', $deb) =~ /^([\w-]+): (.*)$/mg;
 	is $field{Package}, $name, 'its name';
-	like $field{Depends}, qr/(?<![\w-])$_/, "$_" for qw(libcurl4 libfcgi libjson-c libsqlite3-0);
+	like $field{Depends}, qr/(?<![\w-])$_/, "$_" for qw(libfcgi libjson-c libsqlite3-0);
+	like $field{Depends}, qr/(?:\A|, )libcurl4 \(>= 7\.66\.0\) \| libcurl4t64 \(>= 7\.66\.0\)(?:,|\z)/,
+		'libcurl4, though nothing is linked to it';
 	is $field{Recommends}, 'ca-certificates', 'the certificate authorities that Slack is known by';
 	like $field{Suggests}, qr/\b$_\b/, $_ for qw(apache2 lighttpd nginx);
 };
