@@ -11,7 +11,7 @@ use Text::Tabs qw(expand);
 use LogStream::Test;
 
 my $src = srcdir();
-my @code = glob "$src/fcgi/*.[ch] $src/lib/*.[ch] $src/t/unit/*.[ch] $src/t/fuzz/*.[ch]";
+my @code = map { glob "$src/$_/*.[ch]" } qw(fcgi lib t/bench t/fuzz t/unit);
 my @shipped = grep { m{/(?:fcgi|lib)/} } @code;
 my @pages = map { "$src/$_.in" } 'conf/log-stream-to-slack.conf.5',
 	'fcgi/log-stream-ctl.1', 'fcgi/log-stream-to-slack.1';

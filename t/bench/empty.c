@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: ISC */
+/* What the start of any program costs. */
+int
+main(void)
+{
+	return 0;
+}
