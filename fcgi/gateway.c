@@ -2,8 +2,9 @@
 /*
  * CGI and FastCGI. The only user of fcgiapp.h, members below its "don't
  * use" line included: libfcgi has no time-outs and does not stand signals,
- * so connections are accepted here and handed to it. It knows HTTP's words
- * and nothing of what a request is about.
+ * so connections are accepted here and handed to it, and it reads; what is
+ * answered is written here. It knows HTTP's words and nothing of what a
+ * request is about.
  */
 #include "gateway.h"
 
@@ -11,6 +12,7 @@
 #include "utf8.h"
 
 #include <errno.h>
+#include <fastcgi.h>
 #include <fcgiapp.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -450,20 +452,53 @@ struct exchange {
 };
 
 /*
- * A server that does not read costs one time-out, not one for the answer,
- * one for the log and one for its end.
+ * The FastCGI specification, section 3.3: a piece of a stream, or with no
+ * bytes its end. libfcgi writes each stream by itself, and of each write
+ * the server is woken up: ours go together.
  */
 static void
-write_stream(void *to, bool is_log, const char *bytes, size_t len)
+add_record(struct buf *out, int id, int type, const char *bytes, size_t len)
 {
-	struct exchange *x = to;
-	FCGX_Stream *stream = is_log ? x->request.err : x->request.out;
+	FCGI_Header header = { 0 };
 
-	if (len == 0)
-		return;
-	if (FCGX_PutStr(bytes, (int)len, stream) < 0 ||
-	    FCGX_FFlush(stream) < 0)
-		shutdown(x->fd, SHUT_RDWR);
+	header.version = FCGI_VERSION_1;
+	header.type = (unsigned char)type;
+	header.requestIdB1 = (unsigned char)(id >> 8);
+	header.requestIdB0 = (unsigned char)id;
+	header.contentLengthB1 = (unsigned char)(len >> 8);
+	header.contentLengthB0 = (unsigned char)len;
+	buf_add(out, (const char *)&header, sizeof(header));
+	buf_add(out, bytes, len);
+}
+
+/* The records of one exchange as they are made. */
+struct reply {
+	struct buf records;
+	int id;
+};
+
+static void
+add_part(void *to, bool is_log, const char *bytes, size_t len)
+{
+	struct reply *reply = to;
+	size_t piece;
+
+	for (; len > 0; bytes += piece, len -= piece) {
+		piece = len < FCGI_MAX_LENGTH ? len : FCGI_MAX_LENGTH;
+		add_record(&reply->records, reply->id,
+		    is_log ? FCGI_STDERR : FCGI_STDOUT, bytes, piece);
+	}
+}
+
+static void
+add_end(struct reply *reply)
+{
+	FCGI_EndRequestBody end = { 0 };
+
+	end.protocolStatus = FCGI_REQUEST_COMPLETE;
+	add_record(&reply->records, reply->id, FCGI_STDOUT, "", 0);
+	add_record(&reply->records, reply->id, FCGI_END_REQUEST,
+	    (const char *)&end, sizeof(end));
 }
 
 static void
@@ -498,10 +533,11 @@ wait_out(int error)
 	static const struct timespec pause = { 0, PAUSE_MS * 1000000L };
 
 	switch (error) {
-	case EAGAIN:		/* another process was quicker */
+	case EAGAIN:		/* there is none */
 #if EWOULDBLOCK != EAGAIN
 	case EWOULDBLOCK:
 #endif
+		return wait_for_connection();
 	case EINTR:
 	case ECONNABORTED:
 	case EPROTO:
@@ -524,9 +560,7 @@ accept_connection(void)
 {
 	int fd;
 
-	while (!must_stop() && wait_for_connection()) {
-		if (must_stop())
-			break;
+	while (!must_stop()) {
 		fd = accept4(LISTENER, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0) {
 			set_timeout(fd, SO_RCVTIMEO, SILENCE_MS);
@@ -586,13 +620,20 @@ serve_request(struct exchange *x, gateway_handler *handler, void *context)
 	struct variables parameters = { x->request.envp };
 	struct body body = { 0 };
 	struct result result = { BUF_INIT, BUF_INIT };
+	struct reply reply = { BUF_INIT, x->request.requestId };
 
 	body.stream = x->request.in;
 	handle(&parameters, &body, handler, context, &result);
-	result_write(&result, write_stream, x);
+	result_write(&result, add_part, &reply);
+	add_end(&reply);
+	/* Short only when the server does not read: it is not waited for
+	 * once more. */
+	if (write(x->fd, reply.records.data, reply.records.len) !=
+	    (ssize_t)reply.records.len)
+		shutdown(x->fd, SHUT_RDWR);
+	buf_release(&reply.records);
 	result_release(&result);
-	x->request.keepConnection = 0; /* a kept one holds up the others */
-	FCGX_Finish_r(&x->request);
+	FCGX_Free(&x->request, 1);
 }
 
 static int

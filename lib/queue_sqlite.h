@@ -103,6 +103,7 @@ bool store_ask_word(struct store *s, const char *text, char word[16]);
  * at the file again and again, which keeps the one that writes from ending,
  * and newcomers would overtake: some waited for seconds. A turn that cannot
  * be had only costs time; SQLite's own locks stay what protects the file.
+ * While it waits it uses SIGALRM and ITIMER_REAL.
  */
 void store_wait_for_turn(struct store *s);
 /* Whether anybody ever wrote: before, there may be no such file. */

@@ -7,14 +7,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
+#include <sys/time.h>
 #include <unistd.h>
 
-#define TURN_MS 10000		/* see BUSY_MS */
+#define TURN_S 10		/* see BUSY_MS */
+#define TURN_AGAIN_US 100000
 
 /* What a row is read from, in the order of take_row(). */
 #define COLUMNS "number, destination, log_id, type, state, queued_ms, " \
@@ -275,11 +277,44 @@ store_has_turns(const struct store *s)
 	return there;
 }
 
+static void
+wake(int signal)
+{
+	(void)signal;
+}
+
+/*
+ * Waits for the lock itself: whoever looked at it now and then would come
+ * after those that come back for the next turn at once. flock(2) knows no
+ * time-out, so an alarm ends it; it repeats, because one that comes right
+ * before the call ends nothing.
+ */
+static void
+wait_for_lock(int fd)
+{
+	static const struct itimerval off;
+	const struct itimerval on = { { 0, TURN_AGAIN_US },
+	    { TURN_S, 0 } };
+	struct sigaction action = { 0 }, before;
+	int64_t end = clock_ms() + TURN_S * 1000;
+	sigset_t alarm, mask;
+
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	action.sa_handler = wake;
+	sigaction(SIGALRM, &action, &before);
+	sigprocmask(SIG_UNBLOCK, &alarm, &mask);
+	setitimer(ITIMER_REAL, &on, NULL);
+	while (flock(fd, LOCK_EX) < 0 && errno == EINTR && clock_ms() < end)
+		;
+	setitimer(ITIMER_REAL, &off, NULL);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	sigaction(SIGALRM, &before, NULL);
+}
+
 void
 store_wait_for_turn(struct store *s)
 {
-	static const struct timespec pause = { 0, 300000 };
-	int64_t end = clock_ms() + TURN_MS;
 	char *path;
 
 	if (s->turn < 0) {
@@ -287,9 +322,9 @@ store_wait_for_turn(struct store *s)
 		s->turn = ownfile_open(path, O_RDWR, 0600);
 		free(path);
 	}
-	while (s->turn >= 0 && flock(s->turn, LOCK_EX | LOCK_NB) < 0 &&
-	    errno == EWOULDBLOCK && clock_ms() < end)
-		nanosleep(&pause, NULL);
+	if (s->turn >= 0 && flock(s->turn, LOCK_EX | LOCK_NB) < 0 &&
+	    errno == EWOULDBLOCK)
+		wait_for_lock(s->turn);
 }
 
 void
