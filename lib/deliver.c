@@ -18,8 +18,8 @@
  * servers give up at 40 s (mod_fcgid) and 60 s (nginx, Apache).
  */
 #define POSTS_MS 25000
-/* Between two workers that are started for what is left of the last one. */
-#define LAUNCH_MS 1000
+/* Between two looks whether the last worker left something. */
+#define LOOK_MS 1000
 
 struct deliverer {
 	struct poster *poster;	/* NULL until the first post */
@@ -283,12 +283,11 @@ deliver_rest(struct deliverer *d, const struct config *c)
 
 	if (!c->queue || clock_ms() < d->rest_at)
 		return;
+	d->rest_at = clock_ms() + LOOK_MS;
 	worker = queue_find_worker(c->queue, NULL);
 	/* With other destinations there may be work where there was none. */
 	if (worker == QUEUE_WORKER_MISSING ||
-	    (d->anew && worker == QUEUE_NO_WORKER)) {
-		d->rest_at = clock_ms() + LAUNCH_MS;
+	    (d->anew && worker == QUEUE_NO_WORKER))
 		start_worker(c);
-	}
 	d->anew = false;
 }
