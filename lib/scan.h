@@ -12,7 +12,8 @@
  *	strings		it takes control bytes in them, and what is not
  *			UTF-8 (told to check, still overlong forms and
  *			surrogates); 0.18 refuses all but ASCII
- *	names		it ends one at "\u0000"
+ *	names		it takes them in single quotes, and ends one at
+ *			"\u0000"
  *	depth		it counts what stands in the innermost brackets as
  *			a level of its own
  *

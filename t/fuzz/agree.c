@@ -321,6 +321,7 @@ is_listed(const struct scan *s, const char *text, size_t at)
 		return true;
 	case SCAN_FIRST_KEY:
 	case SCAN_KEY:
+		return c == '\'';
 	case SCAN_COLON:
 	case SCAN_ESCAPE:
 	case SCAN_HEX:
