@@ -475,6 +475,7 @@ add_record(struct buf *out, int id, int type, const char *bytes, size_t len)
 struct reply {
 	struct buf records;
 	int id;
+	bool has_log;
 };
 
 static void
@@ -483,6 +484,7 @@ add_part(void *to, bool is_log, const char *bytes, size_t len)
 	struct reply *reply = to;
 	size_t piece;
 
+	reply->has_log = reply->has_log || is_log;
 	for (; len > 0; bytes += piece, len -= piece) {
 		piece = len < FCGI_MAX_LENGTH ? len : FCGI_MAX_LENGTH;
 		add_record(&reply->records, reply->id,
@@ -496,6 +498,8 @@ add_end(struct reply *reply)
 	FCGI_EndRequestBody end = { 0 };
 
 	end.protocolStatus = FCGI_REQUEST_COMPLETE;
+	if (reply->has_log)
+		add_record(&reply->records, reply->id, FCGI_STDERR, "", 0);
 	add_record(&reply->records, reply->id, FCGI_STDOUT, "", 0);
 	add_record(&reply->records, reply->id, FCGI_END_REQUEST,
 	    (const char *)&end, sizeof(end));
@@ -620,7 +624,7 @@ serve_request(struct exchange *x, gateway_handler *handler, void *context)
 	struct variables parameters = { x->request.envp };
 	struct body body = { 0 };
 	struct result result = { BUF_INIT, BUF_INIT };
-	struct reply reply = { BUF_INIT, x->request.requestId };
+	struct reply reply = { BUF_INIT, x->request.requestId, false };
 
 	body.stream = x->request.in;
 	handle(&parameters, &body, handler, context, &result);

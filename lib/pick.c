@@ -226,10 +226,11 @@ pick_read(struct pick *p, struct scan *s, const char *bytes, size_t len,
 static const char *
 value_of(const struct pick *p, const struct member *member)
 {
-	const char *at = bytes_of(p) + member->end;
+	const char *at;
 
 	if (member->end == 0 || !is_kept(p))
 		return NULL;
+	at = bytes_of(p) + member->end;
 	while (scan_is_space(*at) || *at == ':')
 		at++;
 	return at;

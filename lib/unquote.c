@@ -90,10 +90,11 @@ void
 unquote(struct buf *out, const char *quoted, const char *end,
     const char *nul, size_t nul_len)
 {
-	const char *at = quoted + 1, *quote, *escape;
+	const char *at = quoted + 1, *quote = quoted, *escape;
 
 	for (;;) {
-		quote = memchr(at, '"', (size_t)(end - at));
+		if (quote < at) /* or many escapes take quadratic time */
+			quote = memchr(at, '"', (size_t)(end - at));
 		escape = memchr(at, '\\', (size_t)(quote - at));
 		if (!escape)
 			break;

@@ -58,6 +58,8 @@ static const struct row {
 	{ "and no data after data is none", PICK_RECORD,
 	    "{\"data\":{\"type\":\"s\",\"x\":\"z\"},\"data\":[]}",
 	    "- - - - -" },
+	{ "a list with data in it is none", PICK_RECORD,
+	    "[{\"type\":\"f\",\"x\":\"y\"}]", "- - - - -" },
 	{ "a list with a record in it is none", PICK_RECORD,
 	    "[{\"data\":{\"type\":\"f\"}}]", "- - - - -" },
 	{ "a list for data is none", PICK_RECORD,
@@ -162,18 +164,19 @@ static void
 test_length(struct pick *p, size_t bytes, size_t piece)
 {
 	static const char head[] = "{\"data\":{\"type\":\"f\",\"a\":\"";
+	static const char tail[] = "\",\"x\":\"y\"}}";
 	struct buf value = BUF_INIT, got = BUF_INIT;
 	bool fits = bytes <= MAX_BYTES;
 
 	buf_adds(&value, head);
-	while (value.len < bytes - 3)
+	while (value.len < bytes - strlen(tail))
 		buf_addc(&value, 'x');
-	buf_adds(&value, "\"}}");
+	buf_adds(&value, tail);
 	read_in_pieces(p, PICK_RECORD, value.data, piece, piece);
 	describe(&got, p);
 	ok(pick_is_too_long(p) == !fits, "a value of %zu bytes in pieces of "
 	    "%zu is %stoo long", bytes, piece, fits ? "not " : "");
-	is_str(buf_text(&got), fits ? "- f - - {" : "- - - - -", "and has %s",
+	is_str(buf_text(&got), fits ? "- f y - {" : "- - - - -", "and has %s",
 	    fits ? "all" : "nothing");
 	buf_release(&value);
 	buf_release(&got);

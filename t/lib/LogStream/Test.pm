@@ -697,8 +697,11 @@ sub connect ($self) {
 	return IO::Socket::UNIX->new(Peer => $self->{path}) // croak "$self->{path}: $!";
 }
 
+# The request's id: one of two bytes.
+use constant REQUEST => 300;
+
 sub record ($type, $content) {
-	return pack 'CCnnCx a*', 1, $type, 1, length $content, 0, $content;
+	return pack 'CCnnCx a*', 1, $type, REQUEST, length $content, 0, $content;
 }
 
 # Bytes as the records of a stream, without the empty one that ends it.
@@ -756,7 +759,8 @@ sub answer ($self, $socket, $timeout = 10) {
 	my ($end, $content);
 	LogStream::Test::within($timeout, 'an answer over FastCGI', sub {
 		while (defined(my $head = take($socket, 8))) {
-			my ($type, $length, $padding) = unpack 'xCx2nC', $head;
+			my ($type, $id, $length, $padding) = unpack 'xCnnC', $head;
+			croak "a record of request $id" if $id != REQUEST;
 			$content = take($socket, $length + $padding) // last;
 			$stream{$type} .= substr $content, 0, $length;
 			$end = $content, last if $type == FCGI_END_REQUEST;
