@@ -475,7 +475,6 @@ add_record(struct buf *out, int id, int type, const char *bytes, size_t len)
 struct reply {
 	struct buf records;
 	int id;
-	bool has_log;
 };
 
 static void
@@ -484,7 +483,6 @@ add_part(void *to, bool is_log, const char *bytes, size_t len)
 	struct reply *reply = to;
 	size_t piece;
 
-	reply->has_log = reply->has_log || is_log;
 	for (; len > 0; bytes += piece, len -= piece) {
 		piece = len < FCGI_MAX_LENGTH ? len : FCGI_MAX_LENGTH;
 		add_record(&reply->records, reply->id,
@@ -493,12 +491,12 @@ add_part(void *to, bool is_log, const char *bytes, size_t len)
 }
 
 static void
-add_end(struct reply *reply)
+add_end(struct reply *reply, bool has_log)
 {
 	FCGI_EndRequestBody end = { 0 };
 
 	end.protocolStatus = FCGI_REQUEST_COMPLETE;
-	if (reply->has_log)
+	if (has_log)
 		add_record(&reply->records, reply->id, FCGI_STDERR, "", 0);
 	add_record(&reply->records, reply->id, FCGI_STDOUT, "", 0);
 	add_record(&reply->records, reply->id, FCGI_END_REQUEST,
@@ -624,12 +622,12 @@ serve_request(struct exchange *x, gateway_handler *handler, void *context)
 	struct variables parameters = { x->request.envp };
 	struct body body = { 0 };
 	struct result result = { BUF_INIT, BUF_INIT };
-	struct reply reply = { BUF_INIT, x->request.requestId, false };
+	struct reply reply = { BUF_INIT, x->request.requestId };
 
 	body.stream = x->request.in;
 	handle(&parameters, &body, handler, context, &result);
 	result_write(&result, add_part, &reply);
-	add_end(&reply);
+	add_end(&reply, result.log.len > 0);
 	/* Short only when the server does not read: it is not waited for
 	 * once more. */
 	if (write(x->fd, reply.records.data, reply.records.len) !=

@@ -520,7 +520,7 @@ subtest 'a bad configuration is answered 503, and the log says what is wrong' =>
 subtest 'the configuration is read from .env in the working directory' => sub {
 	my $dir = tempdir();
 	my %none = map { $_ => undef } keys %env, 'LOG_STREAM_CONFIG';
-	my $file = join '', map { "$_=$env{$_}\n" } sort keys %env;
+	my $file = settings_text(\%env);
 
 	spew("$dir/.env", $file, 0600);
 	is told(door(cwd => $dir, env => \%none, body => $seed)), '200 ok', 'there';

@@ -544,7 +544,7 @@ subtest 'a configuration that is bad from the start can be mended without a rest
 		like $answer->{err}, qr/: error error="\.env:1: unknown key \\x22CHANEL\\x22"\n/,
 			'the log says why';
 	}
-	spew("$dir/.env", join('', map { "$_=$env{$_}\n" } sort keys %env), 0600);
+	spew("$dir/.env", settings_text(\%env), 0600);
 	is told(ask($door)), '200 ok', 'mended';
 	is ask($door, token => 'x')->{status}, 401, 'with its token in force';
 	posted();

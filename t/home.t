@@ -156,7 +156,7 @@ copy($ENV{HOME_DOOR} // door_path(), "$home/new/log-stream-to-slack") or die $!;
 copy(ctl_path(), "$home/new/log-stream-ctl") or die $!;
 chmod 0644, glob "$home/new/*"; # as FTP leaves them
 put('new/htaccess', $htaccess, 0600);
-put('new/log-stream-to-slack.conf', join('', map { "$_=$setting{$_}\n" } sort keys %setting), 0644);
+put('new/log-stream-to-slack.conf', settings_text(\%setting), 0644);
 
 # As INSTALL has it.
 my ($steps) = slurp(srcdir() . '/INSTALL') =~ /^((?: {4}.*\n)*? {4}cp new.*\n(?: {4}.*\n)+)/m;

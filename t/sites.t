@@ -71,9 +71,7 @@ for my $snippet (sort keys %edit) {
 			env => { AUTH0_LOG_STREAM_TOKEN => "token-SECRET$_", LOG => undef }) } @sites;
 		my $server = server($snippet, sites => \@sites, %{ $option{$snippet} // {} }, edit => sub ($self, $text) {
 			for (@sites) {
-				my %set = %{ $queue{$_}->env };
-				my $file = spew($self->dir . "/$_.conf",
-					join('', map { "$_=$set{$_}\n" } grep { defined $set{$_} } sort keys %set), 0600);
+				my $file = spew($self->dir . "/$_.conf", settings_text($queue{$_}->env), 0600);
 				$self->give($file, $queue{$_}->dir);
 				spew($self->dir . "/$_.snippet", $edit{$snippet}->($text =~ s{/api/logs}{/$_/logs}gr, $_, $file));
 			}

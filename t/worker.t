@@ -312,7 +312,7 @@ beside 'a configuration in the working directory is found by it too' => sub {
 	my $slack = standin();
 	my $queue = queue(slack => $slack);
 	my $cwd = tempdir();
-	spew("$cwd/.env", join('', map { "$_=$queue->{env}{$_}\n" } keys %{ $queue->env }), 0600);
+	spew("$cwd/.env", settings_text($queue->env), 0600);
 	is told(cgi(cwd => $cwd, env => { LOG_STREAM_CONFIG => undef }, body => logins('a'),
 		token => LogStream::Test::Queue::TOKEN)), '200 ok', 'an event';
 	is_deeply ids($slack->wait_for_titles(1)), [ 'a' ], 'arrives';

@@ -112,7 +112,7 @@ sub case_400 ($h) {
 	is post($h->{server}, ''), '400 the body is empty', 'no body';
 	is post($h->{server}, '[{},null]'), '400 no record in the body has a data.type (records: 2)',
 		'nothing usable';
-	like post($h->{server}, substr(logins('cut'), 0, -3)), qr/^400 .*\bbyte\b|^400 /, 'cut JSON';
+	like post($h->{server}, substr(logins('cut'), 0, -3)), qr/^400 the body ends in the middle of its JSON, after \d+ bytes$/, 'cut JSON';
 	like raw_http($h->{server}->port, head($h->{server}, 'Content-Length: 10x') . '[]'), qr/\AHTTP\/1\.1 400 /,
 		'a length that is none';
 }
@@ -127,7 +127,7 @@ sub case_405 ($h) {
 	is "$answer->{status} $answer->{body}", '405 ', 'HEAD';
 	$answer = http('GET', $h->{server}->url($h->{server}->path . '?-d+allow_url_include=1'));
 	is "$answer->{status} $answer->{body}", $said, 'a query with options in it';
-	is http('POST', $h->{server}->url('/else'), {}, '[]')->{status} =~ /^40[345]$/, 1,
+	like http('POST', $h->{server}->url('/else'), {}, '[]')->{status}, qr/^40[345]$/,
 		'another address is not the door';
 }
 

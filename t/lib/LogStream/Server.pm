@@ -61,13 +61,12 @@ sub give ($self, @path) {
 # The directory: programs, settings, the server's configuration and log.
 sub furnish ($self) {
 	my $dir = $self->{dir} = tempdir();
-	my %env = %{ $self->{queue} ? $self->{queue}->env : $self->{env} // {} };
 	for (door_path(), ctl_path()) {
 		copy($_, $dir) or croak "$_: $!";
 	}
 	chmod 0755, glob "$dir/log-stream-*";
 	mkdir "$dir/$_" for qw(docroot tmp lighttpd);
-	spew("$dir/.env", join('', map { "$_=$env{$_}\n" } grep { defined $env{$_} } sort keys %env), 0600);
+	spew("$dir/.env", settings_text($self->{queue} ? $self->{queue}->env : $self->{env} // {}), 0600);
 	spew("$dir/error.log", '');
 	my $edit = $self->{edit} // sub ($server, $text) { $text };
 	spew("$dir/snippet.conf", $edit->($self, sample($self->{snippet},
@@ -156,7 +155,7 @@ sub spawn ($self, $socket, $count, @command) {
 sub spawn_doors ($self) {
 	my $dir = $self->{dir};
 	$self->spawn("$dir/$_.sock", 4, $self->{sites} ? ('/usr/bin/env', "LOG_STREAM_CONFIG=$dir/$_.conf") : (),
-		"$dir/log-stream-to-slack") for @{ $self->{sites} // [ 'log-stream-to-slack' ] };
+		$self->door) for @{ $self->{sites} // [ 'log-stream-to-slack' ] };
 }
 
 #

@@ -31,7 +31,7 @@ our @EXPORT;
 BEGIN {
 	@EXPORT = qw(door_path ctl_path srcdir builddir samples pages sample release need standin run cgi ctl
 		fastcgi process queue logins http raw_http later beside finish_beside
-		wait_until wait_until_read runs slurp spew tempdir);
+		wait_until wait_until_read runs settings_text slurp spew tempdir);
 }
 
 # A complaint names the line of the test script, not one of these.
@@ -114,6 +114,11 @@ sub spew ($file, $bytes, $mode = undef) {
 	print $out $bytes;
 	close $out or croak "$file: $!";
 	return $file;
+}
+
+# A configuration file with these keys; one that is undef is left out.
+sub settings_text ($set) {
+	return join '', map { "$_=$set->{$_}\n" } grep { defined $set->{$_} } sort keys %$set;
 }
 
 # All directories of a script are in one, which goes when the script ends.
@@ -795,7 +800,7 @@ use Carp qw(croak);
 use Fcntl qw(F_GETLK F_SETLK F_UNLCK F_WRLCK O_CREAT O_RDWR SEEK_SET);
 use JSON::PP;
 
-BEGIN { LogStream::Test->import(qw(process ctl_path runs slurp spew tempdir wait_until)) }
+BEGIN { LogStream::Test->import(qw(process ctl_path runs settings_text slurp spew tempdir wait_until)) }
 
 # What every request by way of a queue has for a token.
 use constant TOKEN => 'token-SECRETtoken-0123456789';
@@ -822,10 +827,8 @@ sub log ($self) { return -e "$self->{dir}/log" ? slurp("$self->{dir}/log") : '' 
 # From now on the settings stand in a file, those given changed.
 sub configure ($self, %changed) {
 	$self->{settings} = { %{ $self->{settings} // $self->{env} }, %changed };
-	my %set = %{ $self->{settings} };
 	my $file = "$self->{dir}/conf";
-	rename spew("$file.new", join('', map { "$_=$set{$_}\n" }
-		grep { defined $set{$_} } sort keys %set), 0600), $file or croak "$file: $!";
+	rename spew("$file.new", settings_text($self->{settings}), 0600), $file or croak "$file: $!";
 	$self->{env} = { LOG_STREAM_CONFIG => $file };
 }
 
