@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define NAME "log-stream-to-slack.conf"
+#define DOT_ENV ".env"
 
 #ifndef DOOR_IS_STATIC		/* configure --enable-static-door */
 #define DOOR_IS_STATIC 0
@@ -139,9 +140,23 @@ is_closed_directory(int error, size_t place)
 	return place == 0 && error == EACCES && access(".", X_OK) < 0;
 }
 
+/*
+ * Where every user may make one, as in /tmp, a .env may be a trap: it says
+ * where this process writes, and root's too.
+ */
+static bool
+is_planted(const char *path)
+{
+	struct stat here, file;
+
+	return stat(".", &here) == 0 && here.st_mode & S_IWOTH &&
+	    lstat(path, &file) == 0 && file.st_uid != 0 &&
+	    file.st_uid != geteuid();
+}
+
 /* Remembers each place looked at, so that a file put there counts later. */
 static char *
-find_path_dup(struct config *c)
+find_path_dup(struct config *c, struct buf *problems)
 {
 	const char *named = getenv("LOG_STREAM_CONFIG");
 	char *home, *found = NULL;
@@ -151,7 +166,7 @@ find_path_dup(struct config *c)
 	if (named && *named)
 		return mem_dup(named);
 	home = home_path_dup();
-	places[0] = ".env";
+	places[0] = DOT_ENV;
 	places[1] = home;
 	places[2] = SYSCONFDIR "/" NAME;
 	for (i = 0; i < 3 && !found; i++) {
@@ -165,6 +180,14 @@ find_path_dup(struct config *c)
 			remember(c, places[i]);
 	}
 	free(home);
+	if (found && strcmp(found, DOT_ENV) == 0 && is_planted(found)) {
+		buf_addf(problems, "%s: it belongs to another user, in a "
+		    "directory where every user may make one: if it is the "
+		    "right one, name it by LOG_STREAM_CONFIG\n", found);
+		remember(c, found);
+		free(found);
+		return NULL;
+	}
 	return found;
 }
 
@@ -435,7 +458,7 @@ config_load(struct config *c, struct buf *problems)
 	size_t before = problems->len;
 
 	memset(c, 0, sizeof(*c));
-	c->path = find_path_dup(c);
+	c->path = find_path_dup(c, problems);
 	if (c->path)
 		read_config_file(c, &sources[FILE_READ], problems);
 	settings_read_environment(&sources[ENVIRONMENT], problems);

@@ -1265,6 +1265,7 @@ test_modes(void)
 		    "SLACK_WEBHOOK_URL"), "a file with a webhook of mode "
 		    "%03o", (unsigned)modes[i]);
 		start_over("AUTH0_LOG_STREAM_TOKEN_FILE=secret\n");
+		unlink("secret"); /* which may be read-only */
 		write_text("secret", TOKEN);
 		chmod("secret", modes[i]);
 		is_str(problems(), mode_problems("secret", modes[i],
@@ -1301,6 +1302,33 @@ files_looked_for(void)
 	config_release(&c);
 	buf_release(&ignored);
 	return buf_text(&text);
+}
+
+#define NOBODY 65534		/* a user who is not root, nor we */
+
+/* In a directory like /tmp, the .env of somebody may be anybody's. */
+static void
+test_planted(void)
+{
+	start_over("SHOW=user\n");
+	chmod(".", 01777);
+	is_str(files_looked_for(), ".env:\n.env\n", "in a directory that is "
+	    "open to all, our own .env counts");
+	if (geteuid() != 0 || chown(".env", NOBODY, NOBODY) < 0) {
+		skip("that of another user does not", "not root");
+		chmod(".", 0700);
+		return;
+	}
+	is_str(problems(), ".env: it belongs to another user, in a directory "
+	    "where every user may make one: if it is the right one, name it "
+	    "by LOG_STREAM_CONFIG\n", "that of another user does not");
+	is_str(files_looked_for(), "none:\n.env\n", "and is not read");
+	setenv("LOG_STREAM_CONFIG", ".env", 1);
+	is_str(problems(), "", "unless it is named");
+	unsetenv("LOG_STREAM_CONFIG");
+	chmod(".", 0755);
+	is_str(problems(), "", "or nobody else may make one");
+	chmod(".", 0700);
 }
 
 static void
@@ -1622,6 +1650,7 @@ main(void)
 	test_many_destinations();
 	test_modes();
 	test_places();
+	test_planted();
 	test_dangling();
 	test_changes();
 	test_rotation();
