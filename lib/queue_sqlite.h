@@ -58,6 +58,22 @@ struct store *store_open(const struct queue_options *options,
 void store_close(struct store *s);
 char *store_lock_path_dup(const char *address);
 
+/* ------------------------------------------------ queue_sqlite_place.c */
+
+/* The kind of network file system path is or would be on; NULL: none. */
+const char *store_network(const char *path);
+
+/*
+ * Whether a queue may be at path, where an empty file is made if there is
+ * none. False, with *why: on another machine's disk (unless on_network),
+ * in a directory that every user may write to, or that belongs to another
+ * user than ours and root; or when the file, or one that SQLite or we put
+ * beside it, is no regular file, belongs to another user, or is open to
+ * all.
+ */
+bool store_check_place(const char *path, const char *network,
+    bool on_network, struct buf *why);
+
 /* ------------------------------------------------ queue_sqlite_store.c */
 
 /* To be called before the first database is opened: for store_fail(). */

@@ -8,19 +8,12 @@
 #include "queue_sqlite.h"
 
 #include "clock.h"
-#include "ownfile.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-#ifdef HAVE_SYS_VFS_H
-#include <sys/vfs.h>
-#endif
 
 /* With the wait for a turn below every web server's own time-out, 40 s. */
 #define BUSY_MS 5000
@@ -68,120 +61,6 @@ static const char schema[] =
 	" success_ms INTEGER NOT NULL DEFAULT 0,"
 	" error_ms INTEGER NOT NULL DEFAULT 0,"
 	" error TEXT NOT NULL DEFAULT '');";
-
-/* -------------------------------------------------------------- place */
-
-#ifdef HAVE_SYS_VFS_H
-/* File systems of other machines: statfs(2), f_type. */
-static const struct {
-	unsigned long type;
-	const char *name;
-} networks[] = {
-	{ 0x6969, "NFS" },
-	{ 0xff534d42, "CIFS" },
-	{ 0xfe534d42, "SMB" },
-	{ 0x517b, "SMB" },
-	{ 0x5346414f, "AFS" },
-	{ 0x6b414653, "AFS" },
-	{ 0x73757245, "Coda" },
-	{ 0x00c36400, "Ceph" },
-	{ 0x0bd00bd0, "Lustre" },
-	{ 0x01021997, "9P" },
-};
-
-/* The kind of network file system a file is or would be on; NULL: none. */
-static const char *
-network_of(const char *path)
-{
-	char *directory = ownfile_directory_dup(path);
-	struct statfs fs;
-	size_t i;
-	int got;
-
-	got = statfs(directory, &fs);
-	free(directory);
-	if (got < 0)
-		return NULL;
-	for (i = 0; i < sizeof(networks) / sizeof(networks[0]); i++)
-		if (((unsigned long)fs.f_type & 0xffffffffUL) ==
-		    networks[i].type)
-			return networks[i].name;
-	return NULL;
-}
-#else
-static const char *
-network_of(const char *path)
-{
-	(void)path;
-	return NULL;
-}
-#endif
-
-/* An empty file is a database to SQLite; made here, nobody else reads it. */
-static bool
-make_file(const char *path, struct buf *why)
-{
-	int fd = ownfile_open(path, O_RDWR, 0600);
-
-	if (fd >= 0) {
-		close(fd);
-		return true;
-	}
-	buf_addf(why, "%s: cannot be opened: %s: make its directory, "
-	    "writable for the user of this program", path, strerror(errno));
-	return false;
-}
-
-static bool
-check_file(const char *path, struct buf *why)
-{
-	struct stat st;
-
-	if (lstat(path, &st) < 0)
-		return make_file(path, why);
-	if (!S_ISREG(st.st_mode)) {
-		buf_addf(why, "%s: is not a regular file", path);
-		return false;
-	}
-	if (st.st_mode & S_IRWXO) {
-		buf_addf(why, "%s: every user of this machine may read or "
-		    "write it: run chmod o-rwx on it", path);
-		return false;
-	}
-	return true;
-}
-
-/* Others could put a lock or a journal of theirs beside the file. */
-static bool
-check_directory(const char *path, struct buf *why)
-{
-	char *directory = ownfile_directory_dup(path);
-	struct stat st;
-	bool open_to_all;
-
-	open_to_all = stat(directory, &st) == 0 && st.st_mode & S_IWOTH;
-	free(directory);
-	if (open_to_all)
-		buf_addf(why, "%s: every user of this machine may write to "
-		    "its directory: give it one of its own", path);
-	return !open_to_all;
-}
-
-static bool
-check_place(const struct queue_options *options, const char *path,
-    const char *network, struct buf *why)
-{
-	if (!check_directory(path, why))
-		return false;
-	if (!network || options->on_network)
-		return check_file(path, why);
-	buf_addf(why, "%s: lies on a network file system, %s, where locks "
-	    "and syncs may not hold: put it on a local disk, or insist with "
-	    "QUEUE_ON_NETWORK=yes", path, network);
-	return false;
-}
-
-/* --------------------------------------------------------------- open */
 
 /*
  * WAL mode loses committed rows when several connections write, in SQLite
@@ -406,12 +285,13 @@ store_open(const struct queue_options *options, enum queue_result *result,
     struct buf *why)
 {
 	const char *path = path_of(options->address);
-	const char *network = network_of(path);
+	const char *network = store_network(path);
 	struct store *s;
 
 	store_listen();
 	*result = QUEUE_FAILED;
-	if (!check_place(options, path, network, why))
+	if (!store_check_place(path, network,
+	    options->on_network, why))
 		return NULL;
 	s = mem_alloc(sizeof(*s));
 	memset(s, 0, sizeof(*s));

@@ -232,7 +232,7 @@ my %cause = (
 	'is a symbolic link' => {
 		break => sub ($queue) { symlink '/dev/null', $queue->path },
 		mend => sub ($queue) { unlink $queue->path },
-		log => qr/: is not a regular file$/,
+		log => qr/: is not a regular file but a link: name the file itself$/,
 	},
 	'has no directory' => {
 		settings => sub ($queue) { $queue->{path} = $queue->dir . '/sub/queue.db' },

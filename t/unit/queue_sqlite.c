@@ -720,6 +720,7 @@ make_newer(const char *name)
 	raw(name, "PRAGMA user_version = 2");
 }
 
+#define LINK "is not a regular file but a link: name the file itself"
 #define OTHER "is a database of another program"
 #define NO_DATABASE "cannot be opened: file is not a database: move it " \
 	"away and a new one is made"
@@ -733,9 +734,9 @@ static const struct {
 	    "directory: make its directory, writable for the user of this "
 	    "program" },
 	{ make_directory, "directory", "is not a regular file" },
-	{ make_link_to_directory, "link", "is not a regular file" },
-	{ make_link_to_queue, "link.db", "is not a regular file" },
-	{ make_link_to_nothing, "dangling.db", "is not a regular file" },
+	{ make_link_to_directory, "link", LINK },
+	{ make_link_to_queue, "link.db", LINK },
+	{ make_link_to_nothing, "dangling.db", LINK },
 	{ make_fifo, "fifo", "is not a regular file" },
 	{ make_readable, "readable.db", "every user of this machine may read "
 	    "or write it: run chmod o-rwx on it" },
@@ -864,6 +865,118 @@ test_unwritable(void)
 	is_str(reason(), "open/other.db: every user of this machine may "
 	    "write to its directory: give it one of its own",
 	    "and it says so");
+}
+
+/* What makes a file of the queue one that is not to be used. */
+
+static void
+link_away(const char *name)
+{
+	unlink(name);
+	if (symlink("planted", name) < 0)
+		give_up(name, "cannot be made");
+}
+
+static void
+open_to_all(const char *name)
+{
+	chmod(name, 0602);
+}
+
+static void
+give_away(const char *name)
+{
+	if (chown(name, NOBODY, NOBODY) < 0)
+		give_up(name, "cannot be given away");
+}
+
+static void
+test_tampered(const char *ending, void (*tamper)(const char *name),
+    const char *reason_why)
+{
+	enum queue_result result = QUEUE_OK;
+	struct buf name = BUF_INIT, want = BUF_INIT;
+
+	queue_close(open_queue("safe.db"));
+	buf_addf(&name, "safe.db%s", ending);
+	if (access(name.data, F_OK) < 0)
+		file_write(name.data, "", 0, 0600);
+	tamper(name.data);
+	buf_addf(&want, "%s: %s", name.data, reason_why);
+	ok(!try_open("safe.db", 10, true, &result) && result == QUEUE_FAILED,
+	    "a queue whose %s is such is not used", name.data);
+	is_str(reason(), want.data, "... and why is said");
+	unlink(name.data);
+	buf_release(&name);
+	buf_release(&want);
+}
+
+/* Whoever plants a journal writes to the queue with our rights. */
+static void
+test_all_tampered(void)
+{
+	static const char *const endings[] = { "", "-journal", "-wal", "-shm",
+	    "-turn", "-worker" };
+	size_t i;
+
+	for (i = 0; i < ROWS(endings); i++) {
+		test_tampered(endings[i], link_away, LINK);
+		test_tampered(endings[i], open_to_all, "every user of this "
+		    "machine may read or write it: run chmod o-rwx on it");
+		if (geteuid() == 0)
+			test_tampered(endings[i], give_away, "belongs to "
+			    "another user, number 65534: run chown on it");
+		else
+			skip("a file of another user", "not root");
+	}
+	queue_close(open_queue("safe.db"));
+	is_num(size_of("planted"), -1, "no link was followed");
+}
+
+#define SOMEBODY 12345
+
+static void
+use_anothers(int out)
+{
+	enum queue_result result = QUEUE_OK;
+
+	if (setgid(NOBODY) < 0 || setuid(NOBODY) < 0)
+		_exit(1);
+	say(out, try_open("anothers/q.db", 10, true, &result) ? "opened" :
+	    reason());
+	say(out, try_open("roots/q.db", 10, true, &result) ? "\nopened" :
+	    reason());
+}
+
+/* Root's programs give what they make to the directory's owner. */
+static void
+test_owners(void)
+{
+	struct queue *q;
+	pid_t pid;
+	int in;
+
+	if (geteuid() != 0) {
+		skip("a directory of another user", "not root");
+		return;
+	}
+	make_directory("anothers");
+	make_directory("roots");
+	chmod("anothers", 0775);
+	chmod("roots", 0770);
+	if (chown("anothers", SOMEBODY, NOBODY) < 0 ||
+	    chown("roots", 0, NOBODY) < 0)
+		give_up("anothers", "cannot be given away");
+	in = child_start(use_anothers, &pid);
+	is_str(child_end(in, pid), "anothers/q.db: its directory belongs to "
+	    "another user, number 12345: give it one of its own\nopened",
+	    "a directory of another user's is none for a queue, but root's");
+	q = open_queue("anothers/q.db");
+	is_str(put(q, "1"), "ok", "root uses the directory of another");
+	queue_close(q);
+	q = open_queue("anothers/q.db");
+	is_str(put(q, "2"), "ok", "and what it has made there");
+	queue_close(q);
 }
 
 /* -------------------------------------------------------------- damage */
@@ -1340,6 +1453,8 @@ main(void)
 	test_places();
 	test_empty();
 	test_unwritable();
+	test_all_tampered();
+	test_owners();
 	test_damage();
 	test_damage_in_use();
 	test_moved();
