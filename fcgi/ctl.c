@@ -6,6 +6,7 @@
 #include "catalog.h"
 #include "clock.h"
 #include "config.h"
+#include "core_dump.h"
 #include "filter.h"
 #include "launch.h"
 #include "log.h"
@@ -682,6 +683,7 @@ main(int argc, char **argv)
 {
 	enum exit_status status;
 
+	core_dump_forbid();
 	if (is_request()) {
 		fprintf(stderr, "log-stream-ctl: this program does not answer "
 		    "requests: keep it out of the web server's reach\n");

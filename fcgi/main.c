@@ -6,6 +6,8 @@
  */
 #include "gateway.h"
 
+#include "core_dump.h"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -40,6 +42,7 @@ main(void)
 	struct relay *relay;
 	int status;
 
+	core_dump_forbid();
 	open_standard_descriptors();
 	relay = relay_new();
 	status = gateway_serve(handle, ready, relay);

@@ -102,7 +102,7 @@ subtest 'dpkg installs, upgrades, removes and purges it' => sub {
 	my @dpkg = ('dpkg', "--root=$root", "--log=$root/log",
 		qw(--force-depends --force-script-chrootless));
 	my ($conf, $state) = ("etc/$name.conf", "var/lib/$name");
-	my $fresh = [ "0640 root:www-data $conf", "0750 www-data:www-data $state" ];
+	my $fresh = [ "0640 root:www-data $conf", "0700 www-data:www-data $state" ];
 
 	dpkg(@dpkg, '-i', $deb);
 	is_deeply made($root), $fresh, 'a configuration and a directory are made for the web server';
@@ -112,8 +112,8 @@ subtest 'dpkg installs, upgrades, removes and purges it' => sub {
 	spew("$root/$conf", "mine\n");
 	chmod 0600, "$root/$conf" or die;
 	spew("$root/$state/queue.db", "waiting\n", 0600);
-	chmod 0700, "$root/$state" or die;
-	my $mine = [ sort "0600 root:www-data $conf", "0700 www-data:www-data $state",
+	chmod 0750, "$root/$state" or die;
+	my $mine = [ sort "0600 root:www-data $conf", "0750 www-data:www-data $state",
 		"0600 root:root $state/queue.db" ];
 	dpkg(@dpkg, '-i', $deb);
 	is_deeply made($root), $mine, 'an upgrade changes neither';
