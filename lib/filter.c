@@ -53,22 +53,25 @@ read_field(struct term *term, const char *word)
 }
 
 /*
- * A set must be closed and not empty, or fnmatch would take its bracket
- * for a letter and the term would never match anything.
+ * The bracket that ends a set, which begins behind one. NULL when it is
+ * open or empty: fnmatch would take its bracket for a letter, and the term
+ * would never match anything.
  */
+static const char *
+end_of_set(const char *set)
+{
+	if (*set == '!' || *set == '^')
+		set++;
+	return *set ? strchr(set + 1, ']') : NULL;
+}
+
 static bool
 sets_are_closed(const char *glob)
 {
-	const char *end;
-
 	while ((glob = strchr(glob, '[')) != NULL) {
-		glob++;
-		if (*glob == '!' || *glob == '^')
-			glob++;
-		end = *glob ? strchr(glob + 1, ']') : NULL;
-		if (!end)
+		glob = end_of_set(glob + 1);
+		if (!glob)
 			return false;
-		glob = end + 1;
 	}
 	return true;
 }
@@ -83,7 +86,7 @@ plausible_code_glob(const char *word)
 	    !sets_are_closed(word))
 		return false;
 	while (*(at += strcspn(at, "[]-!^")) == '[')
-		at = strchr(at + 1 + strspn(at + 1, "!^") + 1, ']') + 1;
+		at = end_of_set(at + 1) + 1;
 	return *at == '\0';
 }
 

@@ -77,6 +77,8 @@ static const struct {
 	{ "f[a-d]", "fc", nothing, true, "a set may have a range" },
 	{ "f[!cp]", "fs", nothing, true, "a set may be turned round by !" },
 	{ "f[!cp]", "fp", nothing, false, "and then matches the others" },
+	{ "f[!!]", "fp", nothing, true, "a set turned round may be of a sign" },
+	{ "f[^!]*[!^]", "fpx", nothing, true, "or of the other one" },
 	{ "limit_wc", "limit_wc", nothing, true, "_ is a sign like others" },
 	{ "failures", "fu", nothing, false,
 	    "a word like a class but longer is a code" },
