@@ -57,9 +57,25 @@ struct verb {
 static enum exit_status
 misuse(const char *what, const char *which)
 {
+	struct buf shown = BUF_INIT;
+
+	log_escape(&shown, which, strlen(which));
 	fprintf(stderr, "log-stream-ctl: %s%s%s\n"
-	    "Try 'log-stream-ctl --help'.\n", what, *which ? " " : "", which);
+	    "Try 'log-stream-ctl --help'.\n", what, *which ? " " : "",
+	    buf_text(&shown));
+	buf_release(&shown);
 	return MISUSE;
+}
+
+/* What is wrong with an argument: who named the file may be a stranger. */
+static void
+complain(const char *argument, const char *what)
+{
+	struct buf shown = BUF_INIT;
+
+	log_escape(&shown, argument, strlen(argument));
+	fprintf(stderr, "log-stream-ctl: %s: %s\n", buf_text(&shown), what);
+	buf_release(&shown);
 }
 
 /* Prints each line of text behind a label. */
@@ -160,15 +176,18 @@ static bool
 send_test(const struct config *c, const struct destination *to)
 {
 	struct post_outcome outcome;
+	struct buf reason = BUF_INIT;
 
 	relay_send_test(c, to, &outcome);
+	log_escape(&reason, outcome.reason, strlen(outcome.reason));
 	if (c->destination_count > 1)
 		printf("%s: ", to->name);
 	if (outcome.status > 0)
 		printf("Slack answered %d: %s\n", outcome.status,
-		    outcome.reason);
+		    buf_text(&reason));
 	else
-		printf("no answer: %s\n", outcome.reason);
+		printf("no answer: %s\n", buf_text(&reason));
+	buf_release(&reason);
 	return outcome.result == POST_SENT;
 }
 
@@ -222,8 +241,7 @@ run_try(const struct config *c, const struct line *line)
 	struct buf out = BUF_INIT, why = BUF_INIT;
 
 	if (!file) {
-		fprintf(stderr, "log-stream-ctl: %s: %s\n", path,
-		    strerror(errno));
+		complain(path, strerror(errno));
 		return BAD;
 	}
 	request.content_length = -1;
@@ -235,8 +253,7 @@ run_try(const struct config *c, const struct line *line)
 		fwrite(buf_text(&out), 1, out.len, stdout);
 		print_counts(&counts);
 	} else {
-		fprintf(stderr, "log-stream-ctl: %s: %s\n", path,
-		    buf_text(&why));
+		complain(path, buf_text(&why));
 	}
 	if (!is_stdin)
 		fclose(file);
@@ -414,10 +431,9 @@ edit_events(struct queue *q, enum queue_edit edit, const struct line *line,
 		result = queue_edit(q, edit, all ? NULL : line->arguments[i],
 		    clock_wall_ms(), &count, &why);
 		if (result == QUEUE_OK && count == 0 && !all) {
-			fprintf(stderr, "log-stream-ctl: %s: no such event "
-			    "%s\n", line->arguments[i],
-			    edit == QUEUE_RETRY ? "is set aside" :
-			    "waits or is set aside");
+			complain(line->arguments[i], edit == QUEUE_RETRY ?
+			    "no such event is set aside" :
+			    "no such event waits or is set aside");
 			found = false;
 		}
 		*sum += count;

@@ -7,6 +7,7 @@
 
 #include "envfile.h"
 #include "key.h"
+#include "log.h"
 #include "setting.h"
 #include "token.h"
 #include "url.h"
@@ -89,12 +90,17 @@ held_secret(const struct settings *file)
 static void
 check_mode(const char *path, const char *key, struct buf *problems)
 {
+	struct buf name = BUF_INIT;
+
+	log_escape(&name, path, strlen(path));
 	if (envfile_all_may_write(path))
 		buf_addf(problems, "%s: every user of this machine may write "
-		    "to it: run chmod o-w on it\n", path);
+		    "to it: run chmod o-w on it\n", buf_text(&name));
 	if (key && envfile_all_may_read(path))
 		buf_addf(problems, "%s: every user of this machine may read "
-		    "it, and it holds %s: run chmod o-r on it\n", path, key);
+		    "it, and it holds %s: run chmod o-r on it\n",
+		    buf_text(&name), key);
+	buf_release(&name);
 }
 
 static void
@@ -365,8 +371,8 @@ take_secret_file(struct config *c, struct config_entry *entry,
 
 	entry->value.text = secret_dup(c, entry, from_file, problems);
 	if (entry->value.text) {
-		buf_addf(&origin, "%s, in %s", from_file->origin,
-		    from_file->text);
+		buf_addf(&origin, "%s, in ", from_file->origin);
+		log_escape(&origin, from_file->text, strlen(from_file->text));
 		entry->value.origin = buf_detach(&origin);
 	}
 }

@@ -158,11 +158,12 @@ void
 envfile_read(const char *path, const char *text, envfile_take *take,
     void *context, struct buf *problems)
 {
-	struct buf origin = BUF_INIT, why = BUF_INIT;
+	struct buf name = BUF_INIT, origin = BUF_INIT, why = BUF_INIT;
 	const char *line;
 	unsigned number;
 	size_t len;
 
+	log_escape(&name, path, strlen(path));
 	for (number = 1; *text; number++) {
 		line = text;
 		len = strcspn(text, "\n");
@@ -172,13 +173,14 @@ envfile_read(const char *path, const char *text, envfile_take *take,
 			continue;
 		buf_clear(&origin);
 		buf_clear(&why);
-		buf_addf(&origin, "%s:%u", path, number);
+		buf_addf(&origin, "%s:%u", buf_text(&name), number);
 		read_setting(line, len, buf_text(&origin), take, context,
 		    &why);
 		if (why.len > 0)
 			buf_addf(problems, "%s: %s\n", buf_text(&origin),
 			    buf_text(&why));
 	}
+	buf_release(&name);
 	buf_release(&origin);
 	buf_release(&why);
 }

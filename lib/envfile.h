@@ -29,8 +29,8 @@ bool envfile_all_may_read(const char *path);
 bool envfile_all_may_write(const char *path);
 
 /*
- * Gets one setting: name, value, and its origin, "path:line". Adds to *why
- * what is wrong with it, or nothing.
+ * Gets one setting: name, value, and its origin, "path:line", the path as
+ * log_escape() has it. Adds to *why what is wrong with it, or nothing.
  */
 typedef void envfile_take(void *context, const char *name, const char *value,
     const char *origin, struct buf *why);

@@ -262,7 +262,9 @@ static void
 show_status(const struct config *c, enum queue_worker worker, pid_t pid,
     struct buf *out)
 {
-	buf_addf(out, "queue: %s\n", c->queue);
+	buf_adds(out, "queue: ");
+	log_escape(out, c->queue, strlen(c->queue));
+	buf_addc(out, '\n');
 	if (worker == QUEUE_WORKER)
 		buf_addf(out, "worker: running, process %ld\n", (long)pid);
 	else

@@ -112,6 +112,36 @@ FILTER_ops=failure -q    \(\Q$file\E:2\)
 		'it says so';
 };
 
+# Whoever can name a file, or has a person look for an event, is not to reach
+# that person's terminal.
+subtest 'nothing that it is given comes out as more than text' => sub {
+	my $evil = "\e]0;x\a\e[2J\x{9b}m\x{c2}\x{9b}m\x{e2}\x{80}\x{ae}\x7f\r\nerror: forged";
+	my $dir = tempdir() . "/$evil";
+	mkdir $dir or die "$dir: $!";
+	my $shown = sub ($title, $changed, @args) {
+		my $ended = tool($changed, @args);
+		my $text = "$ended->{out}$ended->{err}";
+		like $text, qr/x1b\]0;x/, "$title: it is told";
+		unlike $text, qr/[\x00-\x09\x0b-\x1f\x7f\x9b]|\xe2\x80\xae|^error: forged/m, 'and no more than text';
+	};
+	my %queue = (QUEUE => "sqlite:$dir/queue.db");
+	my $bad = spew("$dir/bad", "X=\n", 0666);
+	my $token = spew("$dir/token", "$token\n", 0666);
+	$shown->('a verb', {}, $evil);
+	$shown->('an option', {}, 'try', "--$evil");
+	$shown->('a filter', {}, 'types', $evil);
+	$shown->('a body that is not there', {}, 'try', $evil);
+	$shown->('a body that cannot be read', {}, 'try', $dir);
+	$shown->("an event to $_", { %queue }, $_, $evil) for qw(retry remove);
+	$shown->("the queue, to $_", { %queue }, $_) for qw(check status);
+	$shown->('a log', { LOG => "$dir/log" }, 'check');
+	$shown->("a bad configuration, to $_", { LOG_STREAM_CONFIG => $bad }, $_) for qw(check types work);
+	$shown->('an open token file', { AUTH0_LOG_STREAM_TOKEN => undef,
+		AUTH0_LOG_STREAM_TOKEN_FILE => $token }, 'check');
+	chmod 0600, $token;
+	$shown->('a token file', { AUTH0_LOG_STREAM_TOKEN => undef, AUTH0_LOG_STREAM_TOKEN_FILE => $token }, 'check');
+};
+
 subtest 'check finds an error, names its place and ends with 1' => sub {
 	my $file = spew(tempdir() . '/conf', "CHANEL=SECRETx\nFILTER=!\n", 0600);
 	my $checked = tool({ LOG_STREAM_CONFIG => $file, SLACK_WEBHOOK_URL => 'SECRETpath',
