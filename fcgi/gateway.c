@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #define LISTENER 0		/* the FastCGI specification's number */
+#define REQUEST_S 10		/* longest time for all before the body */
 #define SILENCE_MS 10000	/* longest wait for the next bytes of a body */
 #define BODY_MS 30000		/* longest time a whole body may take */
 #define SEND_MS 10000		/* longest wait for the server to read */
@@ -74,6 +75,19 @@ stop(int signal)
 	stopping = 1;
 }
 
+/* The connection whose request libfcgi reads: see read_request(). */
+static volatile sig_atomic_t unread;
+
+static void
+give_up(int signal)
+{
+	int error = errno;
+
+	(void)signal;
+	shutdown(unread, SHUT_RD);
+	errno = error;
+}
+
 static const int stop_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
 
 #define STOP_SIGNALS (sizeof(stop_signals) / sizeof(stop_signals[0]))
@@ -105,6 +119,8 @@ handle_signals(void)
 	action.sa_handler = stop;
 	for (i = 0; i < STOP_SIGNALS; i++)
 		sigaction(stop_signals[i], &action, NULL);
+	action.sa_handler = give_up;
+	sigaction(SIGALRM, &action, NULL);
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, NULL);
 }
@@ -578,18 +594,24 @@ accept_connection(void)
 /*
  * Lets libfcgi read what comes before the body. It gets a descriptor of
  * its own to close, and is told not to wait when it does (see hang_up).
- * False when no whole request came: parameters that broke off it takes for
- * all there were, and only the stream remembers.
+ * It would read for as long as a byte comes now and then: the alarm ends
+ * that. False when no whole request came: parameters that broke off it
+ * takes for all there were, and only the stream remembers.
  */
 static bool
 read_request(struct exchange *x)
 {
 	FCGX_Request *request = &x->request;
+	bool accepted;
 
 	request->ipcFd = fcntl(x->fd, F_DUPFD_CLOEXEC, 0);
 	request->keepConnection = 1; /* or it is closed at once */
 	request->detached = 1;
-	if (FCGX_Accept_r(request) < 0)
+	unread = x->fd;
+	alarm(REQUEST_S);
+	accepted = FCGX_Accept_r(request) >= 0;
+	alarm(0);
+	if (!accepted)
 		return false;
 	if (FCGX_GetError(request->in) == 0)
 		return true;

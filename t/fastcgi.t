@@ -125,6 +125,27 @@ my @silent = map {
 	{ what => $_, door => $door, socket => $socket, next => $next, cpu => $door->cpu }
 } sort keys %silence;
 
+# Each byte comes well before the door would call it silence.
+my $dropping = door_apart('drops');
+my $drops = do {
+	my $socket = silent($dropping, $half_begin);
+	my $request = LogStream::Test::FastCGI::stream(4, LogStream::Test::FastCGI::pairs(X => 'x' x 400));
+	my $sent = later(sub {
+		local $SIG{PIPE} = 'IGNORE';
+		for (split //, $request) {
+			syswrite $socket, $_ or last;
+			select undef, undef, undef, 0.1;
+		}
+		return {};
+	});
+	my $next = later(sub {
+		my $start = time;
+		return { %{ ask($dropping, timeout => 60) }, took => time - $start };
+	});
+	close $socket;
+	sub { $sent->(); $next->() };
+};
+
 my @told_to_stop = map {
 	my $door = door_apart('silence');
 	my $socket = silent($door, $silence{$_});
@@ -628,6 +649,12 @@ subtest 'a silent connection holds up the next request no longer than ten second
 		cmp_ok $answer->{took}, '<', 15, 'in time';
 		cmp_ok $door->cpu - $_->{cpu}, '<', 50, 'without busy waiting';
 	}
+};
+
+subtest 'nor does one that brings a request drop by drop' => sub {
+	my $answer = $drops->();
+	is told($answer), '200 ok', 'the next request';
+	cmp_ok $answer->{took}, '<', 15, 'in time';
 };
 
 subtest 'told to stop during silence it ends, without busy waiting' => sub {
