@@ -33,6 +33,7 @@
 #define HANG_UP_MS 2000		/* longest wait for the server to close */
 #define CGI_EOF_MS 1000		/* wait for the end after the last byte */
 #define DISCARD_MAX 67108864	/* bytes read away before an answer */
+#define DISCARD_MS 5000		/* longest time that takes, or a wait in it */
 #define DISCARD_SIZE 65536
 #define LOG_FIRST_MAX 2048	/* bytes; nginx has 4096 for log and header */
 #define PAUSE_MS 100		/* when the system is out of something */
@@ -45,9 +46,11 @@ struct body {
 	int64_t announced;	/* Content-Length; -1: none */
 	int64_t received;
 	int64_t deadline_ms;
+	int silence_ms;		/* longest wait for the next bytes */
 	const char *fault;	/* of the Content-Length */
 	bool over;		/* nothing more will come */
-	FCGX_Stream *stream;	/* NULL: CGI, descriptor 0 */
+	int fd;			/* the connection, or descriptor 0 */
+	FCGX_Stream *stream;	/* NULL: CGI */
 };
 
 /* CGI's variables, from the environment or from a FastCGI request. */
@@ -144,6 +147,14 @@ must_stop(void)
 
 /* -------------------------------------------------------------- body */
 
+static void
+set_timeout(int fd, int option, int ms)
+{
+	struct timeval time = { ms / 1000, (ms % 1000) * 1000 };
+
+	setsockopt(fd, SOL_SOCKET, option, &time, sizeof(time));
+}
+
 /*
  * RFC 9110 section 8.6: digits and nothing else. One too large for any
  * limit counts as the largest there is.
@@ -192,15 +203,15 @@ static enum body_state
 read_cgi(struct body *body, char *bytes, size_t size, size_t *len,
     struct buf *why)
 {
-	struct pollfd input = { STDIN_FILENO, POLLIN, 0 };
+	struct pollfd input = { body->fd, POLLIN, 0 };
 	bool complete = body->fault || (body->announced >= 0 &&
 	    body->received >= body->announced);
 	ssize_t n;
 
-	n = poll(&input, 1, complete ? CGI_EOF_MS : SILENCE_MS);
+	n = poll(&input, 1, complete ? CGI_EOF_MS : body->silence_ms);
 	if (n == 0)
 		return complete ? BODY_END : bad(body, why, "stalled");
-	n = read(STDIN_FILENO, bytes, size);
+	n = read(body->fd, bytes, size);
 	if (n < 0)
 		return bad(body, why, "broke off");
 	*len = (size_t)n;
@@ -284,6 +295,18 @@ body_read(void *context, char *bytes, size_t size, size_t *len,
 	return state;
 }
 
+/* A stranger who sends what nobody wants may do it slowly. */
+static void
+body_hurry(struct body *body)
+{
+	int64_t end = clock_ms() + DISCARD_MS;
+
+	if (body->deadline_ms > end)
+		body->deadline_ms = end;
+	body->silence_ms = DISCARD_MS;
+	set_timeout(body->fd, SO_RCVTIMEO, DISCARD_MS);
+}
+
 /* Reads away what the handler left, within bounds. */
 static void
 body_discard(struct body *body)
@@ -292,6 +315,8 @@ body_discard(struct body *body)
 	struct buf why = BUF_INIT;
 	size_t len;
 
+	if (!body->over)
+		body_hurry(body);
 	while (!body->over && body->received < DISCARD_MAX)
 		body_fill(body, bytes, DISCARD_SIZE, &len, &why);
 	buf_release(&why);
@@ -414,6 +439,7 @@ handle(const struct variables *v, struct body *body,
 
 	read_length(body, variable(v, "CONTENT_LENGTH"));
 	body->deadline_ms = clock_ms() + BODY_MS;
+	body->silence_ms = SILENCE_MS; /* as accept_connection() has it */
 	request.method = variable(v, "REQUEST_METHOD");
 	request.authorization = variable(v, "HTTP_AUTHORIZATION");
 	if (!request.method || strcmp(request.method, "POST") != 0)
@@ -517,14 +543,6 @@ add_end(struct reply *reply, bool has_log)
 	add_record(&reply->records, reply->id, FCGI_STDOUT, "", 0);
 	add_record(&reply->records, reply->id, FCGI_END_REQUEST,
 	    (const char *)&end, sizeof(end));
-}
-
-static void
-set_timeout(int fd, int option, int ms)
-{
-	struct timeval time = { ms / 1000, (ms % 1000) * 1000 };
-
-	setsockopt(fd, SOL_SOCKET, option, &time, sizeof(time));
 }
 
 /*
@@ -646,6 +664,7 @@ serve_request(struct exchange *x, gateway_handler *handler, void *context)
 	struct result result = { BUF_INIT, BUF_INIT };
 	struct reply reply = { BUF_INIT, x->request.requestId };
 
+	body.fd = x->fd;
 	body.stream = x->request.in;
 	handle(&parameters, &body, handler, context, &result);
 	result_write(&result, add_part, &reply);

@@ -699,7 +699,7 @@ subtest 'foreign text can neither forge a log line nor drive a terminal' => sub 
 	is_deeply [ map { @{ $_->{problems} } } posted() ], [], 'no problems in Slack';
 };
 
-subtest 'a client that stalls is answered after ten seconds' => sub {
+subtest 'a client that stalls is answered after ten seconds at the latest' => sub {
 	for my $what (sort keys %stalled) {
 		my ($answer, $want) = @{ $stalled{$what} };
 		my $got = $answer->();

@@ -100,16 +100,22 @@ sub door_apart ($path) {
 }
 
 # A byte every second, also after the answer, for as long as the door lets it.
+sub drip ($door, %params) {
+	return later(sub {
+		my $start = time;
+		my $socket = begun($door, '[', length => 1000, %params);
+		while (time < $start + 40) {
+			select undef, undef, undef, 1;
+			$door->stdin($socket, ' ') or last;
+		}
+		return { took => time - $start, %{ $door->answer($socket) } };
+	});
+}
+
 my $dripping = door_apart('drip');
-my $drip = later(sub {
-	my $start = time;
-	my $socket = begun($dripping, '[', length => 1000);
-	while (time < $start + 40) {
-		select undef, undef, undef, 1;
-		$dripping->stdin($socket, ' ') or last;
-	}
-	return { took => time - $start, %{ $dripping->answer($socket) } };
-});
+my $drip = drip($dripping);
+my $dripped_on = door_apart('drip');
+my $stranger = drip($dripped_on, token => 'x');
 
 my $half_begin = LogStream::Test::FastCGI::record(1, pack 'nCx5', 1, 0);
 my %silence = ('nothing' => '', 'one byte' => "\x01", 'half a record' => substr($half_begin, 0, 12),
@@ -667,12 +673,19 @@ subtest 'told to stop during silence it ends, without busy waiting' => sub {
 	}
 };
 
+subtest 'a body that nobody wants is given up after five seconds' => sub {
+	my $answer = $stranger->();
+	is told($answer), '401 wrong token: the Authorization header is not the one expected', 'the answer';
+	cmp_ok $answer->{took}, '<', 15, 'and the connection is closed soon after';
+	is told(ask($dripped_on)), '200 ok', 'the next request';
+};
+
 subtest 'a body that never ends is given up after thirty seconds' => sub {
 	my $answer = $drip->();
 	like told($answer), qr/^400 the body took too long after \d\d bytes of 1000$/, 'the answer';
 	cmp_ok $answer->{took}, '<', 36, 'and the connection is closed soon after';
 	is told(ask($dripping)), '200 ok', 'the next request';
-	is scalar(grep { $_->{path} =~ /drip/ } $apart->requests), 1, 'Slack heard of that only';
+	is scalar(grep { $_->{path} =~ /drip/ } $apart->requests), 2, 'Slack heard of those only';
 };
 
 subtest 'a server that does not read holds up the next request, but not for ever' => sub {

@@ -250,7 +250,7 @@ $account
 worker_processes 2;
 pid $dir/pid;
 error_log $dir/error.log notice;
-events { worker_connections 256; }
+events { worker_connections 2048; }
 http {
 	access_log off;
 $temporary
