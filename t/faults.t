@@ -14,15 +14,18 @@ no warnings 'experimental::signatures';
 
 # The disk's own slowness is no part of this. And a full disk is mounted where
 # only we see it; where that is not allowed it is skipped below. Both before
-# anything is made.
+# anything is made. In a chroot mounts cannot be made private all at once: there
+# what is mounted is unmounted in the end.
 BEGIN {
 	$ENV{TMPDIR} //= '/dev/shm' if -d '/dev/shm' && -w _;
 	if (!defined $ENV{FAULTS_MOUNTS}) {
 		$ENV{FAULTS_MOUNTS} = '';
-		for my $unshare ('unshare -m', 'unshare -Urm') {
-			next if system "$unshare mount -t tmpfs none /mnt >/dev/null 2>&1";
-			$ENV{FAULTS_MOUNTS} = $unshare;
-			exec split(/ /, $unshare), $^X, $0;
+		my $private = 'mount --make-rprivate / 2>/dev/null;';
+		for my $users ('', '-Ur') {
+			my @unshare = (split(/ /, "unshare --mount --propagation unchanged $users"), 'sh', '-c');
+			next if system @unshare, "exec >/dev/null 2>&1; $private mount -t tmpfs none /mnt && umount /mnt";
+			$ENV{FAULTS_MOUNTS} = 1;
+			exec @unshare, "$private exec \"\$@\"", 'sh', $^X, $0;
 		}
 	}
 }
