@@ -169,6 +169,16 @@ event_each_text(const struct event *e,
 			take(context, fields[i].name, *slot(&source, i));
 }
 
+void
+event_each_field(void (*take)(void *context, const char *name), void *context)
+{
+	size_t i;
+
+	for (i = 0; i < FIELDS; i++)
+		take(context, fields[i].name);
+	take(context, "date");
+}
+
 struct event *
 event_read(event_lookup *lookup, const void *record, const char *log_id)
 {

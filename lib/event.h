@@ -72,6 +72,10 @@ void event_each_text(const struct event *e,
     void (*take)(void *context, const char *name, const char *text),
     void *context);
 
+/* Gives away the name of each field that event_read() looks up. */
+void event_each_field(void (*take)(void *context, const char *name),
+    void *context);
+
 /* Gives the text of a field of a record; NULL when it has none. */
 typedef const char *event_lookup(const void *record, const char *name);
 

@@ -2,17 +2,16 @@
 /*
  * From bytes to events. The outer structure is walked here, so that every
  * record can be let go before the next is read; each value in it is walked
- * by pick.c, and json-c's tokener gets the data of records that are kept.
- * Its own strictness is off: in 0.17 and later it refuses long integers,
- * in 0.18 all but ASCII. This file knows nothing of requests or messages.
+ * by pick.c, the data of records that are kept once more. json-c is not asked:
+ * short of memory it leaves members out and does not say so. This file knows
+ * nothing of requests or messages.
  */
 #include "reader.h"
 
 #include "pick.h"
 #include "scan.h"
-#include "utf8.h"
 
-#include <json-c/json.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,8 +40,8 @@ struct event_reader {
 	enum place place;
 	struct scan scan;
 	unsigned long long offset;	/* of the bytes in hand */
-	struct json_tokener *tokener;
 
+	struct pick *kept;		/* the data of one that is kept */
 	struct pick *record;		/* an item of an array */
 	struct pick *data;		/* that of the line in hand */
 	struct pick *part;		/* a name, or another member of it */
@@ -74,93 +73,40 @@ offset_of(const struct event_reader *r, const struct span *s)
 
 /* ----------------------------------------------------------- records */
 
-/*
- * The text of a JSON string. "\u0000" is legal in JSON and would cut a C
- * string short, so it is replaced in place, in the rare case.
- */
-static const char *
-text_of(struct json_object *value)
-{
-	struct buf whole = BUF_INIT;
-	const char *text, *end;
-	size_t len;
-
-	if (!json_object_is_type(value, json_type_string))
-		return NULL;
-	text = json_object_get_string(value);
-	end = text + json_object_get_string_len(value);
-	if (strlen(text) < (size_t)(end - text)) {
-		while (text < end) {
-			len = strnlen(text, (size_t)(end - text));
-			buf_add(&whole, text, len);
-			text += len;
-			if (text < end) {
-				buf_adds(&whole, UTF8_REPLACEMENT);
-				text++;
-			}
-		}
-		json_object_set_string_len(value, whole.data, (int)whole.len);
-		buf_release(&whole);
-		text = json_object_get_string(value);
-	}
-	return *text ? text : NULL;
-}
-
 const char *
 record_field(const void *record, const char *name)
 {
 	return pick_field(((const struct record *)record)->pick, name);
 }
 
-/* The same, of data as json-c has read it. */
 static const char *
-data_field(const void *data, const char *name)
+kept_field(const void *kept, const char *name)
 {
-	struct json_object *value;
-
-	if (!json_object_object_get_ex(data, name, &value))
-		return NULL;
-	return text_of(value);
+	return pick_field((struct pick *)(uintptr_t)kept, name);
 }
 
-/* What json-c makes of the data of a usable record; NULL if it refuses. */
-static struct json_object *
-parse_data(struct event_reader *r, const struct pick *p)
-{
-	const char *data;
-	size_t len;
-
-	if (!r->tokener)
-		r->tokener = json_tokener_new_ex(SCAN_DEPTH_MAX + 1);
-	if (!r->tokener)
-		mem_exhausted();
-	json_tokener_reset(r->tokener);
-	data = pick_data(p, &len);
-	return json_tokener_parse_ex(r->tokener, data, (int)len);
-}
-
-static bool
+/* All that an event has is looked up only now: most records are not kept. */
+static void
 keep_record(struct event_reader *r, const struct pick *p, const char *log_id,
     unsigned destinations)
 {
-	struct json_object *data = parse_data(r, p);
+	struct scan scan = { 0 };
+	enum scan_stop stop;
+	const char *data, *why;
 	struct event *e;
+	size_t len;
 
-	if (!data)
-		return false;
+	data = pick_data(p, &len);
+	pick_begin(r->kept, PICK_DATA, &scan);
+	pick_read(r->kept, &scan, data, len, &stop, &why);
 	r->counts.kept++;
-	e = event_read(data_field, data, log_id);
+	e = event_read(kept_field, r->kept, log_id);
 	e->destinations = destinations;
 	event_list_add(r->list, e);
-	json_object_put(data);
-	return true;
 }
 
-/*
- * A record is whole, in its pick; log_id is its own, or NULL. False when
- * json-c does not take what is to be kept.
- */
-static bool
+/* A record is whole, in its pick; log_id is its own, or NULL. */
+static void
 take_record(struct event_reader *r, struct pick *p, const char *log_id)
 {
 	const struct record record = { p };
@@ -170,12 +116,13 @@ take_record(struct event_reader *r, struct pick *p, const char *log_id)
 	r->counts.records++;
 	if (!type) {
 		r->counts.unusable++;
-		return true;
+		return;
 	}
 	if (!log_id)
 		log_id = pick_field(p, "log_id");
 	destinations = r->keep(r->context, type, log_id, &record);
-	return destinations == 0 || keep_record(r, p, log_id, destinations);
+	if (destinations != 0)
+		keep_record(r, p, log_id, destinations);
 }
 
 /* ------------------------------------------------------------- bytes */
@@ -201,15 +148,16 @@ begin_line(struct event_reader *r)
 	pick_clear(r->data);
 }
 
-static bool
+static void
 end_line(struct event_reader *r)
 {
 	bool is_record = !r->wrapped || pick_field(r->data, "type");
 
 	r->in_line = false;
 	r->place = AFTER_LINE;
-	return !is_record || take_record(r, r->data,
-	    r->log_id.len > 0 ? buf_text(&r->log_id) : NULL);
+	if (is_record)
+		take_record(r, r->data,
+		    r->log_id.len > 0 ? buf_text(&r->log_id) : NULL);
 }
 
 static bool
@@ -260,7 +208,7 @@ take_member(struct event_reader *r)
 }
 
 /* A value is whole: a record, a key or a member, as the place says. */
-static bool
+static void
 take_value(struct event_reader *r)
 {
 	r->counts.too_long += pick_is_too_long(r->in_hand);
@@ -272,17 +220,8 @@ take_value(struct event_reader *r)
 		r->place = AFTER_KEY;
 	} else {
 		r->place = AFTER_ITEM;
-		return take_record(r, r->record, pick_log_id(r->record));
+		take_record(r, r->record, pick_log_id(r->record));
 	}
-	return true;
-}
-
-/* Refused by json-c, after it passed here. */
-static bool
-fail_at_json(const struct event_reader *r, const struct span *s,
-    struct buf *why)
-{
-	return fail(r, s, "what json-c does not take", why);
 }
 
 static bool
@@ -297,8 +236,8 @@ read_value(struct event_reader *r, struct span *s, struct buf *why)
 	    (size_t)(s->end - s->at), &stop, &reason);
 	if (stop == SCAN_BAD)
 		return fail(r, s, reason, why);
-	if (stop == SCAN_WHOLE && !take_value(r))
-		return fail_at_json(r, s, why);
+	if (stop == SCAN_WHOLE)
+		take_value(r);
 	return true;
 }
 
@@ -349,7 +288,7 @@ find_row(enum place place, char byte)
 	return NULL;
 }
 
-static bool
+static void
 take_step(struct event_reader *r, const struct row *row)
 {
 	switch (row->step) {
@@ -366,9 +305,9 @@ take_step(struct event_reader *r, const struct row *row)
 		r->place = r->in_line ? AFTER_MEMBER : AFTER_ARRAY;
 		break;
 	case STEP_END_LINE:
-		return end_line(r);
+		end_line(r);
+		break;
 	}
-	return true;
 }
 
 /* "logs": [ is not a member like others: its items are the records. */
@@ -402,12 +341,18 @@ take_byte(struct event_reader *r, struct span *s, struct buf *why)
 	s->at++;
 	if (logs)
 		begin_logs(r);
-	else if (row && !take_step(r, row))
-		return fail_at_json(r, s, why);
+	else if (row)
+		take_step(r, row);
 	return true;
 }
 
 /* -------------------------------------------------------- the reader */
+
+static void
+want_kept(void *kept, const char *name)
+{
+	pick_want(kept, name);
+}
 
 struct event_reader *
 event_reader_new(event_keep *keep, void *context, struct event_list *list)
@@ -418,11 +363,13 @@ event_reader_new(event_keep *keep, void *context, struct event_list *list)
 	r->keep = keep;
 	r->context = context;
 	r->list = list;
+	r->kept = pick_new(EVENT_RECORD_MAX);
 	r->record = pick_new(EVENT_RECORD_MAX);
 	r->data = pick_new(EVENT_RECORD_MAX);
 	r->part = pick_new(EVENT_RECORD_MAX);
 	event_reader_want(r, "type");
 	event_reader_want(r, "log_id");
+	event_each_field(want_kept, r->kept);
 	return r;
 }
 
@@ -482,8 +429,7 @@ event_reader_free(struct event_reader *r)
 {
 	if (!r)
 		return;
-	if (r->tokener)
-		json_tokener_free(r->tokener);
+	pick_free(r->kept);
 	pick_free(r->record);
 	pick_free(r->data);
 	pick_free(r->part);

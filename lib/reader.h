@@ -15,11 +15,11 @@
  * than EVENT_RECORD_MAX bytes is counted and passed over. What is not
  * strict JSON (RFC 8259) in UTF-8 is refused as a whole; a lone surrogate
  * escape, which its grammar allows, becomes U+FFFD. Of members of the same
- * name the last counts, but every "logs" is read; json-c ends a name at
- * "\u0000", and so do we.
+ * name the last counts, but every "logs" is read; a name ends at "\u0000",
+ * as it does for json-c.
  *
- * Of each record the scanner picks the strings that are wanted (pick.h);
- * json-c gets the data of those that are kept, and no others.
+ * Of each record the scanner picks the strings that are wanted (pick.h); of
+ * one that is kept, then, all that an event has.
  */
 #ifndef READER_H
 #define READER_H

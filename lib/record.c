@@ -3,8 +3,8 @@
 #include "record.h"
 
 #include "reader.h"
+#include "unquote.h"
 
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,17 +14,21 @@
 #define YEAR_0_MS (-62167219200000)
 #define YEAR_10000_MS 253402300800000
 
+/* Adds a member to an object whose brace is open. */
 static void
-put(void *context, const char *name, const char *text)
+put(void *object, const char *name, const char *text)
 {
-	struct json_object *data = context;
+	struct buf *out = object;
 
-	json_object_object_add(data, name, json_object_new_string(text));
+	if (out->data[out->len - 1] != '{')
+		buf_addc(out, ',');
+	buf_addf(out, "\"%s\":", name);
+	quote(out, text);
 }
 
 /* As event_time_ms() reads it; EVENT_NO_TIME is outside as well. */
 static void
-put_date(struct json_object *data, int64_t time_ms)
+put_date(struct buf *out, int64_t time_ms)
 {
 	int64_t ms = time_ms % 1000;
 	time_t seconds;
@@ -48,26 +52,21 @@ put_date(struct json_object *data, int64_t time_ms)
 		    (int)ms);
 	else
 		snprintf(date + len, sizeof(date) - (size_t)len, "Z");
-	put(data, "date", date);
+	put(out, "date", date);
 }
 
 void
 record_write(struct buf *out, const struct event *e)
 {
-	struct json_object *record = json_object_new_object();
-	struct json_object *data = json_object_new_object();
-	const char *text;
-	size_t len;
-
-	if (e->log_id)
-		put(record, "log_id", e->log_id);
-	put_date(data, e->time_ms);
-	event_each_text(e, put, data);
-	json_object_object_add(record, "data", data);
-	text = json_object_to_json_string_length(record,
-	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
-	buf_add(out, text, len);
-	json_object_put(record);
+	buf_addc(out, '{');
+	if (e->log_id) {
+		put(out, "log_id", e->log_id);
+		buf_addc(out, ',');
+	}
+	buf_adds(out, "\"data\":{");
+	put_date(out, e->time_ms);
+	event_each_text(e, put, out);
+	buf_adds(out, "}}");
 }
 
 static unsigned

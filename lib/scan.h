@@ -2,8 +2,8 @@
 /*
  * Is it JSON? RFC 8259 to the letter, each byte looked at once. Pure.
  *
- * It stands in front of json-c, which gets nothing that has not passed
- * here. RFC 8259 is the judge; json-c, though strict, differs in this:
+ * RFC 8259 is the judge; json-c, which it is tested against, differs in this,
+ * though strict:
  *
  *	numbers		it takes 00, -01, 1., 1.e5 and -.5, and, when they
  *			come in pieces, more that are none; from 0.17 on it

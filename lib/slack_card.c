@@ -7,9 +7,10 @@
 #include "slack_card.h"
 
 #include "slack_text.h"
+#include "unquote.h"
 #include "utf8.h"
 
-#include <json-c/json.h>
+#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
@@ -276,63 +277,49 @@ slack_card_release(struct slack_card *card)
 
 /* Adds a member whose text is escaped for Slack; none when it is empty. */
 static void
-put_text(struct json_object *object, const char *name, const char *text)
+put_text(struct buf *out, const char *name, const char *text)
 {
 	struct buf escaped = BUF_INIT;
 
 	slack_text_escape(&escaped, text);
-	if (escaped.len > 0)
-		json_object_object_add(object, name,
-		    json_object_new_string_len(escaped.data,
-		    (int)escaped.len));
+	if (escaped.len > 0) {
+		if (out->data[out->len - 1] != '{')
+			buf_addc(out, ',');
+		buf_addf(out, "\"%s\":", name);
+		quote(out, escaped.data);
+	}
 	buf_release(&escaped);
 }
 
-static struct json_object *
-fields_of(const struct slack_card *card)
+static void
+put_fields(struct buf *out, const struct slack_card *card)
 {
-	struct json_object *fields = json_object_new_array(), *field;
 	size_t i;
 
+	buf_adds(out, ",\"fields\":[");
 	for (i = 0; i < card->field_count; i++) {
-		field = json_object_new_object();
-		put_text(field, "title", card->fields[i].title);
-		put_text(field, "value", buf_text(&card->fields[i].value));
-		json_object_object_add(field, "short",
-		    json_object_new_boolean(!card->wide));
-		json_object_array_add(fields, field);
+		buf_adds(out, i > 0 ? ",{" : "{");
+		put_text(out, "title", card->fields[i].title);
+		put_text(out, "value", buf_text(&card->fields[i].value));
+		buf_addf(out, ",\"short\":%s}",
+		    card->wide ? "false" : "true");
 	}
-	return fields;
-}
-
-/* Adds the text of a value, which is given to this function. */
-static void
-add_json(struct buf *out, struct json_object *value)
-{
-	const char *text;
-	size_t len;
-
-	text = json_object_to_json_string_length(value,
-	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
-	buf_add(out, text, len);
-	json_object_put(value);
+	buf_addc(out, ']');
 }
 
 void
 slack_card_json(const struct slack_card *card, struct buf *out)
 {
-	struct json_object *a = json_object_new_object();
-
-	put_text(a, "fallback", buf_text(&card->title));
-	put_text(a, "color", colours[card->class]);
-	put_text(a, "title", buf_text(&card->title));
-	put_text(a, "title_link", buf_text(&card->link));
+	buf_addc(out, '{');
+	put_text(out, "fallback", buf_text(&card->title));
+	put_text(out, "color", colours[card->class]);
+	put_text(out, "title", buf_text(&card->title));
+	put_text(out, "title_link", buf_text(&card->link));
 	if (card->field_count > 0)
-		json_object_object_add(a, "fields", fields_of(card));
+		put_fields(out, card);
 	if (card->time_ms != EVENT_NO_TIME)
-		json_object_object_add(a, "ts",
-		    json_object_new_int64(card->time_ms / 1000));
-	add_json(out, a);
+		buf_addf(out, ",\"ts\":%" PRId64, card->time_ms / 1000);
+	buf_addc(out, '}');
 }
 
 /* ---------------------------------------------------------- terminal */
@@ -422,7 +409,7 @@ slack_headline_message(const struct slack_headline *h,
 
 	add_headline(&text, "*Auth0 log alert*", h);
 	buf_adds(payload, "{\"text\":");
-	add_json(payload, json_object_new_string(text.data));
+	quote(payload, text.data);
 	buf_adds(payload, ",\"attachments\":[");
 	buf_add(payload, attachments->data, attachments->len);
 	buf_adds(payload, "]}");

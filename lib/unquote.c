@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Escapes to text. What is no good string never comes here. */
+/*
+ * Escapes to text, where what is no good string never comes, and text to
+ * escapes.
+ */
 #include "unquote.h"
 
 #include "utf8.h"
@@ -66,11 +69,12 @@ add_code(struct buf *out, uint32_t code)
 	buf_addc(out, (char)(0x80 | (code & 0x3F)));
 }
 
+static const char letters[] = "bfnrt", meant[] = "\b\f\n\r\t";
+
 /* Takes one escape; at is at its backslash. */
 static const char *
 take_escape(struct buf *out, const char *at, const char *nul, size_t nul_len)
 {
-	static const char letters[] = "bfnrt", meant[] = "\b\f\n\r\t";
 	const char *letter = strchr(letters, at[1]);
 	uint32_t code;
 
@@ -102,4 +106,37 @@ unquote(struct buf *out, const char *quoted, const char *end,
 		at = take_escape(out, escape, nul, nul_len);
 	}
 	buf_add(out, at, (size_t)(quote - at));
+}
+
+/* Adds what stands for a character that may not stand for itself. */
+static void
+add_escape(struct buf *out, char c)
+{
+	const char *letter = strchr(meant, c);
+
+	if (c == '"' || c == '\\')
+		buf_addf(out, "\\%c", c);
+	else if (letter)
+		buf_addf(out, "\\%c", letters[letter - meant]);
+	else
+		buf_addf(out, "\\u%04x", (unsigned)c);
+}
+
+void
+quote(struct buf *out, const char *text)
+{
+	static const char special[] = "\"\\"
+	    "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f"
+	    "\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f";
+	size_t plain;
+
+	buf_addc(out, '"');
+	for (;; text += plain + 1) {
+		plain = strcspn(text, special);
+		buf_add(out, text, plain);
+		if (text[plain] == '\0')
+			break;
+		add_escape(out, text[plain]);
+	}
+	buf_addc(out, '"');
 }

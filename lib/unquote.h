@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The text that a string of JSON stands for, as json-c reads it too. Pure.
+ * The text that a string of JSON stands for, as json-c reads it too, and the
+ * string that stands for a text. Pure.
  */
 #ifndef UNQUOTE_H
 #define UNQUOTE_H
@@ -14,5 +15,8 @@
  */
 void unquote(struct buf *out, const char *quoted, const char *end,
     const char *nul, size_t nul_len);
+
+/* Adds to *out the string of a text, within quotes: what json-c writes. */
+void quote(struct buf *out, const char *text);
 
 #endif
