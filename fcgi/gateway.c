@@ -707,6 +707,9 @@ gateway_serve(gateway_handler *handler, gateway_ready *ready, void *context)
 	bool cgi;
 
 	block_signals();
+	/* What it wants is memory; FCGX_IsCGI() would end without a word. */
+	if (FCGX_Init() != 0)
+		mem_exhausted();
 	cgi = FCGX_IsCGI();
 	handle_signals();
 	if (cgi)
