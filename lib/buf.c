@@ -6,18 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
 #include <unistd.h>
-
-void
-mem_exhausted(void)
-{
-	static const char text[] = "log-stream-to-slack: out of memory\n";
-
-	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
-		_exit(EX_OSERR);
-	_exit(EX_OSERR);
-}
 
 void *
 mem_realloc(void *old, size_t bytes)

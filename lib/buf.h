@@ -62,7 +62,7 @@ void *mem_alloc(size_t bytes);
 void *mem_realloc(void *old, size_t bytes);
 char *mem_dup(const char *text);
 
-/* What they do instead: says so and ends the process. */
+/* What they do instead: says so in the log and ends the process. See log.c. */
 NORETURN void mem_exhausted(void);
 
 #endif

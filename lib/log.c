@@ -6,8 +6,10 @@
 #include "utf8.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -116,20 +118,34 @@ log_can_append(const char *path)
 	return fd >= 0 && close(fd) == 0;
 }
 
+/* The time before a line of a file. */
+struct stamp {
+	char text[sizeof("2026-01-02T03:04:05Z ") + 8];
+};
+
+static struct stamp
+stamp_now(void)
+{
+	struct stamp stamp = { "" };
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (gmtime_r(&now, &tm))
+		strftime(stamp.text, sizeof(stamp.text),
+		    "%Y-%m-%dT%H:%M:%SZ ", &tm);
+	return stamp;
+}
+
 static bool
 append_line(const char *path, const char *line, size_t len)
 {
-	char stamp[sizeof("2026-01-02T03:04:05Z ") + 8] = "";
-	time_t now = time(NULL);
-	struct tm tm;
+	struct stamp stamp = stamp_now();
 	bool done;
 	int fd = open_to_append(path);
 
 	if (fd < 0)
 		return false;
-	if (gmtime_r(&now, &tm))
-		strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ ", &tm);
-	done = write_line(fd, stamp, line, len);
+	done = write_line(fd, stamp.text, line, len);
 	return close(fd) == 0 && done;
 }
 
@@ -270,4 +286,28 @@ log_say(enum log_level level, const char *fmt, ...)
 	log_str(&line, levels[level].say_key, buf_text(&text));
 	log_end(&line);
 	buf_release(&text);
+}
+
+/*
+ * Nothing here asks for memory. What takes lines for the program has no use
+ * for this one, because the program ends.
+ */
+void
+mem_exhausted(void)
+{
+	static const char text[] = "error error=\"out of memory\"";
+	bool to_file = !sink.syslog && sink.file;
+	struct stamp stamp = stamp_now();
+	char line[100];
+	int len, fd = -1;
+
+	if (to_file)
+		fd = open(sink.file, O_WRONLY | O_APPEND | O_NONBLOCK |
+		    O_NOCTTY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && (sink.syslog || sink.no_stderr))
+		syslog(LOG_ERR, "%s", text);
+	len = snprintf(line, sizeof(line), "%s" IDENT "[%ld]: %s\n",
+	    fd >= 0 ? stamp.text : "", (long)getpid(), text);
+	write_all(fd >= 0 ? fd : STDERR_FILENO, line, (size_t)len);
+	_exit(EX_OSERR);
 }
