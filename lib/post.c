@@ -44,6 +44,17 @@ static const struct libcurl *libcurl;	/* NULL until the first post */
 
 /* ---------------------------------------------------------- transfer */
 
+/* Sets an option. What it takes besides is memory, for a copy of a text. */
+#define SET(curl, option, value) \
+	check_memory(libcurl->easy_setopt((curl), (option), (value)))
+
+static void
+check_memory(CURLcode code)
+{
+	if (code == CURLE_OUT_OF_MEMORY)
+		mem_exhausted();
+}
+
 static size_t
 take_answer(char *bytes, size_t size, size_t count, void *context)
 {
@@ -66,9 +77,9 @@ use_authorities(CURL *curl)
 	if (!file || !*file)
 		file = getenv("SSL_CERT_FILE");
 	if (file && *file)
-		libcurl->easy_setopt(curl, CURLOPT_CAINFO, file);
+		SET(curl, CURLOPT_CAINFO, file);
 	if (directory && *directory)
-		libcurl->easy_setopt(curl, CURLOPT_CAPATH, directory);
+		SET(curl, CURLOPT_CAPATH, directory);
 }
 
 /* What is the same for every post. */
@@ -78,17 +89,17 @@ transfer_prepare(struct transfer *t, const struct poster *p)
 	t->curl = libcurl->easy_init();
 	if (!t->curl)
 		mem_exhausted();
-	libcurl->easy_setopt(t->curl, CURLOPT_HTTPHEADER, p->headers);
-	libcurl->easy_setopt(t->curl, CURLOPT_USERAGENT,
+	SET(t->curl, CURLOPT_HTTPHEADER, p->headers);
+	SET(t->curl, CURLOPT_USERAGENT,
 	    "log-stream-to-slack/" VERSION);
-	libcurl->easy_setopt(t->curl, CURLOPT_WRITEFUNCTION, take_answer);
-	libcurl->easy_setopt(t->curl, CURLOPT_WRITEDATA, t);
-	libcurl->easy_setopt(t->curl, CURLOPT_PRIVATE, t);
-	libcurl->easy_setopt(t->curl, CURLOPT_ERRORBUFFER, t->detail);
-	libcurl->easy_setopt(t->curl, CURLOPT_FOLLOWLOCATION, 0L);
-	libcurl->easy_setopt(t->curl, CURLOPT_NOSIGNAL, 1L);
-	libcurl->easy_setopt(t->curl, CURLOPT_SSL_VERIFYPEER, 1L);
-	libcurl->easy_setopt(t->curl, CURLOPT_SSL_VERIFYHOST, 2L);
+	SET(t->curl, CURLOPT_WRITEFUNCTION, take_answer);
+	SET(t->curl, CURLOPT_WRITEDATA, t);
+	SET(t->curl, CURLOPT_PRIVATE, t);
+	SET(t->curl, CURLOPT_ERRORBUFFER, t->detail);
+	SET(t->curl, CURLOPT_FOLLOWLOCATION, 0L);
+	SET(t->curl, CURLOPT_NOSIGNAL, 1L);
+	SET(t->curl, CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(t->curl, CURLOPT_SSL_VERIFYHOST, 2L);
 	use_authorities(t->curl);
 }
 
@@ -105,10 +116,10 @@ static void
 allow_protocol(CURL *curl, bool http)
 {
 #if LIBCURL_VERSION_NUM >= 0x075500 /* 7.85.0 */
-	libcurl->easy_setopt(curl, CURLOPT_PROTOCOLS_STR,
+	SET(curl, CURLOPT_PROTOCOLS_STR,
 	    http ? "http" : "https");
 #else
-	libcurl->easy_setopt(curl, CURLOPT_PROTOCOLS,
+	SET(curl, CURLOPT_PROTOCOLS,
 	    (long)(http ? CURLPROTO_HTTP : CURLPROTO_HTTPS));
 #endif
 }
@@ -124,14 +135,14 @@ transfer_aim(struct transfer *t, const char *url, const struct buf *payload,
 	*t->detail = '\0';
 	allow_protocol(t->curl, http);
 	/* A proxy has no business with an address of this machine. */
-	libcurl->easy_setopt(t->curl, CURLOPT_NOPROXY, http ? "*" : NULL);
-	libcurl->easy_setopt(t->curl, CURLOPT_URL, url);
-	libcurl->easy_setopt(t->curl, CURLOPT_POSTFIELDS, buf_text(payload));
-	libcurl->easy_setopt(t->curl, CURLOPT_POSTFIELDSIZE,
+	SET(t->curl, CURLOPT_NOPROXY, http ? "*" : NULL);
+	SET(t->curl, CURLOPT_URL, url);
+	SET(t->curl, CURLOPT_POSTFIELDS, buf_text(payload));
+	SET(t->curl, CURLOPT_POSTFIELDSIZE,
 	    (long)payload->len);
 	t->timeout_ms = timeout_ms;
 	t->end_ms = clock_ms() + timeout_ms;
-	libcurl->easy_setopt(t->curl, CURLOPT_CONNECTTIMEOUT_MS,
+	SET(t->curl, CURLOPT_CONNECTTIMEOUT_MS,
 	    (long)(timeout_ms < CONNECT_MS ? timeout_ms : CONNECT_MS));
 }
 
@@ -283,8 +294,8 @@ end_transfer(struct poster *p, struct transfer *t)
 	if (!t->curl)
 		return ticket;
 	libcurl->multi_remove_handle(p->multi, t->curl);
-	libcurl->easy_setopt(t->curl, CURLOPT_POSTFIELDS, NULL);
-	libcurl->easy_setopt(t->curl, CURLOPT_URL, NULL);
+	SET(t->curl, CURLOPT_POSTFIELDS, NULL);
+	SET(t->curl, CURLOPT_URL, NULL);
 	return ticket;
 }
 
