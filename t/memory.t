@@ -16,6 +16,7 @@ BEGIN { $ENV{TMPDIR} //= '/dev/shm' if -d '/dev/shm' && -w _ }
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use File::Copy qw(copy);
+use File::Path qw(remove_tree);
 use LogStream::Ledger;
 use LogStream::Test qw(builddir cgi ctl ctl_path fastcgi need run slurp spew standin tempdir wait_until);
 use Test::More;
@@ -24,7 +25,7 @@ need('sqlite3');
 my $library = builddir() . '/t/preload/fail.so';
 my $sample = 40;	# runs of a case, when not all
 
-my $slack = standin();
+our $slack = standin();
 my $place = tempdir();
 my $door = lonely_door($place);
 my $token = 'token-SECRETtoken-0123456789';
@@ -130,11 +131,20 @@ sub turns ($count) {
 # what came of them, and of which outcomes there have to be some.
 sub at_each_turn ($count, $run, @wanted) {
 	my @turn = turns($count);
-	my @result = in_parts(4, \@turn, sub ($part, @mine) { map { $run->(@$_) } @mine });
+	my @result = in_parts(4, \@turn, sub ($part, @mine) {
+		local $slack = standin();
+		return map {
+			my $result = $run->(@$_);
+			$slack->clear;
+			$result->{failed} = has_failed($result->{site});
+			remove_tree(delete($result->{site})->{dir});
+			$result;
+		} @mine;
+	});
 	my %outcome;
 	$outcome{ $_->{outcome} =~ s/\n.*//sr }++ for @result;
 	is_deeply [ map { my $r = $_; map { "$r->{title}: $_" } @{ $r->{faults} } } @result ], [], 'the promise holds';
-	is scalar(grep { has_failed($_->{site}) } @result), scalar @turn, 'an allocation failed each time';
+	is scalar(grep { $_->{failed} } @result), scalar @turn, 'an allocation failed each time';
 	$outcome{$_} //= 0 for @wanted;
 	is_deeply [ grep { !$outcome{$_} } @wanted ], [], 'all that may come of it did';
 	note "$count allocations, ", scalar(@turn), ' runs: ', join ', ', map { "$outcome{$_} $_" } sort keys %outcome;

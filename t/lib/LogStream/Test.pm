@@ -650,6 +650,12 @@ sub forget ($self) {
 	$self->{seen} += () = $self->lines;
 }
 
+# As forget(), for good: a long record takes long to read.
+sub clear ($self) {
+	truncate "$self->{dir}/record", 0 or croak "$self->{dir}/record: $!";
+	$self->{seen} = 0;
+}
+
 sub wait_for ($self, $count, $seconds = 10) {
 	my $good = eval {
 		wait_until(sub { $count <= (() = $self->lines) }, $seconds, '');
