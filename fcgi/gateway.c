@@ -194,6 +194,16 @@ bad(struct body *body, struct buf *why, const char *what)
 	return BODY_BAD;
 }
 
+/* libfcgi has errors of its own, below 0. */
+static enum body_state
+broken(struct body *body, struct buf *why, int error)
+{
+	bad(body, why, "broke off");
+	if (error > 0)
+		buf_addf(why, ": %s", strerror(error));
+	return BODY_BAD;
+}
+
 /*
  * What there is on descriptor 0, waiting for the first of it. RFC 3875
  * section 4.2 lets a server leave the input open after the last byte, so
@@ -212,8 +222,10 @@ read_cgi(struct body *body, char *bytes, size_t size, size_t *len,
 	if (n == 0)
 		return complete ? BODY_END : bad(body, why, "stalled");
 	n = read(body->fd, bytes, size);
+	if (n < 0 && errno == EINTR)
+		return BODY_MORE;
 	if (n < 0)
-		return bad(body, why, "broke off");
+		return broken(body, why, errno);
 	*len = (size_t)n;
 	return n > 0 ? BODY_MORE : BODY_END;
 }
@@ -236,7 +248,7 @@ read_fastcgi(struct body *body, char *bytes, size_t size, size_t *len,
 		error = FCGX_GetError(in);
 		if (error == EAGAIN || error == EWOULDBLOCK)
 			return bad(body, why, "stalled");
-		return error ? bad(body, why, "broke off") : BODY_END;
+		return error ? broken(body, why, error) : BODY_END;
 	}
 	bytes[0] = (char)c;
 	ready = (size_t)(in->stop - in->rdNext);
