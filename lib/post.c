@@ -155,15 +155,25 @@ retry_after(CURL *curl)
 	return seconds;
 }
 
-/* libcurl's words name hosts, never the path, which is the secret. */
+/*
+ * libcurl's words name hosts, never the path, which is the secret. Why there
+ * is no connection it does not say; the system does.
+ */
 static void
-judge_failure(struct post_outcome *outcome, CURLcode code, const char *detail)
+judge_failure(const struct transfer *t, CURLcode code,
+    struct post_outcome *outcome)
 {
+	const char *words = *t->detail ? t->detail :
+	    libcurl->easy_strerror(code);
+	long error = 0;
+
 	memset(outcome, 0, sizeof(*outcome));
 	outcome->timed_out = code == CURLE_OPERATION_TIMEDOUT;
-	snprintf(outcome->reason, sizeof(outcome->reason), "%s",
-	    *detail ? detail : libcurl->easy_strerror(code));
-	outcome->reason[strcspn(outcome->reason, "\r\n")] = '\0';
+	if (code == CURLE_COULDNT_CONNECT || outcome->timed_out)
+		libcurl->easy_getinfo(t->curl, CURLINFO_OS_ERRNO, &error);
+	snprintf(outcome->reason, sizeof(outcome->reason), "%.*s%s%s",
+	    (int)strcspn(words, "\r\n"), words, error > 0 ? ": " : "",
+	    error > 0 ? strerror((int)error) : "");
 }
 
 /* No word of Slack's has a NUL byte in it. */
@@ -187,7 +197,7 @@ transfer_judge(struct transfer *t, CURLcode code,
 		post_judge(outcome, (int)status, answer_text(t),
 		    retry_after(t->curl));
 	else
-		judge_failure(outcome, code, t->detail);
+		judge_failure(t, code, outcome);
 }
 
 /* ------------------------------------------------------------ poster */
