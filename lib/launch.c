@@ -15,7 +15,6 @@
 #define PROGRAM "log-stream-ctl"
 #define DESCRIPTORS_MAX 65536	/* closed one by one, where there is no
 				 * close_range(2) */
-#define FAILED 127		/* the exit status for want of a process */
 
 /* ------------------------------------------------------------- program */
 
@@ -92,17 +91,21 @@ own_environment(void)
 
 /* ------------------------------------------------------------- process */
 
+/* All but the standard ones and this one, which goes with the exec. */
 static void
-close_descriptors(void)
+close_descriptors(int kept)
 {
-	int fd;
+	int fd, first = STDERR_FILENO + 1;
 
 #ifdef HAVE_CLOSE_RANGE
-	if (close_range(STDERR_FILENO + 1, ~0U, 0) == 0)
+	if ((kept == first || close_range((unsigned)first,
+	    (unsigned)kept - 1, 0) == 0) &&
+	    close_range((unsigned)kept + 1, ~0U, 0) == 0)
 		return;
 #endif
-	for (fd = STDERR_FILENO + 1; fd < DESCRIPTORS_MAX; fd++)
-		close(fd);
+	for (fd = first; fd < DESCRIPTORS_MAX; fd++)
+		if (fd != kept)
+			close(fd);
 }
 
 static bool
@@ -125,24 +128,41 @@ reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* In the new process: never returns. */
+/*
+ * In the new process: never returns. The program itself is the child of one
+ * that leaves at once, so that init takes care of it. Where that fails, errno
+ * is written to failed.
+ */
 NORETURN static void
-become_worker(const char *path, char *const *arguments, char *const *own)
+become_worker(const char *path, char *const *arguments, char *const *own,
+    int failed)
 {
-	if (setsid() < 0 || !use_null_descriptors())
-		_exit(FAILED);
-	close_descriptors();
-	reset_signals();
-	umask(077);
-	switch (fork()) { /* the parent leaves: init takes care of the child */
-	case -1:
-		_exit(FAILED);
-	case 0:
-		execve(path, arguments, own);
-		_exit(FAILED);
-	default:
-		_exit(0);
+	pid_t child = -1;
+
+	if (setsid() >= 0 && use_null_descriptors()) {
+		close_descriptors(failed);
+		reset_signals();
+		umask(077);
+		child = fork();
 	}
+	if (child == 0)
+		execve(path, arguments, own);
+	if (child <= 0)
+		write_all(failed, (const char *)&errno, sizeof(errno));
+	_exit(0);
+}
+
+/* The errno of what became a worker, or did not; 0: it did. */
+static int
+wait_for_worker(pid_t child, int failed)
+{
+	int error = 0;
+
+	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+	while (read(failed, &error, sizeof(error)) < 0 && errno == EINTR)
+		;
+	return error;
 }
 
 static bool
@@ -151,22 +171,27 @@ run_detached(const char *path, struct buf *why)
 	char name[] = PROGRAM, verb[] = "work", option[] = "--until-idle";
 	char *const arguments[] = { name, verb, option, NULL };
 	char **own = own_environment();
-	int status = -1;
-	pid_t child;
+	int error = 0, failed[2];	/* a pipe, which an exec closes */
+	pid_t child = -1;
 
-	/* Ignored, as a web server may hand it down, it leaves no status. */
+	/* Ignored, as a web server may hand it down, it leaves no child. */
 	signal(SIGCHLD, SIG_DFL);
-	child = fork();
-	if (child == 0)
-		become_worker(path, arguments, own);
+	if (pipe2(failed, O_CLOEXEC) == 0) {
+		child = fork();
+		error = errno;
+		if (child == 0)
+			become_worker(path, arguments, own, failed[1]);
+		close(failed[1]);
+		if (child > 0)
+			error = wait_for_worker(child, failed[0]);
+		close(failed[0]);
+	} else {
+		error = errno;
+	}
 	free(own);
-	if (child > 0)
-		while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-			;
-	if (status == 0)
+	if (child > 0 && error == 0)
 		return true;
-	buf_addf(why, "%s cannot be started: %s", path,
-	    child < 0 ? strerror(errno) : "no process to be had");
+	buf_addf(why, "%s cannot be started: %s", path, strerror(error));
 	return false;
 }
 
