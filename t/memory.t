@@ -101,6 +101,9 @@ sub outcome ($answer) {
 		. "$answer->{raw}$answer->{err}";
 }
 
+# The loader and libcurl do not always say that it was memory.
+my $libcurl = qr/slack="(?:libcurl\S* cannot be loaded|Could not resolve host)/;
+
 sub by_cgi ($site, $n, $for_good, %request) {
 	return cgi(env => { %{ $site->{env} }, failing($site, 'log-stream-to-slack', $n, $for_good) },
 		cmd => [ $door ], body => $body[0], token => $token, %request);
@@ -167,7 +170,7 @@ for my $row (@request) {
 			my @fault;
 			push @fault, $outcome if $outcome ne $status && $outcome !~ $other;
 			push @fault, "no reason in the log: $answer->{err}"
-				if $outcome =~ /^50/ && $answer->{err} !~ /memory|libcurl\S* cannot be loaded/;
+				if $outcome =~ /^50/ && $answer->{err} !~ /memory|$libcurl/;
 			my ($found) = rows($site);
 			my @sent = posted($site);
 			push @fault, "in the queue: @$found" if @$found && "@$found" ne "@$rows";
@@ -192,7 +195,7 @@ sub faults_of_worker ($site, $ended, $posted) {
 	my @fault;
 	push @fault, "it ended with $ended->{exit} $ended->{signal}: $ended->{err}"
 		if $ended->{signal} || $ended->{exit} !~ /^(?:0|1|3|71)$/;
-	push @fault, "it does not say why: $ended->{err}" if $ended->{exit} =~ /^(?:1|3|71)$/ && $ended->{err} !~ /memory|libcurl\S* cannot be loaded/;
+	push @fault, "it does not say why: $ended->{err}" if $ended->{exit} =~ /^(?:1|3|71)$/ && $ended->{err} !~ /memory|$libcurl/;
 	push @fault, "set aside: @$rows" if grep { /^1\|/ } @$rows;
 	push @fault, "settled and not sent: @$rows" if !@sent && grep { !/^0\|/ } @$rows;
 	my $again;
