@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the readers of this program make of a body, held against what
+ * json-c makes of it: whether it is JSON, which records it has, and every
+ * string of them that is told. And no way to cut the bytes up may change
+ * it. For that there is a second reader, as simple as can be: json-c makes
+ * a tree of each value, the records are looked up in it.
+ */
+#include "target.h"
+
+#include "log.h"
+#include "reader.h"
+#include "scan.h"
+#include "unquote.h"
+
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Fields that a filter might name, beside those that an event has. */
+static const char *const wanted[] = { "x", "\xC3\xBC", "date" };
+
+#define WANTED (sizeof(wanted) / sizeof(wanted[0]))
+
+/* Newer ones, when strict, refuse long integers and what is not ASCII. */
+#if JSON_C_VERSION_NUM < (17 << 8)
+#define STRICT_TAKES_ALL JSON_TOKENER_STRICT
+#else
+#define STRICT_TAKES_ALL 0
+#endif
+
+/* ------------------------------------------------- what both write down */
+
+static void
+add_text(struct buf *out, const char *name, const char *text)
+{
+	buf_addf(out, " %s=", name);
+	if (text)
+		log_escape(out, text, strlen(text));
+	else
+		buf_addc(out, '-');
+}
+
+static void
+add_event_text(void *out, const char *name, const char *text)
+{
+	add_text(out, name, text);
+}
+
+static void
+add_record(struct buf *out, const char *type, const char *log_id,
+    event_lookup *lookup, const void *record)
+{
+	size_t i;
+
+	add_text(out, "record", type);
+	add_text(out, "log_id", log_id);
+	for (i = 0; i < WANTED; i++)
+		add_text(out, wanted[i], lookup(record, wanted[i]));
+	buf_addc(out, '\n');
+}
+
+static void
+add_event(struct buf *out, const struct event *e)
+{
+	add_text(out, "event", e->log_id);
+	event_each_text(e, add_event_text, out);
+	buf_addf(out, " time=%lld\n", (long long)e->time_ms);
+}
+
+static void
+add_counts(struct buf *out, unsigned long records, unsigned long unusable)
+{
+	buf_addf(out, "%lu records, %lu unusable\n", records, unusable);
+}
+
+/* ---------------------------------------------------------- our reader */
+
+static unsigned
+note_record(void *out, const char *type, const char *log_id,
+    const struct record *record)
+{
+	add_record(out, type, log_id, record_field, record);
+	return 1;
+}
+
+/* A piece in memory of its own: a read beyond it is found. */
+static bool
+feed(struct event_reader *r, const char *bytes, size_t len, struct buf *why)
+{
+	char *piece = mem_alloc(len);
+	bool good;
+
+	if (len > 0)
+		memcpy(piece, bytes, len);
+	good = event_reader_feed(r, piece, len, why);
+	free(piece);
+	return good;
+}
+
+/*
+ * Sets *out to all that comes of a body that is fed as first bytes, then
+ * pieces of rest. For one that is refused that is the reason alone.
+ */
+static bool
+read_ours(struct buf *out, const char *bytes, size_t len, size_t first,
+    size_t rest)
+{
+	struct event_list list = { NULL, 0, 0 };
+	struct event_reader *r = event_reader_new(note_record, out, &list);
+	struct buf why = BUF_INIT;
+	size_t i, done, piece = first;
+	bool good = true;
+
+	buf_clear(out);
+	for (i = 0; i < WANTED; i++)
+		event_reader_want(r, wanted[i]);
+	for (done = 0; good && done < len; done += piece, piece = rest) {
+		if (piece > len - done)
+			piece = len - done;
+		good = feed(r, bytes + done, piece, &why);
+	}
+	good = good && event_reader_end(r, &why);
+	for (i = 0; i < list.count; i++)
+		add_event(out, list.events[i]);
+	add_counts(out, event_reader_counts(r)->records,
+	    event_reader_counts(r)->unusable);
+	if (!good) {
+		buf_clear(out);
+		buf_add(out, why.data, why.len);
+	}
+	event_reader_free(r);
+	event_list_release(&list);
+	buf_release(&why);
+	return good;
+}
+
+/* ------------------------------------------------------- json-c's words */
+
+static struct json_object *
+member(struct json_object *object, const char *name)
+{
+	struct json_object *value = NULL;
+
+	if (json_object_is_type(object, json_type_object))
+		json_object_object_get_ex(object, name, &value);
+	return value;
+}
+
+/* With U+FFFD for each NUL; valid until the next call for this place. */
+static const char *
+text_of(struct json_object *value, struct buf *text)
+{
+	const char *bytes;
+	size_t i, len;
+
+	if (!json_object_is_type(value, json_type_string))
+		return NULL;
+	bytes = json_object_get_string(value);
+	len = (size_t)json_object_get_string_len(value);
+	buf_clear(text);
+	for (i = 0; i < len; i++)
+		buf_add(text, bytes[i] ? &bytes[i] : UTF8_REPLACEMENT,
+		    bytes[i] ? 1 : strlen(UTF8_REPLACEMENT));
+	return len > 0 ? buf_text(text) : NULL;
+}
+
+/* A record as a tree; an event_lookup's texts last as long as it does. */
+struct tree {
+	struct json_object *data;
+	struct buf *texts;
+	size_t *used;
+};
+
+#define TEXTS 32
+
+static const char *
+look_up(const void *record, const char *name)
+{
+	const struct tree *tree = record;
+
+	return text_of(member(tree->data, name),
+	    &tree->texts[(*tree->used)++ % TEXTS]);
+}
+
+struct second {
+	struct buf records;	/* lines for each record, and each event */
+	struct buf events;
+	unsigned long count, unusable;
+};
+
+static void
+read_record(struct second *s, struct json_object *json)
+{
+	struct buf texts[TEXTS] = { BUF_INIT }, own = BUF_INIT;
+	size_t i, used = 0;
+	struct tree tree = { member(json, "data"), texts, &used };
+	const char *type = look_up(&tree, "type"), *log_id;
+	struct event *e;
+
+	s->count++;
+	s->unusable += type == NULL;
+	if (type) {
+		log_id = text_of(member(json, "log_id"), &own);
+		if (!log_id)
+			log_id = look_up(&tree, "log_id");
+		add_record(&s->records, type, log_id, look_up, &tree);
+		e = event_read(look_up, &tree, log_id);
+		add_event(&s->events, e);
+		free(e);
+	}
+	for (i = 0; i < TEXTS; i++)
+		buf_release(&texts[i]);
+	buf_release(&own);
+}
+
+static void
+read_items(struct second *s, struct json_object *array)
+{
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(array); i++)
+		read_record(s, json_object_array_get_idx(array, i));
+}
+
+static void
+read_line(struct second *s, struct json_object *line)
+{
+	struct json_object *logs = member(line, "logs");
+	bool wrapped = json_object_is_type(logs, json_type_array);
+	struct buf type = BUF_INIT;
+
+	if (wrapped)
+		read_items(s, logs);
+	if (!wrapped || text_of(member(member(line, "data"), "type"), &type))
+		read_record(s, line);
+	buf_release(&type);
+}
+
+/* The length of the value that text begins with. */
+static size_t
+parse_one(const char *text, size_t len, int flags, struct json_object **value)
+{
+	struct json_tokener *tokener = json_tokener_new_ex(4 * SCAN_DEPTH_MAX);
+	size_t end = 0;
+
+	json_tokener_set_flags(tokener, flags);
+	*value = json_tokener_parse_ex(tokener, text, (int)len);
+	if (json_tokener_get_error(tokener) == json_tokener_success)
+		end = json_tokener_get_parse_end(tokener);
+	json_tokener_free(tokener);
+	return end;
+}
+
+static size_t
+space(const char *text)
+{
+	return strspn(text, " \t\r\n");
+}
+
+/*
+ * Whether the second reader takes a text that is a stream of values: an
+ * array, or objects with a line feed between them.
+ */
+static bool
+read_second(struct second *s, const char *text)
+{
+	struct json_object *value;
+	const char *at = text + space(text);
+	bool line = *at == '{';
+	size_t gap;
+
+	if (*at != '[' && *at != '{')
+		return false;
+	do {
+		at += parse_one(at, strlen(at) + 1, 0, &value);
+		(line ? read_line : read_items)(s, value);
+		json_object_put(value);
+		while (scan_is_space(at[-1])) /* json-c went past it */
+			at--;
+		gap = space(at);
+		if (at[gap] && (!line || at[gap] != '{' ||
+		    !memchr(at, '\n', gap)))
+			return false;
+		at += gap;
+	} while (*at);
+	return s->count == 0 || s->unusable < s->count;
+}
+
+/* -------------------------------------------------------- comparisons */
+
+/* Where the first text that is no JSON begins, or len. */
+static size_t
+scan_all(struct scan *s, const char *bytes, size_t len)
+{
+	const char *why;
+
+	memset(s, 0, sizeof(*s));
+	return scan_bytes(s, bytes, len, &why);
+}
+
+/*
+ * Whether json-c takes by itself what scan.c refuses at this byte, so that
+ * it is one of the differences that scan.h lists.
+ */
+static bool
+is_listed(const struct scan *s, const char *text, size_t at)
+{
+	char c = text[at];
+
+	switch (s->place) {
+	case SCAN_VALUE:
+	case SCAN_FIRST_ITEM:
+		return c == 'N' || c == 'I';
+	case SCAN_AFTER: /* or behind a number that has ended */
+		return at > 0 && c != '\0' && strchr("0123456789", text[at - 1])
+		    && strchr("0123456789+-.eE", c);
+	case SCAN_MINUS:
+	case SCAN_POINT:
+	case SCAN_E:
+	case SCAN_E_SIGN:
+	case SCAN_STRING:
+	case SCAN_CHARACTER:
+		return true;
+	case SCAN_FIRST_KEY:
+	case SCAN_KEY:
+		return c == '\'';
+	case SCAN_COLON:
+	case SCAN_ESCAPE:
+	case SCAN_HEX:
+	case SCAN_LITERAL:
+	case SCAN_ZERO:
+	case SCAN_INTEGER:
+	case SCAN_FRACTION:
+	case SCAN_EXPONENT:
+	case SCAN_PLACES:
+		break;
+	}
+	return false;
+}
+
+/* One value, from the first byte to the last. */
+static bool
+scans_as_one(struct scan *s, const struct buf *text, size_t *good)
+{
+	enum scan_stop stop;
+	const char *why;
+
+	memset(s, 0, sizeof(*s));
+	scan_begin(s, 0);
+	*good = scan_value(s, text->data, text->len, &stop, &why);
+	return stop == SCAN_WHOLE && *good == text->len;
+}
+
+static bool
+json_c_takes(const struct buf *text, int flags)
+{
+	struct json_object *value;
+	bool good = parse_one(text->data, text->len, flags, &value) > 0;
+
+	json_object_put(value);
+	return good;
+}
+
+/* In an array, so that all kinds of values end alike. */
+static bool
+verdicts_agree(const char *bytes, size_t len, struct buf *how)
+{
+	struct buf text = BUF_INIT;
+	struct scan s;
+	size_t good;
+	bool ours;
+
+	buf_addc(&text, '[');
+	buf_add(&text, bytes, len);
+	buf_addc(&text, ']');
+	ours = scans_as_one(&s, &text, &good);
+	if (ours && !json_c_takes(&text, STRICT_TAKES_ALL))
+		buf_adds(how, "json-c refuses what scan.c takes");
+	if (!ours && s.depth < SCAN_DEPTH_MAX &&
+	    json_c_takes(&text, JSON_TOKENER_STRICT) &&
+	    (s.stop != SCAN_BAD || !is_listed(&s, text.data, good)))
+		buf_addf(how, "json-c takes what scan.c refuses at %zu",
+		    good - 1);
+	buf_release(&text);
+	return how->len == 0;
+}
+
+/* A second "logs" of one object is for ours alone: json-c has the last. */
+static bool
+has_one_logs(const char *text, size_t len)
+{
+	enum scan_stop stop;
+	struct buf name = BUF_INIT;
+	unsigned count = 0;
+	const char *why;
+	size_t at = 0;
+	struct scan s;
+
+	memset(&s, 0, sizeof(s));
+	while (at < len && count < 2) {
+		if (s.depth == 0) {
+			count = 0;
+			scan_begin(&s, 1);
+		}
+		at += scan_value(&s, text + at, len - at, &stop, &why);
+		if (stop != SCAN_NAME)
+			continue;
+		buf_clear(&name);
+		unquote(&name, text + s.name, text + at, "", 1);
+		count += strcmp(buf_text(&name), "logs") == 0;
+	}
+	buf_release(&name);
+	return count < 2;
+}
+
+static bool
+readers_agree(const char *text, size_t len, const struct buf *ours,
+    bool good, struct buf *how)
+{
+	struct second second = { BUF_INIT, BUF_INIT, 0, 0 };
+	bool stream, taken;
+	struct scan s;
+
+	stream = scan_all(&s, text, len) == len && s.depth == 0 &&
+	    s.place == SCAN_VALUE;
+	if (stream && !has_one_logs(text, len))
+		return true;
+	taken = stream && read_second(&second, text);
+	if (second.events.len > 0)
+		buf_add(&second.records, second.events.data,
+		    second.events.len);
+	add_counts(&second.records, second.count, second.unusable);
+	if (taken != good)
+		buf_addf(how, "the second reader %s it; ours: %s",
+		    taken ? "takes" : "refuses", buf_text(ours));
+	else if (taken && strcmp(buf_text(&second.records),
+	    buf_text(ours)) != 0)
+		buf_addf(how, "the second reader: %sours: %s",
+		    buf_text(&second.records), buf_text(ours));
+	buf_release(&second.records);
+	buf_release(&second.events);
+	return how->len == 0;
+}
+
+static bool
+cuts_agree(const char *text, size_t len, bool every_cut,
+    const struct buf *whole, struct buf *how)
+{
+	size_t i, step = every_cut ? 1 : 1 + len / 4;
+	struct buf got = BUF_INIT;
+
+	read_ours(&got, text, len, 1, 1);
+	if (strcmp(buf_text(&got), buf_text(whole)) != 0)
+		buf_addf(how, "byte by byte: %s", buf_text(&got));
+	for (i = 1; i < len && how->len == 0; i += step) {
+		read_ours(&got, text, len, i, len);
+		if (strcmp(buf_text(&got), buf_text(whole)) != 0)
+			buf_addf(how, "split at %zu: %s", i, buf_text(&got));
+	}
+	if (how->len > 0)
+		buf_addf(how, " (whole: %s)", buf_text(whole));
+	buf_release(&got);
+	return how->len == 0;
+}
+
+static bool
+agree(const char *bytes, size_t len, bool every_cut, struct buf *how)
+{
+	struct buf text = BUF_INIT, ours = BUF_INIT;
+	bool good, all;
+
+	buf_add(&text, bytes, len);
+	good = read_ours(&ours, text.data, len, len, len);
+	if (memchr(text.data, '\0', len)) {
+		all = !good;
+		if (good)
+			buf_adds(how, "a NUL byte is taken");
+	} else {
+		all = verdicts_agree(text.data, len, how) &&
+		    readers_agree(text.data, len, &ours, good, how);
+	}
+	all = all && cuts_agree(text.data, len, every_cut, &ours, how);
+	buf_release(&text);
+	buf_release(&ours);
+	return all;
+}
+
+bool
+body_holds(const char *bytes, size_t len, struct buf *how)
+{
+	return agree(bytes, len, false, how);
+}
+
+bool
+body_holds_at_each_cut(const char *bytes, size_t len, struct buf *how)
+{
+	return agree(bytes, len, true, how);
+}
