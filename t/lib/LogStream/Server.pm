@@ -248,6 +248,7 @@ sub configuration ($self, $dir, $user, $group) {
 daemon off;
 $account
 worker_processes 2;
+worker_rlimit_nofile 4096;
 pid $dir/pid;
 error_log $dir/error.log notice;
 events { worker_connections 2048; }
