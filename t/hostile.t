@@ -209,6 +209,8 @@ sub attack_lies ($h) {
 }
 
 sub attack_large ($h) {
+	my $done = tempdir() . '/done';
+	my $on_disk = 0;
 	my $block = ' ' x (1 << 20);
 	my %credentials = ('the right token' => right(), 'a wrong token' => "Authorization: x\r\n", 'no token' => '');
 	for my $who (sort keys %credentials) {
@@ -220,14 +222,24 @@ sub attack_large ($h) {
 					: "Content-Length: 104857600\r\n\r\n")));
 				for (1 .. 100) { put($socket, $piece) or last }
 				put($socket, "0\r\n\r\n") if $chunked;
+				spew($done, '');
 				return { status => status_of($socket, 60) };
 			});
 			$tried++;
 			honest($h, "beside a body of 100 MB with $who");
+			until (-e $done) {
+				my $size = 0;
+				$size += -s $_ // 0 for left_files($h);
+				$on_disk = $size if $size > $on_disk;
+				sleep 0.01;
+			}
+			unlink $done;
 			# Closed while the client still wrote, the answer is lost.
 			like $got->()->{status}, qr/^(?:0|401|413)$/, "100 MB with $who" . ($chunked ? ', chunked' : '');
 		}
 	}
+	# Two of them may be on their way out.
+	cmp_ok $on_disk, '<', 70 << 20, 'and little of it on the disk';
 }
 
 sub attack_headers ($h) {
