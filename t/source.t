@@ -61,6 +61,11 @@ for my $key (@keys) {
 	like slurp("$src/conf/log-stream-to-slack.conf.in"), qr/^#?$key=/m,
 		"$key is in the sample configuration";
 }
+my ($threats) = slurp("$src/README") =~ /^  Threat +Defence +Held by\n(.*?)^\S/ms;
+my %holder = map { $_ => 1 } $threats =~ m{([a-z]+\.t|unit/\w+)}g;
+ok keys %holder > 15, "the README's threats have tests";
+is_deeply [ grep { !-e "$src/t/" . (/\.t\z/ ? $_ : "$_.c") } sort keys %holder ], [], 'which are there';
+
 my @verbs = slurp("$src/fcgi/ctl.c") =~ /\.name = "([a-z]+)"/g;
 ok @verbs >= 4, 'the verbs of log-stream-ctl are found';
 for my $verb (@verbs) {
