@@ -167,6 +167,9 @@ judge_failure(const struct transfer *t, CURLcode code,
 	    libcurl->easy_strerror(code);
 	long error = 0;
 
+	/* Which is what older ones call a line of 100 kB. */
+	if (code == CURLE_OUT_OF_MEMORY)
+		words = "out of memory, or too long a header in the answer";
 	memset(outcome, 0, sizeof(*outcome));
 	outcome->timed_out = code == CURLE_OPERATION_TIMEDOUT;
 	if (code == CURLE_COULDNT_CONNECT || outcome->timed_out)
