@@ -574,9 +574,12 @@ wait_for_connection(void)
 	return (listener.revents & ~POLLIN) == 0;
 }
 
-/* Whether accept may be tried again; waits where the system has to breathe. */
+/*
+ * Whether accept may be tried again; waits where the system has to breathe,
+ * which is said once.
+ */
 static bool
-wait_out(int error)
+wait_out(int error, bool *said)
 {
 	static const struct timespec pause = { 0, PAUSE_MS * 1000000L };
 
@@ -595,6 +598,10 @@ wait_out(int error)
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
+		if (!*said)
+			log_say(LEVEL_ERROR, "connections have to wait: %s",
+			    strerror(error));
+		*said = true;
 		nanosleep(&pause, NULL);
 		return true;
 	default:
@@ -606,6 +613,7 @@ wait_out(int error)
 static int
 accept_connection(void)
 {
+	bool said = false;
 	int fd;
 
 	while (!must_stop()) {
@@ -615,7 +623,7 @@ accept_connection(void)
 			set_timeout(fd, SO_SNDTIMEO, SEND_MS);
 			return fd;
 		}
-		if (!wait_out(errno))
+		if (!wait_out(errno, &said))
 			break;
 	}
 	return -1;
@@ -635,6 +643,11 @@ read_request(struct exchange *x)
 	bool accepted;
 
 	request->ipcFd = fcntl(x->fd, F_DUPFD_CLOEXEC, 0);
+	if (request->ipcFd < 0) {
+		log_say(LEVEL_ERROR, "a request cannot be read: %s",
+		    strerror(errno));
+		return false;
+	}
 	request->keepConnection = 1; /* or it is closed at once */
 	request->detached = 1;
 	unread = x->fd;
