@@ -7,8 +7,10 @@ use feature 'signatures';
 no warnings 'experimental::signatures';
 
 use Fcntl qw(LOCK_EX LOCK_UN);
+use File::Copy qw(copy);
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use LogStream::Ledger qw(lonely_door);
 use LogStream::Server;
 use LogStream::Test;
 use Test::More;
@@ -300,6 +302,86 @@ beside 'a queue that is damaged while the door has it open is one as well' => su
 	unlink $queue->path;
 	is told($queue->ask($door, body => logins('b'))), '200 ok', 'then it works again';
 	is_deeply ids($slack->wait_for_titles(2)), [ qw(a b) ], 'and it arrives';
+};
+
+beside 'a queue whose pages are damaged is left as it is by the door and by a worker' => sub {
+	my $slack = standin();
+	my $queue = queue(slack => $slack);
+	my $away = $queue->keep_workers_away;
+	is told($queue->cgi(body => logins('a'))), '200 ok', 'it works';
+	undef $away;
+	my $bytes = slurp($queue->path);
+	my $damaged = substr($bytes, 0, 4096) . ("\xa5" x (length($bytes) - 4096));
+	spew($queue->path, $damaged);
+	my $why = qr/: error error="\Q@{[$queue->path]}\E: cannot be (?:read|written to): database disk image is malformed: move it and its -journal and -wal away and a new one is made; /;
+	is told($queue->cgi(body => logins('b'))), $failed, 'the door';
+	is scalar(() = $queue->log =~ /$why/g), 1, 'says why';
+	is $queue->ctl('drain')->{exit}, 1, 'a worker';
+	is scalar(() = $queue->log =~ /$why/g), 2, 'says so, too, once';
+	ok slurp($queue->path) eq $damaged, 'the file is as it was';
+	rename $queue->path, $queue->path . '-damaged' or die $!;
+	is told($queue->cgi(body => logins('b'))), '200 ok', 'when it is moved away a new one is made';
+	is_deeply ids($slack->wait_for_titles(1)), [ 'b' ], 'and the event arrives';
+};
+
+# As a user for whom modes count.
+sub humbly (@cmd) {
+	return $> == 0 ? (need('setpriv'), qw(--reuid 65534 --regid 65534 --clear-groups), @cmd) : @cmd;
+}
+
+my @denied = (
+	# what is denied, its mode then, and what SQLite, or we, say of it
+	[ 'queue.db', 0000, qr/unable to open database file: the user of this program must be able to write to the file and its directory/ ],
+	[ 'queue.db', 0400, qr/attempt to write a readonly database: the user of this program must be able to write to the file and its directory/ ],
+	[ '', 0500, qr/(?:attempt to write a readonly database|unable to open database file): the user of this program must be able to write to the file and its directory/ ],
+	[ '', 0000, qr/cannot be opened: Permission denied: make its directory, writable for the user of this program/ ],
+);
+
+for (@denied) {
+	my ($file, $mode, $why) = @$_;
+	beside sprintf('a queue whose %s has mode %04o is refused with the reason, and loses nothing',
+		$file ? 'file' : 'directory', $mode) => sub {
+		my $slack = standin();
+		my $place = tempdir();
+		my $queue = queue(slack => $slack, env => { LOG => undef,
+			LOG_STREAM_CONFIG => spew("$place/none.conf", '', 0644) });
+		my $door = lonely_door($place);
+		copy(ctl_path(), "$place/ctl") && chmod 0755, $place, "$place/ctl" or die "copy: $!";
+		if ($> == 0) { chown 65534, 65534, $queue->dir or die "chown: $!" }
+		my $put = sub ($id) { $queue->cgi(cmd => [ humbly($door) ], cwd => '/', body => logins($id)) };
+		my $drain = sub { LogStream::Test::run(cmd => [ humbly("$place/ctl", 'drain') ], cwd => '/', env => $queue->env) };
+		is told($put->('a')), '200 ok', 'an event';
+		unlink glob $queue->dir . '/queue.db-*'; # which would be written into
+		my $denied = $file ? $queue->path : $queue->dir;
+		my $before = (stat $denied)[2] & 07777;
+		chmod $mode, $denied or die "chmod: $!";
+		my $answer = $put->('b');
+		is told($answer), $failed, 'the door';
+		like $answer->{err} =~ s/ \(open: [^)]*\)//r, qr/: error error="\Q@{[$queue->path]}\E: .*$why"$/m, 'says why';
+		my $ended = $drain->();
+		is $ended->{exit}, 1, 'a worker';
+		like $ended->{err}, qr/: error error="\Q@{[$queue->path]}\E/m, 'says something, too';
+		chmod $before, $denied or die "chmod: $!";
+		is told($put->('b')), '200 ok', 'when it is mended the event is taken';
+		is $drain->()->{exit}, 0, 'and all are sent';
+		is_deeply ids($slack->titles), [ qw(a b) ], 'once';
+	};
+}
+
+beside 'a worker that finds the queue locked for long says so once and sends what waits in the end' => sub {
+	need('sqlite3');
+	my $slack = standin();
+	my $queue = queue(slack => $slack);
+	my $away = $queue->keep_workers_away;
+	is told($queue->cgi(body => logins('a'))), '200 ok', 'an event';
+	undef $away;
+	my $unlock = lock_out($queue);
+	my $drain = later(sub { $queue->ctl('drain') });
+	wait_until(sub { $queue->log =~ /: database is locked: another process has it locked"$/m }, 20, 'it to say so');
+	$unlock->();
+	is $drain->()->{exit}, 0, 'it ends well';
+	is scalar(() = $queue->log =~ /database is locked/g), 1, 'it says so once';
+	is_deeply ids($slack->titles), [ 'a' ], 'it is sent';
 };
 
 beside 'a queue that is moved away gets no event that nobody would send' => sub {
