@@ -121,8 +121,9 @@ sub faults_of_queue ($there) {
 # Ends what strace runs, and so strace.
 sub end_traced ($process) {
 	my $strace = $process->pid;
-	kill TERM => split ' ', eval { slurp("/proc/$strace/task/$strace/children") } // '';
-	eval { $process->wait_exit(5) } or $process->stop;
+	my @traced = split ' ', eval { slurp("/proc/$strace/task/$strace/children") } // '';
+	kill TERM => @traced;
+	@traced && eval { $process->wait_exit(5); 1 } or $process->stop;
 }
 
 # For each: what it runs under strace, with { said => what it told, bad => did
@@ -264,6 +265,36 @@ for my $what (sort keys %run) {
 		# How often one waits is not the same each time.
 		cmp_ok scalar(grep { $_->{injected} } @result), '>=', 0.95 * @failure, 'a call failed, nearly each time';
 		note scalar(@failure), ' failures; it refused in ', scalar(grep { $_->{bad} } @result);
+	};
+}
+
+#
+# Calls that do less than they were asked to
+#
+
+# Where they are cut short: in the program under test alone.
+sub short ($what, $bytes) {
+	my $program = $what eq 'a worker' ? 'log-stream-ctl' : 'log-stream-to-slack';
+	return (need('env'), "LD_PRELOAD=$library", "FAIL_PROGRAM=$program", "FAIL_SHORT=$bytes");
+}
+
+# What a signal may interrupt for a while. Were it every second call, libcurl's
+# look at a connection, which takes turns with its wait, never came through.
+my $interrupted = 'accept4,flock,poll,ppoll,recvfrom,sendto,wait4';
+
+for my $what (sort keys %run) {
+	subtest "$what gets over reads and writes that stop short, and over signals" => sub {
+		my %result = (
+			map({ my $bytes = $_; ("$bytes bytes at a time" => $run{$what}->(short($what, $bytes))) } 7, 1000),
+			'every third call interrupted' => $run{$what}->(strace(tempdir() . '/calls',
+				[ qw(-f --seccomp-bpf -e), "trace=$interrupted", '-e', "inject=$interrupted:error=EINTR:when=2+3" ])),
+		);
+		for my $how (sort keys %result) {
+			is_deeply $result{$how}{faults}, [], "$how: the promise holds";
+			# A FastCGI answer goes in one piece, or the connection is given up.
+			next if $what =~ /FastCGI/ && $how =~ /^7 bytes/;
+			ok !$result{$how}{bad}, 'and it refuses nothing' or diag $result{$how}{said};
+		}
 	};
 }
 
