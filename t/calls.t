@@ -236,7 +236,9 @@ sub faults_of_log ($result, $name, $child, $args, $error) {
 	return $said =~ /cannot be started: $word/ ? () : "no word of the worker: $said"
 		if $child && $name !~ /^rt_sig|^dup2$|^close_range$/ || $name eq 'clone';
 	return "no word of it: $said" if $name eq 'accept4' && $error =~ /^E(?:MFILE|NOMEM)$/ && $said !~ /$word/;
-	return () if !$result->{bad} || $said =~ /$word/i || $name eq 'write'; # nobody to be told
+	return () if !$result->{bad} || $said =~ /$word/i;
+	# There is nobody to be told; or the web server is, whose connection it was.
+	return () if $name eq 'write' || $name eq 'read' && $args =~ /^\d+<socket:/;
 	return $words{$name} && $said =~ $words{$name} ? () : "no word of the cause: $said";
 }
 

@@ -46,8 +46,8 @@ sub does_not_grow ($pid, $count, $what, $step) {
 	eval {
 		wait_until(sub { ($after = size_of($pid))->{fds} <= $before->{fds} }, 3, 'the last connection to be closed');
 	};
-	# One to Slack may be kept, or may not.
-	cmp_ok $after->{fds}, '<=', $before->{fds} + 1, 'it has as many descriptors as before';
+	# libcurl keeps some connections to Slack, four at the most.
+	cmp_ok $after->{fds}, '<=', $before->{fds} + 4, 'it has as many descriptors as before';
 	cmp_ok $after->{kb}, '<=', $before->{kb} + $slack_kb, 'and as much memory';
 	note "$count $what: $before->{kb} kB and $before->{fds} descriptors before, ",
 		"$after->{kb} kB and $after->{fds} after";
