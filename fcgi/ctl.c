@@ -610,8 +610,8 @@ run(const struct verb *verb, const struct line *line)
 
 	if (!verb->needs_config)
 		return verb->run(NULL, line);
-	good = (verb->posts ? config_load_to_post : config_load)(&c,
-	    &problems);
+	good = verb->posts ? config_load_to_post(&c, &problems) :
+	    config_load(&c, &problems);
 	print_lines(stderr, "log-stream-ctl", &problems);
 	if (good)
 		status = verb->run(&c, line);

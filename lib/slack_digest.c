@@ -308,6 +308,7 @@ sort_groups(const struct slack_digest *d, const struct group **sorted)
 
 	for (i = 0; i < d->group_count; i++)
 		sorted[i] = &d->groups[i];
+	/* cppcheck-suppress uninitvar ; it fears a digest of nothing */
 	qsort(sorted, d->group_count, sizeof(*sorted), compare_groups);
 }
 

@@ -169,7 +169,7 @@ put_at(const char *words, int64_t now_ms)
 
 	for (; *words; count++) {
 		word = next_word(&words);
-		slash = strchr(word, '/');
+		slash = word + strcspn(word, "/");
 		*slash = '\0';
 		e = mem_alloc(sizeof(*e));
 		memset(e, 0, sizeof(*e));
@@ -720,12 +720,14 @@ test_count(void)
 static void
 test_purge(void)
 {
+	int64_t edited;
+
 	begin(LOTS);
 	put_at("a/old a/aside a/waits a/removed", NOW - 10 * (int64_t)DAY);
 	settle("a", "old", NOW - 5 * (int64_t)DAY);
 	set_aside("a", "aside", "too large", NOW - 5 * (int64_t)DAY);
 	must(queue_edit(at.q, QUEUE_REMOVE, "removed",
-	    NOW - 5 * (int64_t)DAY, &(int64_t){ 0 }, &at.why), "edit");
+	    NOW - 5 * (int64_t)DAY, &edited, &at.why), "edit");
 	is_str(purge(5 * (int64_t)DAY, NOW), "ok", "a queue is purged");
 	is_str(put("a/old a/aside a/removed"), "===", "what became of an "
 	    "event is remembered for RETENTION");

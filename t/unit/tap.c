@@ -235,10 +235,12 @@ scratch_enter(void)
 bool
 next_text(char *text, const char *letters, size_t len)
 {
+	const char *letter;
 	size_t i;
 
 	for (i = 0; i < len; i++) {
-		text[i] = strchr(letters, text[i])[1];
+		letter = strchr(letters, text[i]);
+		text[i] = letter ? letter[1] : '\0';
 		if (text[i])
 			return true;
 		text[i] = letters[0];
