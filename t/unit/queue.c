@@ -1186,6 +1186,7 @@ put_the_same(int out)
 			added += *signs == '+';
 	}
 	leave_queue();
+	buf_release(&words);
 	return write(out, &added, 1) == 1 ? 0 : 2;
 }
 

@@ -340,6 +340,7 @@ put_when_locked(int out)
 	int64_t began = clock_ms();
 
 	say_when(out, put(q, "2"), began, 5000);
+	queue_close(q);
 }
 
 static void
@@ -359,6 +360,7 @@ put_out_of_turn(int out)
 	int64_t began = clock_ms();
 
 	say_when(out, put(q, "1"), began, 10000);
+	queue_close(q);
 }
 
 NORETURN static void
@@ -818,6 +820,7 @@ use_unwritable(int out)
 	say(out, q ? put(q, "1") : word_of(result));
 	say(out, ": ");
 	say(out, reason());
+	queue_close(q);
 	if (!try_open("closed/new.db", 10, true, &result))
 		say(out, "\n"), say(out, reason());
 	say(out, become_worker("sqlite:closed/new.db") < 0 ?
