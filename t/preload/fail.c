@@ -12,7 +12,7 @@
  * FAIL_REPORT=FILE	gets a line when an allocation fails, and the number of
  *			them at the end
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
