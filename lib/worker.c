@@ -329,6 +329,8 @@ anything_remains(struct worker *w)
 		for (name = strtok_r(names.data, "\n", &rest); name;
 		     name = strtok_r(NULL, "\n", &rest))
 			remains = remains_for(w, name, &why) || remains;
+	if (why.len > 0)
+		log_say(LEVEL_ERROR, "%s", buf_text(&why));
 	buf_release(&names);
 	buf_release(&why);
 	return remains;
