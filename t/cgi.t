@@ -76,7 +76,7 @@ sub unread ($handle) {
 	return unpack 'i', $count;
 }
 
-sub wait_until_read ($handle) {
+sub wait_until_taken ($handle) {
 	wait_until(sub { unread($handle) == 0 }, 5, 'the door to read what there is');
 }
 
@@ -396,7 +396,7 @@ subtest 'a signal during the request does not disturb it' => sub {
 		my $file = "$dir/$signal";
 		my $body = sub ($in) {
 			syswrite $in, substr $seed, 0, 50;
-			wait_until_read($in);
+			wait_until_taken($in);
 			# Several, apart: one may hit a poll, the next the read after it.
 			for (1 .. 10) {
 				kill $signal => 0 + slurp($file);
