@@ -21,7 +21,6 @@ my %env = (SLACK_WEBHOOK_URL => $slack->url('/services/T0/B0/SECRETpath'),
 	AUTH0_LOG_STREAM_TOKEN => $token);
 my $seed = '[{"data": {"type": "f", "description": "Test failure", "client_id": "TestClientId", '
 	. '"client_name": "Test Client Name", "log_id": "abc1234567890"}}]';
-my $sanitized = slurp(door_path()) =~ /__asan_init/;
 
 # All doors of this script: each runs to its end, or is stopped by it.
 my @door;
@@ -485,8 +484,9 @@ subtest 'two processes on one listening socket serve both and get not in their w
 	is_deeply [ sort keys %served ], [ sort $door->pids ], 'both took part';
 
 	# Both wake for a connection and one gets it. Where the other would be stuck
-	# in accept, one round of these shows it two times of five.
-	for my $round (1 .. 10) {
+	# in accept, one round of these shows it two times of five. Of a process by
+	# valgrind nobody sees which signals it minds.
+	for my $round (watched() eq 'valgrind' ? () : 1 .. 10) {
 		my $pair = door(processes => 2);
 		wait_until(sub { 2 == grep { minds_signals($_) } $pair->pids }, 5, 'both to be up');
 		is_deeply [ map { ask($pair, body => '[]')->{status} } 1 .. 10 ], [ (204) x 10 ],
@@ -608,7 +608,7 @@ subtest 'what Slack refused once it may take the next time' => sub {
 };
 
 subtest 'memory does not grow with requests or with bodies' => sub {
-	plan skip_all => 'not under a sanitizer' if $sanitized;
+	plan skip_all => 'memory is not theirs alone under ' . watched() if watched();
 	my $door = door();
 	ask($door) for 1 .. 20;
 	ask($door, token => 'x') for 1 .. 20;

@@ -98,8 +98,11 @@ subtest 'so are a hundred thousand, in few messages, and the worker does not gro
 	is_deeply [ map { @{ $_->{problems} } } @request ], [], 'in messages that Slack takes';
 	cmp_ok scalar(@request), '<', 1000, 'a hundred times fewer messages than events, at the least';
 	note scalar(@request) . " messages; the worker's peak: $small kB for 10,000, $large kB for 100,000";
-	cmp_ok $large, '<', 1.5 * $small, 'its memory does not go with the flood'
-		or diag "$small kB for 10,000 events, $large kB for 100,000";
+	SKIP: {
+		skip 'memory is not its alone under ' . watched(), 1 if watched();
+		cmp_ok $large, '<', 1.5 * $small, 'its memory does not go with the flood'
+			or diag "$small kB for 10,000 events, $large kB for 100,000";
+	}
 };
 
 done_testing;

@@ -22,6 +22,7 @@ BEGIN {
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use File::Copy qw(copy);
+use File::Path qw(make_path);
 use JSON::PP;
 use LogStream::Cases;
 use LogStream::Server;
@@ -69,6 +70,10 @@ sub build_host () {
 	mkdir "$host$_" or die "$_: $!" for qw(/apache /etc /etc/alternatives /etc/apache2
 		/etc/apache2/suexec /home /run /tmp /var /var/log /var/log/apache2);
 	chmod 01777, "$host/tmp";
+	if ($ENV{REPORTS}) { # what the programs are watched for is told there
+		make_path("$host$ENV{REPORTS}");
+		mount('--bind', $ENV{REPORTS}, "$host$ENV{REPORTS}");
+	}
 	copy('/etc/ld.so.cache', "$host/etc/ld.so.cache");
 	symlink '/usr/lib/apache2/suexec-custom', "$host/etc/alternatives/suexec";
 	my @www_data = getpwnam 'www-data';
@@ -204,7 +209,7 @@ sub test_host ($title, $server, $place, $directory) {
 		is told(post($url, event())), '200 ok', 'the answer';
 		$slack->wait_for(1);
 		my $worker = $queue->wait_for_worker;
-		is readlink("/proc/$worker/exe") =~ s/^\Q$host\E//r, "/home/$name/$directory/log-stream-ctl",
+		is program_of($worker) =~ s/^\Q$host\E//r, "/home/$name/$directory/log-stream-ctl",
 			'it is the one beside the door';
 		like slurp("/proc/$worker/status"), qr/^Uid:\t$uid\t$uid\t$uid\t$uid\nGid:\t$gid\t$gid\t$gid\t$gid$/m,
 			'it has changed its user';

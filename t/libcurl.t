@@ -160,7 +160,7 @@ subtest 'a worker keeps the events until it is there' => sub {
 	is told($queue->cgi(cmd => [ $door ], body => logins('a', 'b'))), '200 ok', 'the door takes them';
 	wait_until(sub { 3 <= (() = posts_in($queue->log)) }, 10, 'three tries');
 	my $worker = $queue->worker;
-	is readlink "/proc/$worker/exe", $ctl, 'a worker tries';
+	is program_of($worker), $ctl, 'a worker tries';
 	is_deeply [ (posts_in($queue->log))[0 .. 2] ], [ ($away =~ s/events=1/events=2/r) x 3 ],
 		'says each time what is missing';
 	is $queue->standing->{waiting}, 2, 'and keeps them';

@@ -119,7 +119,7 @@ beside 'the door starts a worker that has nothing of the door, and does not wait
 	ok runs($worker), 'while the worker lives';
 	is_detached($queue, $worker, $pid);
 	is readlink("/proc/$worker/cwd"), abs_path($cwd), 'it is where the door was';
-	is readlink("/proc/$worker/exe"), ctl_path(), 'it is the one beside the door';
+	is program_of($worker), ctl_path(), 'it is the one beside the door';
 	is $queue->status->{worker_pid}, $worker, 'status knows it';
 };
 
@@ -168,7 +168,7 @@ beside 'a copy of the door under another name finds the worker beside it' => sub
 	chmod 0755, glob "$dir/*";
 	is told($queue->cgi(cmd => [ "$dir/logs.cgi" ], body => logins('a'))), '200 ok', 'the answer';
 	$slack->wait_for_titles(1);
-	is readlink("/proc/@{[$queue->worker]}/exe"), "$dir/log-stream-ctl", 'it runs that one';
+	is program_of($queue->worker), "$dir/log-stream-ctl", 'it runs that one';
 };
 
 beside 'where there is no worker to start, the log says so and the event waits' => sub {

@@ -175,13 +175,16 @@ sub case_slow ($h) {
 }
 
 sub case_fifty ($h) {
-	my @socket = map { connection($h->{server}) } 1 .. 50;
-	my @request = map { whole($h->{server}, logins(sprintf 'n%02d', $_)) } 0 .. 49;
+	# With a second for each to start a web server would give up the last.
+	my $count = watched() eq 'valgrind' ? 5 : 50;
+	my @id = map { sprintf 'n%02d', $_ } 1 .. $count;
+	my @socket = map { connection($h->{server}) } @id;
+	my @request = map { whole($h->{server}, logins($_)) } @id;
 	my @last = map { chop } @request;
-	put($socket[$_], $request[$_]) for 0 .. 49;
-	put($socket[$_], $last[$_]) for 0 .. 49;
-	is scalar(grep { rest($_) =~ $is_ok } @socket), 50, 'fifty times ok';
-	is_deeply delivered($h, 50), [ map { sprintf 'n%02d', $_ } 0 .. 49 ], 'fifty events';
+	put($socket[$_], $request[$_]) for keys @id;
+	put($socket[$_], $last[$_]) for keys @id;
+	is scalar(grep { rest($_) =~ $is_ok } @socket), $count, "$count times ok";
+	is_deeply delivered($h, $count), \@id, 'as many events';
 }
 
 # Sends events as Auth0 does, again and again until they are taken, for as

@@ -116,7 +116,7 @@ sub is_cgi ($self) { return $self->{snippet} =~ /-cgi|fcgiwrap|htaccess/ }
 # The processes of the door, whoever started them.
 sub doors ($self) {
 	my $door = $self->door;
-	return grep { (readlink("/proc/$_/exe") // '') eq $door && runs($_) }
+	return grep { program_of($_) eq $door && runs($_) }
 		map { m{^/proc/(\d+)$} } glob '/proc/[0-9]*';
 }
 

@@ -29,9 +29,9 @@ use Time::HiRes ();
 
 our @EXPORT;
 BEGIN {
-	@EXPORT = qw(door_path ctl_path srcdir builddir samples pages sample release need standin run cgi ctl
+	@EXPORT = qw(door_path ctl_path srcdir builddir watched samples pages sample release need standin run cgi ctl
 		fastcgi process queue logins http raw_http later beside finish_beside
-		wait_until wait_until_read runs settings_text slurp spew tempdir);
+		wait_until wait_until_read runs program_of settings_text slurp spew tempdir);
 }
 
 # A complaint names the line of the test script, not one of these.
@@ -55,6 +55,10 @@ sub srcdir () { return $srcdir }
 sub builddir () { return $builddir }
 sub door_path () { return "$builddir/fcgi/log-stream-to-slack" }
 sub ctl_path () { return "$builddir/fcgi/log-stream-ctl" }
+
+# "asan" or "valgrind" when make check-asan or check-valgrind runs the programs,
+# which then take more memory and time than is theirs.
+sub watched () { return $ENV{WATCHED} // '' }
 
 # The names of what has places to be filled in: samples of configuration, which
 # all are installed, and manual pages.
@@ -134,6 +138,9 @@ sub tempdir () {
 # Waiting
 #
 
+# What every deadline is multiplied by.
+my $patience = { asan => 4, valgrind => 10 }->{ watched() } // 1;
+
 # Runs $code in a process of its own and returns a function that waits for it
 # and returns its value, a reference: so that slow cases run side by side.
 sub later ($code) {
@@ -191,6 +198,7 @@ sub finish_beside () {
 
 # What $code returned once it was true.
 sub wait_until ($code, $seconds, $what) {
+	$seconds *= $patience;
 	my $deadline = Time::HiRes::time() + $seconds;
 	while (1) {
 		my $result = $code->();
@@ -212,6 +220,7 @@ sub wait_until_read ($socket) {
 # Runs $code, which may block, and returns what it returns. The alarm repeats,
 # because perl may miss the one that comes right before it blocks.
 sub within ($seconds, $what, $code) {
+	$seconds *= $patience;
 	my (@result, $outer);
 	my $good = eval {
 		local $SIG{ALRM} = sub { croak "waited $seconds s for $what" };
@@ -346,6 +355,14 @@ sub runs ($pid) {
 	return $stat !~ /\) [ZX]/;
 }
 
+# The path of the program that it is, be it that valgrind runs it.
+sub program_of ($pid) {
+	my $path = readlink "/proc/$pid/exe" // return '';
+	return $path if $path !~ m{/valgrind/[^/]+\z};
+	my (undef, @argument) = split /\0/, eval { slurp("/proc/$pid/cmdline") } // '';
+	return (grep { !/^-/ } @argument)[0] // '';
+}
+
 # A program that a program of ours left behind works in a directory of ours.
 sub left_behind () {
 	return grep {
@@ -434,7 +451,7 @@ sub queue (%o) { return LogStream::Test::Queue->new(%o) }
 # { status, headers, body }; a failure to get any answer is status 599 with
 # the reason as body. More options go to HTTP::Tiny.
 sub http ($method, $url, $headers = {}, $body = undef, %o) {
-	my $tiny = HTTP::Tiny->new(timeout => 10, max_redirect => 0, keep_alive => 0,
+	my $tiny = HTTP::Tiny->new(timeout => 10 * $patience, max_redirect => 0, keep_alive => 0,
 		proxy => undef, http_proxy => undef, https_proxy => undef, %o);
 	my $answer = $tiny->request($method, $url, { headers => $headers,
 		defined $body ? (content => $body) : () });
