@@ -115,6 +115,7 @@ static void
 handle_signals(void)
 {
 	struct sigaction action;
+	sigset_t alarms;
 	size_t i;
 
 	memset(&action, 0, sizeof(action));
@@ -124,6 +125,9 @@ handle_signals(void)
 		sigaction(stop_signals[i], &action, NULL);
 	action.sa_handler = give_up;
 	sigaction(SIGALRM, &action, NULL);
+	sigemptyset(&alarms);
+	sigaddset(&alarms, SIGALRM);
+	sigprocmask(SIG_UNBLOCK, &alarms, NULL); /* masks are inherited */
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, NULL);
 }
@@ -221,6 +225,8 @@ read_cgi(struct body *body, char *bytes, size_t size, size_t *len,
 	n = poll(&input, 1, complete ? CGI_EOF_MS : body->silence_ms);
 	if (n == 0)
 		return complete ? BODY_END : bad(body, why, "stalled");
+	if (n < 0 && errno == EINTR)
+		return BODY_MORE;
 	n = read(body->fd, bytes, size);
 	if (n < 0 && errno == EINTR)
 		return BODY_MORE;

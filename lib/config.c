@@ -103,18 +103,55 @@ check_mode(const char *path, const char *key, struct buf *problems)
 	buf_release(&name);
 }
 
+/* NULL: it is to be looked for. */
+static const char *
+named_path(void)
+{
+	const char *named = getenv("LOG_STREAM_CONFIG");
+
+	return named && *named ? named : NULL;
+}
+
+static bool
+is_stranger(uid_t owner)
+{
+	const char *caller = getenv("SUDO_UID"); /* sudo(8) */
+
+	return owner != 0 && owner != geteuid() && !(geteuid() == 0 &&
+	    caller && owner == (uid_t)strtoul(caller, NULL, 10));
+}
+
+/*
+ * It says where this process writes: in a directory where every user may
+ * make one, a .env may be a trap, and for root in any.
+ */
+static bool
+may_be_trap(const char *path, uid_t owner)
+{
+	struct stat here;
+
+	return !named_path() && strcmp(path, DOT_ENV) == 0 &&
+	    is_stranger(owner) && (geteuid() == 0 ||
+	    (stat(".", &here) == 0 && here.st_mode & S_IWOTH));
+}
+
 static void
 read_config_file(struct config *c, struct settings *file,
     struct buf *problems)
 {
 	struct buf text = BUF_INIT, why = BUF_INIT;
+	uid_t owner;
 
 	remember(c, c->path);
-	if (envfile_slurp(c->path, &text, &why)) {
+	if (!envfile_slurp(c->path, &text, &owner, &why)) {
+		buf_addf(problems, "%s\n", buf_text(&why));
+	} else if (may_be_trap(c->path, owner)) {
+		buf_addf(problems, "%s: it belongs to another user: if it is "
+		    "the right one, run this as that user, or name it: "
+		    "LOG_STREAM_CONFIG=%s\n", c->path, c->path);
+	} else {
 		settings_read_file(file, c->path, buf_text(&text), problems);
 		check_mode(c->path, held_secret(file), problems);
-	} else {
-		buf_addf(problems, "%s\n", buf_text(&why));
 	}
 	buf_release(&text);
 	buf_release(&why);
@@ -146,30 +183,16 @@ is_closed_directory(int error, size_t place)
 	return place == 0 && error == EACCES && access(".", X_OK) < 0;
 }
 
-/*
- * Where every user may make one, as in /tmp, a .env may be a trap: it says
- * where this process writes, and root's too.
- */
-static bool
-is_planted(const char *path)
-{
-	struct stat here, file;
-
-	return stat(".", &here) == 0 && here.st_mode & S_IWOTH &&
-	    lstat(path, &file) == 0 && file.st_uid != 0 &&
-	    file.st_uid != geteuid();
-}
-
 /* Remembers each place looked at, so that a file put there counts later. */
 static char *
-find_path_dup(struct config *c, struct buf *problems)
+find_path_dup(struct config *c)
 {
-	const char *named = getenv("LOG_STREAM_CONFIG");
+	const char *named = named_path();
 	char *home, *found = NULL;
 	const char *places[3];
 	size_t i;
 
-	if (named && *named)
+	if (named)
 		return mem_dup(named);
 	home = home_path_dup();
 	places[0] = DOT_ENV;
@@ -186,14 +209,6 @@ find_path_dup(struct config *c, struct buf *problems)
 			remember(c, places[i]);
 	}
 	free(home);
-	if (found && strcmp(found, DOT_ENV) == 0 && is_planted(found)) {
-		buf_addf(problems, "%s: it belongs to another user, in a "
-		    "directory where every user may make one: if it is the "
-		    "right one, name it by LOG_STREAM_CONFIG\n", found);
-		remember(c, found);
-		free(found);
-		return NULL;
-	}
 	return found;
 }
 
@@ -342,6 +357,7 @@ secret_dup(struct config *c, const struct config_entry *entry,
 {
 	struct buf text = BUF_INIT, why = BUF_INIT;
 	char *secret = NULL;
+	uid_t owner;
 
 	if (!*from_file->text) {
 		buf_addf(problems, "%s: %s: it is empty: give it a value or "
@@ -349,7 +365,7 @@ secret_dup(struct config *c, const struct config_entry *entry,
 		return NULL;
 	}
 	remember(c, from_file->text);
-	if (envfile_slurp(from_file->text, &text, &why)) {
+	if (envfile_slurp(from_file->text, &text, &owner, &why)) {
 		check_mode(from_file->text, entry->label, problems);
 		secret = buf_detach(&text);
 		if (!entry->key->many)
@@ -464,7 +480,7 @@ config_load(struct config *c, struct buf *problems)
 	size_t before = problems->len;
 
 	memset(c, 0, sizeof(*c));
-	c->path = find_path_dup(c, problems);
+	c->path = find_path_dup(c);
 	if (c->path)
 		read_config_file(c, &sources[FILE_READ], problems);
 	settings_read_environment(&sources[ENVIRONMENT], problems);

@@ -17,15 +17,14 @@
 
 /* The reason why fd cannot be read to its end; NULL when it was. */
 static const char *
-read_all(int fd, struct buf *text)
+read_all(int fd, struct buf *text, struct stat *info)
 {
 	char part[4096];
-	struct stat info;
 	ssize_t n;
 
-	if (fstat(fd, &info) < 0)
+	if (fstat(fd, info) < 0)
 		return strerror(errno);
-	if (!S_ISREG(info.st_mode))
+	if (!S_ISREG(info->st_mode))
 		return "it is not a file";
 	while ((n = read(fd, part, sizeof(part))) > 0) {
 		if (memchr(part, '\0', (size_t)n))
@@ -38,16 +37,19 @@ read_all(int fd, struct buf *text)
 }
 
 bool
-envfile_slurp(const char *path, struct buf *text, struct buf *why)
+envfile_slurp(const char *path, struct buf *text, uid_t *owner,
+    struct buf *why)
 {
 	struct buf whole = BUF_INIT;
+	struct stat info = { 0 };
 	const char *reason, *begin;
 	int fd;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	reason = fd < 0 ? strerror(errno) : read_all(fd, &whole);
+	reason = fd < 0 ? strerror(errno) : read_all(fd, &whole, &info);
 	if (fd >= 0)
 		close(fd);
+	*owner = info.st_uid;
 	begin = buf_text(&whole);
 	if (strncmp(begin, BOM, strlen(BOM)) == 0)
 		begin += strlen(BOM);

@@ -14,15 +14,17 @@
 #include "buf.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #define ENVFILE_MAX 65536	/* bytes of such a file */
 
 /*
  * Adds the text of a regular file to *text, without a NUL byte in it and
- * with a byte order mark left out. Returns false and adds "path: reason"
- * to *why when that cannot be done.
+ * with a byte order mark left out, and sets *owner to whose file that was.
+ * Returns false and adds "path: reason" to *why when that cannot be done.
  */
-bool envfile_slurp(const char *path, struct buf *text, struct buf *why);
+bool envfile_slurp(const char *path, struct buf *text, uid_t *owner,
+    struct buf *why);
 
 /* Whether every user of the machine may read the file, or write to it. */
 bool envfile_all_may_read(const char *path);

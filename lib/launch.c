@@ -53,10 +53,12 @@ path_dup(void)
 /* What a web server makes of a request (RFC 3875, and Apache's own). */
 static const char *const request_variables[] = {
 	"AUTH_TYPE=", "CONTENT_LENGTH=", "CONTENT_TYPE=", "CONTEXT_",
-	"DOCUMENT_ROOT=", "GATEWAY_INTERFACE=", "HTTP_", "HTTPS=",
-	"PATH_INFO=", "PATH_TRANSLATED=", "QUERY_STRING=", "REDIRECT_",
-	"REMOTE_", "REQUEST_", "SCRIPT_", "SERVER_", "SSL_CLIENT_",
-	"SSL_SERVER_", "UNIQUE_ID=",
+	"DOCUMENT_ROOT=", "GATEWAY_INTERFACE=", "H2PUSH", "H2_", "HTTP2=",
+	"HTTPS=", "HTTP_", "PATH_INFO=", "PATH_TRANSLATED=", "QUERY_STRING=",
+	"REDIRECT_", "REMOTE_", "REQUEST_", "SCRIPT_", "SERVER_",
+	"SSL_CIPHER", "SSL_CLIENT_", "SSL_COMPRESS_", "SSL_PROTOCOL=",
+	"SSL_SECURE_RENEG=", "SSL_SERVER_", "SSL_SESSION_", "SSL_SRP_",
+	"SSL_TLS_SNI=", "SSL_VERSION_", "UNIQUE_ID=",
 };
 
 static bool

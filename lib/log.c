@@ -5,10 +5,12 @@
 #include "ownfile.h"
 #include "utf8.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <syslog.h>
 #include <time.h>
@@ -99,15 +101,32 @@ write_line(int fd, const char *before, const char *line, size_t len)
 	return done;
 }
 
+/* What others may write to tells nothing; /dev/null and the like do not. */
+static bool
+is_open_to_all(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && !S_ISCHR(st.st_mode) &&
+	    st.st_mode & S_IWOTH;
+}
+
 /*
  * A file that is opened for each line needs no signal when it is rotated.
- * No link is followed, and nothing that is not a file is waited for.
+ * No link is followed, nothing that is not a file is waited for, and none
+ * is used that every user may write to.
  */
 static int
 open_to_append(const char *path)
 {
-	return ownfile_open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY,
-	    0640);
+	int fd = ownfile_open(path, O_WRONLY | O_APPEND | O_NONBLOCK |
+	    O_NOCTTY, 0640);
+
+	if (fd < 0 || !is_open_to_all(fd))
+		return fd;
+	close(fd);
+	errno = EPERM;
+	return -1;
 }
 
 bool
@@ -289,8 +308,8 @@ log_say(enum log_level level, const char *fmt, ...)
 }
 
 /*
- * Nothing here asks for memory. What takes lines for the program has no use
- * for this one, because the program ends.
+ * What is called here stands it when there is no memory. What takes lines for
+ * the program has no use for this one, because the program ends.
  */
 void
 mem_exhausted(void)
@@ -304,6 +323,8 @@ mem_exhausted(void)
 	if (to_file)
 		fd = open(sink.file, O_WRONLY | O_APPEND | O_NONBLOCK |
 		    O_NOCTTY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0 && is_open_to_all(fd))
+		fd = -1;
 	if (fd < 0 && (sink.syslog || sink.no_stderr))
 		syslog(LOG_ERR, "%s", text);
 	len = snprintf(line, sizeof(line), "%s" IDENT "[%ld]: %s\n",

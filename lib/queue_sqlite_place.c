@@ -99,8 +99,10 @@ check_one_file(const char *path, const struct stat *directory,
 		    S_ISLNK(st.st_mode) ? " but a link: name the file itself"
 		    : "");
 	else if (is_stranger(st.st_uid, directory))
-		buf_addf(why, "%s: belongs to another user, number %lu: run "
-		    "chown on it", path, (unsigned long)st.st_uid);
+		buf_addf(why, "%s: belongs to another user, number %lu: %s",
+		    path, (unsigned long)st.st_uid, geteuid() == 0 ?
+		    "give that user its directory, or run this as that user"
+		    : "run chown on it");
 	else if (st.st_mode & S_IRWXO)
 		buf_addf(why, "%s: every user of this machine may read or "
 		    "write it: run chmod o-rwx on it", path);

@@ -326,7 +326,8 @@ anything_remains(struct worker *w)
 	    queue_names(w->queue, add_name, &names, &why) == QUEUE_OK)
 		remains = false;
 	if (!remains && names.len > 0)
-		for (name = strtok_r(names.data, "\n", &rest); name;
+		for (name = strtok_r(names.data, "\n", &rest);
+		     name && why.len == 0;
 		     name = strtok_r(NULL, "\n", &rest))
 			remains = remains_for(w, name, &why) || remains;
 	if (why.len > 0)

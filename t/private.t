@@ -49,6 +49,21 @@ for my $what (sort keys %program) {
 	};
 }
 
+# By /proc a process belongs to root where only root may look into it.
+subtest 'where the limit is none for good, nobody but root looks into a door' => sub {
+	my ($dir, $cwd) = (tempdir(), tempdir());
+	my @as = $> == 0 ? (need('setpriv'), qw(--reuid 65534 --clear-groups)) : ();
+	chmod 0755, $dir;
+	chmod 0777, $cwd;
+	my $door = spew("$dir/door", slurp(door_path()), 0755);
+	my $process = process(cwd => $cwd, in => $body, cmd => [ need('prlimit'), '--core=0:0', @as, $door ],
+		env => { REQUEST_METHOD => 'POST', CONTENT_LENGTH => 10 });
+	my $place = '/proc/' . $process->pid;
+	wait_until(sub { (readlink("$place/exe") // $door) eq $door && slurp("$place/comm") eq "door\n"
+		&& (stat "$place/environ")[4] == 0 }, 10, 'it to be closed to others');
+	is core_limits($process), '0 0', 'and the limit is what it was';
+};
+
 subtest 'what the programs make is for their user alone, whatever the umask' => sub {
 	my $before = umask 0;
 	my $queue = queue(slack => $slack, path => '/status/503/down');
@@ -82,14 +97,15 @@ subtest 'a file that a stranger has put beside the queue is not touched' => sub 
 };
 
 subtest 'root does not fall into the settings of a stranger' => sub {
+	local $ENV{SUDO_UID};
 	plan skip_all => 'only root can' if $> != 0;
 	my $place = tempdir();
 	my $trap = "$place/trap";
 	chmod 01777, $place;
 	spew("$place/.env", "QUEUE=sqlite:$place/queue.db\nLOG=$trap\nSLACK_WEBHOOK_URL=" . $slack->url('/services/T0/B0/x') . "\n", 0600);
 	chown 65534, 65534, "$place/.env";
-	my $told = '.env: it belongs to another user, in a directory where every user may make one: '
-		. 'if it is the right one, name it by LOG_STREAM_CONFIG';
+	my $told = '.env: it belongs to another user: if it is the right one, run this as that user, or name it: '
+		. 'LOG_STREAM_CONFIG=.env';
 	my %here = (cwd => $place, LOG_STREAM_CONFIG => undef);
 	for my $verb (qw(drain status)) {
 		my $ended = ctl(\%here, $verb);

@@ -496,7 +496,7 @@ beside 'no secret is in the files of the queue, the log, or the worker as others
 		my %shim = $shim ? network_shim() : ();
 		$queue->configure;
 		my $answer = $queue->cgi(body => logins('a', 'b'), env => { %shim,
-			HTTP_COOKIE => 'SECRETcookie', HTTP_PROXY => 'http://SECRETproxy', REDIRECT_HTTP_AUTHORIZATION => 'SECRETtoken',
+			HTTP_COOKIE => 'SECRETcookie', SSL_TLS_SNI => 'SECRETname', SSL_SESSION_ID => 'SECRETid', H2_STREAM_ID => 'SECRET2', HTTP_PROXY => 'http://SECRETproxy', REDIRECT_HTTP_AUTHORIZATION => 'SECRETtoken',
 			QUERY_STRING => 'SECRETquery', REMOTE_USER => 'SECRETuser' });
 		is told($answer), '200 ok', 'queued';
 		$slack->wait_for(2);
@@ -509,7 +509,7 @@ beside 'no secret is in the files of the queue, the log, or the worker as others
 		is $text{"/proc/$pid/cmdline"}, "log-stream-ctl\0work\0--until-idle\0", 'its command line'
 			if watched() ne 'valgrind'; # whose it is then
 		my @name = sort map { /^([^=]+)/ } split /\0/, $text{"/proc/$pid/environ"};
-		is_deeply [ grep { /^(?:HTTP|REDIRECT|REQUEST|REMOTE|SERVER|SCRIPT|CONTENT|QUERY|GATEWAY|AUTH)/ } @name ],
+		is_deeply [ grep { /^(?:HTTP|REDIRECT|REQUEST|REMOTE|SERVER|SCRIPT|CONTENT|QUERY|GATEWAY|AUTH|SSL|H2)/ } @name ],
 			[], 'its environment holds nothing of the request';
 		$queue->end_worker;
 	}

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define HOOK "https://hooks.slack.com/services/T0/B0/hunter2hunter2"
@@ -1306,28 +1307,57 @@ files_looked_for(void)
 
 #define NOBODY 65534		/* a user who is not root, nor we */
 
-/* In a directory like /tmp, the .env of somebody may be anybody's. */
+#define TRAP ".env: it belongs to another user: if it is the right one, " \
+	"run this as that user, or name it: LOG_STREAM_CONFIG=.env\n"
+
+/* As a user who is neither root nor the owner of .env. */
+static bool
+is_trap_for_others(void)
+{
+	int status = 0;
+	pid_t child;
+
+	fflush(stdout);
+	child = fork();
+	if (child == 0)
+		_exit(setuid(NOBODY - 1) < 0 ? 2 :
+		    strcmp(problems(), TRAP) == 0);
+	waitpid(child, &status, 0);
+	if (WEXITSTATUS(status) > 1)
+		diag("the child failed");
+	return WEXITSTATUS(status) == 1;
+}
+
+/* A .env says which files are written: whose it is matters. */
 static void
-test_planted(void)
+test_traps(void)
 {
 	start_over("SHOW=user\n");
 	chmod(".", 01777);
-	is_str(files_looked_for(), ".env:\n.env\n", "in a directory that is "
-	    "open to all, our own .env counts");
+	is_str(problems(), "", "in a directory that is open to all, our own "
+	    ".env counts");
+	chmod(".env", 0644);
 	if (geteuid() != 0 || chown(".env", NOBODY, NOBODY) < 0) {
 		skip("that of another user does not", "not root");
 		chmod(".", 0700);
 		return;
 	}
-	is_str(problems(), ".env: it belongs to another user, in a directory "
-	    "where every user may make one: if it is the right one, name it "
-	    "by LOG_STREAM_CONFIG\n", "that of another user does not");
-	is_str(files_looked_for(), "none:\n.env\n", "and is not read");
+	ok(is_trap_for_others(), "that of another user does not");
+	chmod(".", 0755);
+	ok(!is_trap_for_others(), "where only its owner can make one it does");
+	is_str(problems(), TRAP, "but not for root");
+	setenv("SUDO_UID", "65534", 1);
+	is_str(problems(), "", "unless it is who became root");
+	setenv("SUDO_UID", "65533", 1);
+	is_str(problems(), TRAP, "and nobody else");
+	unsetenv("SUDO_UID");
+	write_text(".env", "!");
+	ok(chown(".env", NOBODY, NOBODY) == 0 &&
+	    strcmp(problems(), TRAP) == 0, "it is not read");
+	write_text(".env", "SHOW=user\n");
 	setenv("LOG_STREAM_CONFIG", ".env", 1);
 	is_str(problems(), "", "unless it is named");
 	unsetenv("LOG_STREAM_CONFIG");
-	chmod(".", 0755);
-	is_str(problems(), "", "or nobody else may make one");
 	chmod(".", 0700);
 }
 
@@ -1650,7 +1680,7 @@ main(void)
 	test_many_destinations();
 	test_modes();
 	test_places();
-	test_planted();
+	test_traps();
 	test_dangling();
 	test_changes();
 	test_rotation();

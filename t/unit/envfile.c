@@ -179,15 +179,18 @@ test_every_byte(void)
 static bool
 slurp(struct buf *text, struct buf *why, const char *path)
 {
+	uid_t owner;
+
 	buf_clear(text);
 	buf_clear(why);
-	return envfile_slurp(path, text, why);
+	return envfile_slurp(path, text, &owner, why);
 }
 
 static void
 test_slurp(void)
 {
 	struct buf text = BUF_INIT, why = BUF_INIT;
+	uid_t owner = (uid_t)-1;
 
 	file_write("plain", "A=1\n", 4, 0600);
 	ok(slurp(&text, &why, "plain") && why.len == 0, "a file is read");
@@ -204,8 +207,9 @@ test_slurp(void)
 	is_str(buf_text(&text), "\xEF\xBB", "and left in");
 	buf_release(&text);
 	buf_adds(&text, "before ");
-	ok(envfile_slurp("plain", &text, &why), "text is added");
+	ok(envfile_slurp("plain", &text, &owner, &why), "text is added");
 	is_str(buf_text(&text), "before A=1\n", "behind what there was");
+	ok(owner == geteuid(), "and whose it is is told");
 	buf_release(&text);
 	buf_release(&why);
 }

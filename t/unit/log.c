@@ -365,13 +365,14 @@ test_no_file(void)
 {
 	static const char *const paths[] = {
 		"link", "dangling", "fifo", "directory", "absent/x.log",
-		"/dev/full",
+		"/dev/full", "open.log",
 	};
 	size_t i;
 
 	if (symlink("x.log", "link") < 0 || symlink("z.log", "dangling") < 0 ||
 	    mkfifo("fifo", 0600) < 0 || mkdir("directory", 0700) < 0)
 		abort();
+	file_write("open.log", "", 0, 0602); /* anybody may write there */
 	for (i = 0; i < ROWS(paths); i++) {
 		log_to_file(paths[i]);
 		log_say(LEVEL_INFO, "kept");

@@ -928,7 +928,8 @@ test_all_tampered(void)
 		    "machine may read or write it: run chmod o-rwx on it");
 		if (geteuid() == 0)
 			test_tampered(endings[i], give_away, "belongs to "
-			    "another user, number 65534: run chown on it");
+			    "another user, number 65534: give that user its "
+			    "directory, or run this as that user");
 		else
 			skip("a file of another user", "not root");
 	}
