@@ -152,7 +152,8 @@ word_fits(const char *word, const struct record *record)
 static bool
 words_keep(const struct words *words, const struct record *record)
 {
-	bool kept = words->list[0][0] == '-', excludes;
+	bool kept = words->count > 0 && words->list[0][0] == '-';
+	bool excludes;
 	size_t i;
 
 	for (i = 0; i < words->count; i++) {
