@@ -495,6 +495,21 @@ run_remove(const struct config *c, const struct line *line)
 	return q ? edit_events(q, QUEUE_REMOVE, line, "removed", &sum) : BAD;
 }
 
+static enum exit_status
+run_schema(const struct config *c, const struct line *line)
+{
+	const char *schema = queue_schema();
+
+	(void)c;
+	(void)line;
+	if (schema)
+		fputs(schema, stdout);
+	else
+		fprintf(stderr, "log-stream-ctl: this program was built "
+		    "without PostgreSQL\n");
+	return schema ? GOOD : BAD;
+}
+
 /* ------------------------------------------------------------- verbs */
 
 static const struct verb verbs[] = {
@@ -567,6 +582,11 @@ static const struct verb verbs[] = {
 		.options = ALL,
 		.run = run_remove,
 		.needs_config = true,
+	}, {
+		.name = "schema",
+		.arguments = "",
+		.help = "print the SQL of a queue's tables, for PostgreSQL",
+		.run = run_schema,
 	},
 };
 

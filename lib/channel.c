@@ -99,6 +99,13 @@ channels_match(struct worker *w)
 
 /* ------------------------------------------------------------ keeping */
 
+/* What time it is for all machines that speak to this destination. */
+static int64_t
+queue_ms(const struct worker *w, const struct channel *ch)
+{
+	return worker_wall_ms(w) + ch->clock_ahead;
+}
+
 static struct pace_rules
 rules_of(const struct worker *w)
 {
@@ -117,7 +124,7 @@ static void
 reckon(const struct worker *w, struct channel *ch)
 {
 	ch->not_before = worker_run_ms(w) +
-	    pace_left(&ch->tally.pace, worker_wall_ms(w));
+	    pace_left(&ch->tally.pace, queue_ms(w, ch));
 	if (ch->not_before < ch->obey_until)
 		ch->not_before = ch->obey_until;
 }
@@ -146,7 +153,7 @@ keep(struct worker *w, struct channel *ch, enum queue_change change,
 	struct buf why = BUF_INIT;
 	enum queue_result result;
 
-	result = queue_change(w->queue, change, &batch, worker_wall_ms(w),
+	result = queue_change(w->queue, change, &batch, queue_ms(w, ch),
 	    &why);
 	free((void *)(uintptr_t)batch.numbers);
 	if (!worker_queue_failed(w, result, &why)) {
@@ -163,22 +170,25 @@ keep(struct worker *w, struct channel *ch, enum queue_change change,
 
 /*
  * Sees to what the worker before us left behind. Where that died over a
- * message, it may have been sent. A wait of a clock that has since been set
+ * message, it may have been sent, a moment ago perhaps. A wait of a clock that has since been set
  * back begins anew, from here on: else it did so with each worker.
  */
 static bool
 take_over(struct worker *w, struct channel *ch)
 {
+	struct pace_rules rules = rules_of(w);
 	struct pace pace = ch->tally.pace;
 
-	if (pace.posting)
+	if (pace.posting) {
 		log_say(LEVEL_WARN, "destination %s: a message was on its way "
 		    "when the last worker ended; its events may appear twice",
 		    ch->name);
-	else if (!pace_is_ahead(&pace, worker_wall_ms(w)))
+		pace_began(&pace, &rules, queue_ms(w, ch));
+	} else if (ch->known || !pace_is_ahead(&pace, queue_ms(w, ch))) {
 		return true;
+	}
 	pace.posting = false;
-	pace_move(&pace, worker_wall_ms(w));
+	pace_move(&pace, queue_ms(w, ch));
 	return keep(w, ch, QUEUE_PUT_BACK, &pace);
 }
 
@@ -194,18 +204,19 @@ channel_look(struct worker *w, struct channel *ch)
 	struct pace before = ch->tally.pace;
 	struct buf why = BUF_INIT;
 	enum queue_result result;
-	bool first = !ch->known;
 
 	result = queue_count(w->queue, ch->name, &ch->tally, &why);
 	if (!worker_queue_failed(w, result, &why)) {
-		if (first || !same_wait(&before, &ch->tally.pace))
+		ch->clock_ahead = ch->tally.clock_ms == 0 ? 0 :
+		    ch->tally.clock_ms - worker_wall_ms(w);
+		if (!ch->counted || !same_wait(&before, &ch->tally.pace))
 			reckon(w, ch);
-		ch->known = true;
+		ch->counted = true;
 		ch->look_at = worker_run_ms(w) + (ch->tally.waiting > 0 ?
 		    LOOK_WAITING_MS : LOOK_MS);
 	}
 	buf_release(&why);
-	return result == QUEUE_OK && (!first || take_over(w, ch));
+	return result == QUEUE_OK;
 }
 
 /* ----------------------------------------------------------- claiming */
@@ -232,7 +243,7 @@ read_events(struct worker *w, struct channel *ch)
 	bool failed;
 
 	result = queue_read(w->queue, ch->name, budget, gather, ch,
-	    worker_wall_ms(w), &why);
+	    queue_ms(w, ch), &why);
 	failed = worker_queue_failed(w, result, &why);
 	buf_release(&why);
 	ch->digest = budget > SLACK_ATTACHMENTS_MAX;
@@ -273,7 +284,7 @@ begin_message(struct worker *w, struct channel *ch)
 	}
 	ch->taken = message_compose(&ch->payload, ch->events.events,
 	    ch->events.count, ch->digest, c);
-	pace_began(&pace, &rules, worker_wall_ms(w));
+	pace_began(&pace, &rules, queue_ms(w, ch));
 	if (!keep(w, ch, QUEUE_CLAIM, &pace)) {
 		channel_drop(ch);
 		return;
@@ -285,6 +296,14 @@ begin_message(struct worker *w, struct channel *ch)
 }
 
 /* ----------------------------------------------------------- settling */
+
+/* Others may speak to the destination now. */
+static void
+end_turn(struct worker *w, struct channel *ch)
+{
+	if (w->queue)
+		queue_end_turn(w->queue, ch->name);
+}
 
 /* Writes down what came of a message, if the queue lets us. */
 static void
@@ -299,7 +318,7 @@ settle(struct worker *w, struct channel *ch)
 	if (!w->queue)
 		return;
 	aside = pace_ended(&pace, &rules, &ch->outcome, ch->taken,
-	    worker_wall_ms(w), w->world->chance(w->world->context));
+	    queue_ms(w, ch), w->world->chance(w->world->context));
 	if (aside)
 		change = QUEUE_SET_ASIDE;
 	else if (ch->outcome.result == POST_SENT)
@@ -310,6 +329,7 @@ settle(struct worker *w, struct channel *ch)
 		message_log_event(LEVEL_ERROR, ch->events.events[0], ch->name,
 		    "set-aside");
 	channel_drop(ch);
+	end_turn(w, ch);
 	ch->look_at = 0;
 }
 
@@ -352,21 +372,52 @@ hurry(struct worker *w, struct channel *ch)
 	return result == QUEUE_OK;
 }
 
+static bool
+is_due(const struct worker *w, const struct channel *ch)
+{
+	return ch->tally.waiting > 0 && worker_run_ms(w) >= ch->not_before;
+}
+
+/* False, for the time being, while another machine speaks. */
+static bool
+begin_turn(struct worker *w, struct channel *ch)
+{
+	struct buf why = BUF_INIT;
+	enum queue_result result;
+	bool mine = false;
+
+	result = queue_begin_turn(w->queue, ch->name, &mine, &why);
+	if (!worker_queue_failed(w, result, &why) && !mine)
+		ch->not_before = ch->look_at = worker_run_ms(w) + LOOK_MS;
+	buf_release(&why);
+	return result == QUEUE_OK && mine;
+}
+
+/* Nothing that was known before the turn is sure. */
+static void
+use_turn(struct worker *w, struct channel *ch)
+{
+	if (channel_look(w, ch) && take_over(w, ch)) {
+		ch->known = true;
+		if (is_due(w, ch))
+			begin_message(w, ch);
+	}
+	if (ch->stage == IDLE)
+		end_turn(w, ch);
+}
+
 void
 channel_serve(struct worker *w, struct channel *ch)
 {
-	int64_t now = worker_run_ms(w);
-	bool due;
-
 	if (ch->stage == UNSETTLED)
 		settle(w, ch);
 	if (ch->stage != IDLE || !ch->webhook_url || w->stop_by >= 0)
 		return;
 	if (ch->renewed && !hurry(w, ch))
 		return;
-	due = ch->tally.waiting > 0 && now >= ch->not_before;
-	if ((due || now >= ch->look_at) && !channel_look(w, ch))
+	if (ch->known && !is_due(w, ch) && (worker_run_ms(w) < ch->look_at ||
+	    !channel_look(w, ch) || !is_due(w, ch)))
 		return;
-	if (ch->tally.waiting > 0 && worker_run_ms(w) >= ch->not_before)
-		begin_message(w, ch);
+	if (worker_run_ms(w) >= ch->not_before && begin_turn(w, ch))
+		use_turn(w, ch);
 }

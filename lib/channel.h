@@ -28,8 +28,10 @@ struct channel {
 	int64_t look_at;	/* by the run clock: when to count again */
 	int64_t not_before;	/* by the run clock: no message before */
 	int64_t obey_until;	/* the same, but what no haste may shorten */
-	bool known;		/* counted at least once */
+	bool counted;		/* at least once */
+	bool known;		/* and what the last worker left seen to */
 	unsigned timeouts;	/* in a row */
+	int64_t clock_ahead;	/* of the queue's clock, before the wall's */
 	struct queue_tally tally;
 
 	/* The message in hand. */
@@ -55,6 +57,7 @@ struct worker {
 	struct channel *channels;
 	size_t channel_count;
 
+	int64_t sign_in_at;
 	int64_t purge_at;
 	int64_t idle_since;
 	int64_t failing_since;	/* of the queue; -1: it does not fail */

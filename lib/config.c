@@ -22,10 +22,6 @@
 #define NAME "log-stream-to-slack.conf"
 #define DOT_ENV ".env"
 
-#ifndef DOOR_IS_STATIC		/* configure --enable-static-door */
-#define DOOR_IS_STATIC 0
-#endif
-
 /* In the order in which they win. */
 enum source { ENVIRONMENT, FILE_READ, SOURCES };
 
@@ -72,6 +68,21 @@ config_changed(const struct config *c)
 
 /* ----------------------------------------------------------- sources */
 
+/* Whether there is more to a value than may be seen. */
+static bool
+is_secret(const struct key *key, const char *text)
+{
+	char *shown;
+	bool secret = key->secret;
+
+	if (secret && key->shown_dup) {
+		shown = key->shown_dup(text);
+		secret = strcmp(shown, text) != 0;
+		free(shown);
+	}
+	return secret;
+}
+
 /* The first key whose secret itself stands in the file; NULL for none. */
 static const char *
 held_secret(const struct settings *file)
@@ -81,7 +92,8 @@ held_secret(const struct settings *file)
 
 	for (i = 0; i < file->count; i++) {
 		setting = &file->list[i];
-		if (setting->use.key->secret && !setting->use.from_file)
+		if (is_secret(setting->use.key, setting->text) &&
+		    !setting->use.from_file)
 			return setting->name;
 	}
 	return NULL;
@@ -430,7 +442,8 @@ take_value(struct config *c, struct config_entry *entry,
 	} else {
 		take_secret_file(c, entry, from_file, problems);
 	}
-	if (entry->key->secret && value->text && !*value->text)
+	if (entry->key->secret && !entry->key->shown_dup && value->text &&
+	    !*value->text)
 		buf_addf(problems, "%s: %s: it is empty: give it a value or "
 		    "remove it\n", value->origin, entry->label);
 	return true;
@@ -582,6 +595,7 @@ config_release(struct config *c)
 	release_destinations(c);
 	free(c->tokens);
 	free(c->queue);
+	free(c->queue_shown);
 	free(c->dashboard_url);
 	free(c->log_file);
 	free(c->path);
@@ -599,6 +613,7 @@ add_masked(const struct config *c, const struct config_entry *entry,
     struct buf *out)
 {
 	const char *url = c->destinations[entry->destination].webhook_url;
+	char *shown;
 	const char *host;
 	size_t len;
 	unsigned count, shortest;
@@ -610,6 +625,10 @@ add_masked(const struct config *c, const struct config_entry *entry,
 	} else if (entry->key->makes_destination && url) {
 		host = url_host(url, &len);
 		buf_addf(out, "%.*s/********", (int)(host + len - url), url);
+	} else if (entry->key->shown_dup) {
+		shown = entry->key->shown_dup(entry->value.text);
+		log_escape(out, shown, strlen(shown));
+		free(shown);
 	} else {
 		buf_adds(out, "********");
 	}

@@ -63,7 +63,8 @@ struct config {
 	size_t destination_count;
 	char *tokens;		/* one a line; NULL: everyone may post */
 	unsigned show;		/* of enum slack_show */
-	char *queue;		/* "sqlite:/path"; NULL: no queue */
+	char *queue;		/* its address; NULL: no queue */
+	char *queue_shown;	/* the same without a password */
 	bool queue_on_network;	/* it may be on a network file system */
 	int64_t slack_interval_ms;
 	int64_t slack_timeout_ms;

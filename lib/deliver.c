@@ -174,7 +174,7 @@ start_worker(const struct config *c)
 
 	if (!launch_worker(&why))
 		log_say(LEVEL_ERROR, "%s: events wait in %s",
-		    buf_text(&why), c->queue);
+		    buf_text(&why), c->queue_shown);
 	buf_release(&why);
 }
 

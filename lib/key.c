@@ -5,6 +5,7 @@
  */
 #include "key.h"
 
+#include "queue_place.h"
 #include "slack.h"
 #include "token.h"
 #include "url.h"
@@ -170,15 +171,24 @@ read_show(struct config *c, const struct config_entry *entry,
 	return slack_show_read(text, &c->show, why);
 }
 
-/* It may be meant for PostgreSQL, with a password: no reason quotes it. */
+#if defined(HAVE_LIBPQ) && !DOOR_IS_STATIC
+#define POSTGRESQL_FAULT NULL
+#else
+#define POSTGRESQL_FAULT "this program was built without PostgreSQL: use " \
+	"sqlite:/path"
+#endif
+
+/* It may hold a password: no reason quotes it. */
 static const char *
 queue_fault(const char *text)
 {
-	static const char sqlite[] = "sqlite:", postgres[] = "postgres";
+	static const char sqlite[] = "sqlite:", postgres[] = "postgres",
+	    postgresql[] = "postgresql://";
 
+	if (strncmp(text, postgresql, strlen(postgresql)) == 0)
+		return POSTGRESQL_FAULT;
 	if (strncmp(text, postgres, strlen(postgres)) == 0)
-		return "this program was built without PostgreSQL: use "
-		    "sqlite:/path";
+		return "write postgresql://user@host/database";
 	if (strncmp(text, sqlite, strlen(sqlite)) != 0)
 		return "it is not a queue: write sqlite: and the path of a "
 		    "file, such as " QUEUE_EXAMPLE;
@@ -197,8 +207,10 @@ read_queue(struct config *c, const struct config_entry *entry,
 	(void)entry;
 	if (fault)
 		buf_adds(why, fault);
-	else
+	else {
 		c->queue = mem_dup(text);
+		c->queue_shown = queue_shown_dup(text);
+	}
 	return !fault;
 }
 
@@ -379,8 +391,11 @@ const struct key config_keys[CONFIG_KEYS] = {
 		.fallback = "client",
 	}, {
 		.name = "QUEUE",
-		.help = "where events wait for delivery: sqlite:/path",
+		.help = "where events wait for delivery: sqlite:/path or "
+		    "postgresql://...",
 		.read = read_queue,
+		.secret = true,
+		.shown_dup = queue_shown_dup,
 	}, {
 		.name = "QUEUE_ON_NETWORK",
 		.help = "whether the queue may be on a network file system: "

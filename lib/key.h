@@ -20,6 +20,10 @@ typedef bool key_reader(struct config *c, const struct config_entry *entry,
 typedef void key_doubter(const struct config *c,
     const struct config_entry *entry, struct buf *out);
 
+#ifndef DOOR_IS_STATIC		/* configure --enable-static-door */
+#define DOOR_IS_STATIC 0
+#endif
+
 /* As reasons show it to people. */
 #define QUEUE_EXAMPLE "sqlite:/var/lib/log-stream-to-slack/queue.db"
 
@@ -32,6 +36,9 @@ struct key {
 	int64_t min, max;	/* of numbers, in the unit of the member */
 	size_t member;		/* of numbers: its place in struct config */
 	bool secret;		/* masked; may come from NAME_FILE */
+	/* What of a secret may be seen, to be freed: where that is all of it,
+	 * it is none. NULL: nothing may. */
+	char *(*shown_dup)(const char *text);
 	bool many;		/* its file may have several lines */
 	bool per_destination;	/* there is NAME_x for destination x */
 	bool makes_destination;	/* and x is one because of it */

@@ -15,10 +15,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PAGE 500		/* rows listed or purged at a time */
 
-static const struct queue_engine *const engines[] = { &queue_sqlite };
+static const struct queue_engine *const engines[] = {
+	&queue_sqlite,
+#ifdef HAVE_LIBPQ
+	&queue_pgsql,
+#endif
+};
 
 #define ENGINES (sizeof(engines) / sizeof(engines[0]))
 
@@ -229,6 +235,22 @@ queue_count(struct queue *q, const char *destination,
 	return q->engine->count(q->store, destination, tally, why);
 }
 
+enum queue_result
+queue_begin_turn(struct queue *q, const char *destination, bool *mine,
+    struct buf *why)
+{
+	*mine = true;
+	return q->engine->begin_turn ? q->engine->begin_turn(q->store,
+	    destination, mine, why) : QUEUE_OK;
+}
+
+void
+queue_end_turn(struct queue *q, const char *destination)
+{
+	if (q->engine->end_turn)
+		q->engine->end_turn(q->store, destination);
+}
+
 /* What was set aside and never looked after ends with a line in the log. */
 static bool
 log_expired(void *context, const struct queue_row *row, const char *record,
@@ -305,7 +327,43 @@ queue_find_worker(const char *address, pid_t *pid)
 	return QUEUE_NO_WORKER;
 }
 
+/* As others know this machine. */
+static const char *
+machine_name(char name[256])
+{
+	if (gethostname(name, 256) < 0)
+		return "";
+	name[255] = '\0';
+	return name;
+}
+
+enum queue_result
+queue_sign_in(struct queue *q, struct buf *why)
+{
+	char name[256];
+
+	return q->engine->sign_in ? q->engine->sign_in(q->store,
+	    machine_name(name), getpid(), why) : QUEUE_OK;
+}
+
+enum queue_result
+queue_sign_out(struct queue *q, struct buf *why)
+{
+	char name[256];
+
+	return q->engine->sign_out ? q->engine->sign_out(q->store,
+	    machine_name(name), getpid(), why) : QUEUE_OK;
+}
+
 /* -------------------------------------------------------- for people */
+
+enum queue_result
+queue_machines(struct queue *q, queue_show_machine *show, void *context,
+    struct buf *why)
+{
+	return q->engine->machines ? q->engine->machines(q->store, show,
+	    context, why) : QUEUE_OK;
+}
 
 struct listing {
 	queue_show *show;
@@ -376,4 +434,14 @@ enum queue_result
 queue_verify(struct queue *q, struct buf *why)
 {
 	return q->engine->verify(q->store, why);
+}
+
+const char *
+queue_schema(void)
+{
+#ifdef HAVE_LIBPQ
+	return pgsql_schema;
+#else
+	return NULL;
+#endif
 }

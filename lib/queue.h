@@ -114,12 +114,24 @@ enum queue_result queue_change(struct queue *q, enum queue_change change,
 enum queue_result queue_purge(struct queue *q, int64_t retention_ms,
     int64_t now_ms, struct buf *why);
 
+/*
+ * To read a destination's events and post them is one worker's turn, of all
+ * machines' that share the queue: *mine says whether it is ours, until
+ * queue_end_turn(), or until this process or its connection ends. Between
+ * two turns others may have changed everything.
+ */
+enum queue_result queue_begin_turn(struct queue *q, const char *destination,
+    bool *mine, struct buf *why);
+void queue_end_turn(struct queue *q, const char *destination);
+
 /* How a destination stands. */
 struct queue_tally {
 	int64_t waiting;
 	int64_t aside;
 	int64_t oldest_ms;	/* when the first of the waiting was queued */
-	struct pace pace;
+	int64_t clock_ms;	/* what time it is for all who share the queue;
+				 * 0: the queue has no clock of its own */
+	struct pace pace;	/* by that clock */
 };
 
 enum queue_result queue_count(struct queue *q, const char *destination,
@@ -150,7 +162,28 @@ enum queue_worker {
  */
 enum queue_worker queue_find_worker(const char *address, pid_t *pid);
 
+/*
+ * A queue that machines share knows those with a worker: it signs in, now
+ * and then, and out when it leaves. Nothing on a queue of one machine.
+ */
+enum queue_result queue_sign_in(struct queue *q, struct buf *why);
+enum queue_result queue_sign_out(struct queue *q, struct buf *why);
+
 /* -------------------------------------------------------- for people */
+
+/* Borrowed, valid during the call. Times are the queue's own. */
+struct queue_machine {
+	const char *name;
+	int64_t pid;
+	int64_t since_ms;
+	int64_t silent_ms;	/* since it last signed in */
+};
+
+/* Gives the machines that have a worker, or had and did not sign out. */
+typedef void queue_show_machine(void *context,
+    const struct queue_machine *machine);
+enum queue_result queue_machines(struct queue *q, queue_show_machine *show,
+    void *context, struct buf *why);
 
 enum queue_state { QUEUE_WAITING, QUEUE_ASIDE, QUEUE_GONE };
 
@@ -201,6 +234,12 @@ enum queue_result queue_edit(struct queue *q, enum queue_edit edit,
  */
 enum queue_result queue_hurry(struct queue *q, const char *destination,
     struct buf *why);
+
+/*
+ * The SQL that makes the tables of a queue on PostgreSQL, for who may;
+ * NULL: this program was built without.
+ */
+const char *queue_schema(void);
 
 /* Looks over a queue that is not large; QUEUE_FAILED: it is damaged. */
 enum queue_result queue_verify(struct queue *q, struct buf *why);

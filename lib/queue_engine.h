@@ -61,11 +61,26 @@ struct queue_engine {
 	    struct buf *why);
 	enum queue_result (*verify)(struct store *s, struct buf *why);
 
+	/* See queue_begin_turn(). NULL: one worker has the whole queue. */
+	enum queue_result (*begin_turn)(struct store *s,
+	    const char *destination, bool *mine, struct buf *why);
+	void (*end_turn)(struct store *s, const char *destination);
+
+	/* See queue_sign_in(). NULL, all three: no other machine has it. */
+	enum queue_result (*sign_in)(struct store *s, const char *machine,
+	    int64_t pid, struct buf *why);
+	enum queue_result (*sign_out)(struct store *s, const char *machine,
+	    int64_t pid, struct buf *why);
+	enum queue_result (*machines)(struct store *s,
+	    queue_show_machine *show, void *context, struct buf *why);
+
 	/* The file that is locked by the worker; the caller frees it. */
 	char *(*lock_path_dup)(const char *address);
 };
 
 extern const struct queue_engine queue_sqlite;
+extern const struct queue_engine queue_pgsql;	/* where there is libpq */
+extern const char pgsql_schema[];
 
 /* The journal mode for a version of SQLite, as sqlite3_libversion_number()
  * has it: "wal" or "truncate". */

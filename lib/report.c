@@ -247,13 +247,14 @@ find_names(struct queue *q, const struct config *c, struct names *names,
 
 static struct json_object *
 status_json(const struct config *c, enum queue_worker worker, pid_t pid,
-    struct json_object *destinations)
+    struct json_object *machines, struct json_object *destinations)
 {
 	struct json_object *status = json_object_new_object();
 
-	put_text(status, "queue", c->queue);
+	put_text(status, "queue", c->queue_shown);
 	put_flag(status, "worker", worker == QUEUE_WORKER);
 	put_ms(status, "worker_pid", worker == QUEUE_WORKER ? pid : 0);
+	json_object_object_add(status, "machines", machines);
 	json_object_object_add(status, "destinations", destinations);
 	return status;
 }
@@ -263,7 +264,7 @@ show_status(const struct config *c, enum queue_worker worker, pid_t pid,
     struct buf *out)
 {
 	buf_adds(out, "queue: ");
-	log_escape(out, c->queue, strlen(c->queue));
+	log_escape(out, c->queue_shown, strlen(c->queue_shown));
 	buf_addc(out, '\n');
 	if (worker == QUEUE_WORKER)
 		buf_addf(out, "worker: running, process %ld\n", (long)pid);
@@ -271,11 +272,41 @@ show_status(const struct config *c, enum queue_worker worker, pid_t pid,
 		buf_adds(out, "worker: none\n");
 }
 
+/* ----------------------------------------------------------- machines */
+
+static void
+show_machine(void *context, const struct queue_machine *machine)
+{
+	struct buf *out = context;
+
+	buf_adds(out, "machine ");
+	log_escape(out, machine->name, strlen(machine->name));
+	buf_addf(out, ": process %" PRId64 ", since ", machine->pid);
+	add_moment(out, machine->since_ms);
+	buf_adds(out, ", seen ");
+	add_span(out, machine->silent_ms);
+	buf_adds(out, " ago\n");
+}
+
+static void
+add_machine(void *context, const struct queue_machine *machine)
+{
+	struct json_object *list = context;
+	struct json_object *object = json_object_new_object();
+
+	put_text(object, "name", machine->name);
+	put_count(object, "worker_pid", machine->pid);
+	put_ms(object, "since_ms", machine->since_ms);
+	put_count(object, "silent_ms", machine->silent_ms);
+	json_object_array_add(list, object);
+}
+
 enum queue_result
 report_status(struct queue *q, const struct config *c, bool json,
     int64_t now_ms, struct buf *out, struct buf *why)
 {
 	struct json_object *list = json ? json_object_new_array() : NULL;
+	struct json_object *machines = json ? json_object_new_array() : NULL;
 	enum queue_result result;
 	struct names names = { NULL, 0 };
 	enum queue_worker worker;
@@ -286,7 +317,10 @@ report_status(struct queue *q, const struct config *c, bool json,
 	worker = queue_find_worker(c->queue, &pid);
 	if (!json)
 		show_status(c, worker, pid, out);
-	result = find_names(q, c, &names, why);
+	result = json ? queue_machines(q, add_machine, machines, why) :
+	    queue_machines(q, show_machine, out, why);
+	if (result == QUEUE_OK)
+		result = find_names(q, c, &names, why);
 	for (i = 0; i < names.count && result == QUEUE_OK; i++) {
 		s.name = names.list[i];
 		s.configured = config_destination(c, s.name) != NULL;
@@ -297,7 +331,7 @@ report_status(struct queue *q, const struct config *c, bool json,
 			show_standing(&s, now_ms, out);
 	}
 	if (json)
-		add_json(out, status_json(c, worker, pid, list));
+		add_json(out, status_json(c, worker, pid, machines, list));
 	names_release(&names);
 	return result;
 }

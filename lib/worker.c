@@ -6,6 +6,7 @@
 #include "channel.h"
 
 #include "log.h"
+#include "queue_place.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #define LINGER_MS 4000		/* with nothing to do, before it leaves */
 #define PURGE_MS 3600000
+#define SIGN_IN_MS 5000
 #define AGAIN_MS 1000		/* after the queue failed */
 #define GIVE_UP_MS 15000	/* on a queue that fails, when it may end */
 
@@ -96,6 +98,25 @@ purge(struct worker *w)
 	buf_release(&why);
 }
 
+static void
+sign_in(struct worker *w)
+{
+	struct buf why = BUF_INIT;
+
+	worker_queue_failed(w, queue_sign_in(w->queue, &why), &why);
+	w->sign_in_at = worker_run_ms(w) + SIGN_IN_MS;
+	buf_release(&why);
+}
+
+static void
+sign_out(struct worker *w)
+{
+	struct buf why = BUF_INIT;
+
+	worker_queue_failed(w, queue_sign_out(w->queue, &why), &why);
+	buf_release(&why);
+}
+
 /* --------------------------------------------------------------- turn */
 
 /* How long nothing is to be done, unless a post ends. */
@@ -140,6 +161,8 @@ turn(struct worker *w)
 	if (current_refresh(&w->current))
 		channels_match(w);
 	open_queue(w);
+	if (w->queue && worker_run_ms(w) >= w->sign_in_at)
+		sign_in(w);
 	for (i = 0; i < w->channel_count && w->queue; i++)
 		channel_serve(w, &w->channels[i]);
 	if (w->queue && worker_run_ms(w) >= w->purge_at && !is_busy(w))
@@ -285,6 +308,8 @@ work(struct worker *w)
 	}
 	if (w->queue)
 		purge(w);
+	if (w->queue)
+		sign_out(w);
 	return w->queue != NULL || w->stop_by >= 0;
 }
 
@@ -369,6 +394,7 @@ static enum worker_end
 work_as_the_one(struct worker *w)
 {
 	bool good, done;
+	char *shown;
 
 	do {
 		good = wait_to_be_the_worker(w) && work(w);
@@ -381,10 +407,13 @@ work_as_the_one(struct worker *w)
 		return WORKER_FAILED;
 	if (!anything_remains(w))
 		return WORKER_EMPTY;
-	if (has_moved_on(w))
+	if (has_moved_on(w)) {
+		shown = queue_shown_dup(w->address);
 		log_say(LEVEL_ERROR, "QUEUE is another now, and events still "
 		    "wait in %s: run log-stream-ctl drain with "
-		    "QUEUE=%s in its environment", w->address, w->address);
+		    "QUEUE=%s in its environment", shown, shown);
+		free(shown);
+	}
 	return WORKER_REMAINS;
 }
 

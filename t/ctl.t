@@ -59,7 +59,7 @@ AUTH0_LOG_STREAM_TOKEN=******** (2 tokens)    ($dir/conf:3, in $dir/token)
 FILTER=failure,limit    ($dir/conf:4)
 # what a message tells: client user ip connection tenant
 SHOW=client    (default)
-# where events wait for delivery: sqlite:/path
+# where events wait for delivery: sqlite:/path or postgresql://...
 QUEUE=    (not set)
 # whether the queue may be on a network file system: no yes
 QUEUE_ON_NETWORK=no    (default)

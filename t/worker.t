@@ -638,7 +638,7 @@ destination ops: 1 waiting, 0 set aside, refused by Slack
     next try: in 59min
 END
 	is $queue->ctl('status', '--json')->{out} =~ s/_ms":\d+/_ms":N/gr, '{"queue":"' . $queue->address
-		. qq(","worker":true,"worker_pid":$pid,"destinations":[)
+		. qq(","worker":true,"worker_pid":$pid,"machines":[],"destinations":[)
 		. '{"name":"default","configured":true,"waiting":0,"set_aside":0,"oldest_ms":null,"last_success_ms":N,'
 		. '"last_error_ms":null,"last_error":null,"refused":false,"failures":0,"next_try_ms":null},'
 		. '{"name":"dev","configured":true,"waiting":4,"set_aside":0,"oldest_ms":N,"last_success_ms":null,'

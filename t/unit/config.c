@@ -158,7 +158,8 @@ test_defaults(void)
 	    "FILTER=failure limit anomaly    (default)\n"
 	    "# what a message tells: client user ip connection tenant\n"
 	    "SHOW=client    (default)\n"
-	    "# where events wait for delivery: sqlite:/path\n"
+	    "# where events wait for delivery: sqlite:/path or "
+	    "postgresql://...\n"
 	    "QUEUE=    (not set)\n"
 	    "# whether the queue may be on a network file system: no yes\n"
 	    "QUEUE_ON_NETWORK=no    (default)\n"
@@ -247,7 +248,8 @@ test_file(void)
 	    "FILTER=f* -fsa client_id=load*    (.env:4)\n"
 	    "# what a message tells: client user ip connection tenant\n"
 	    "SHOW=user,ip    (.env:5)\n"
-	    "# where events wait for delivery: sqlite:/path\n"
+	    "# where events wait for delivery: sqlite:/path or "
+	    "postgresql://...\n"
 	    "QUEUE=sqlite:/q.db    (.env:11)\n"
 	    "# whether the queue may be on a network file system: no yes\n"
 	    "QUEUE_ON_NETWORK=yes    (.env:12)\n"
@@ -556,8 +558,14 @@ test_limits(void)
 
 #define QUEUE_RELATIVE "environment: QUEUE: the path is relative: begin it " \
 	"with /, such as sqlite:/var/lib/log-stream-to-slack/queue.db\n"
-#define QUEUE_POSTGRES "environment: QUEUE: this program was built without " \
-	"PostgreSQL: use sqlite:/path\n"
+#ifdef HAVE_LIBPQ
+#define QUEUE_POSTGRESQL ""
+#else
+#define QUEUE_POSTGRESQL "environment: QUEUE: this program was built " \
+	"without PostgreSQL: use sqlite:/path\n"
+#endif
+#define QUEUE_POSTGRES "environment: QUEUE: write " \
+	"postgresql://user@host/database\n"
 #define QUEUE_OTHER "environment: QUEUE: it is not a queue: write sqlite: " \
 	"and the path of a file, such as " \
 	"sqlite:/var/lib/log-stream-to-slack/queue.db\n"
@@ -617,7 +625,8 @@ static const struct {
 	{ "QUEUE=sqlite:queue.db", QUEUE_RELATIVE },
 	{ "QUEUE=sqlite:./queue.db", QUEUE_RELATIVE },
 	{ "QUEUE=sqlite:", QUEUE_RELATIVE },
-	{ "QUEUE=postgresql://user:" SECRET "@host/db", QUEUE_POSTGRES },
+	{ "QUEUE=postgresql://user@host/db", QUEUE_POSTGRESQL },
+	{ "QUEUE=postgresql://user:" SECRET "@host/db", QUEUE_POSTGRESQL },
 	{ "QUEUE=postgres://user:" SECRET "@host/db", QUEUE_POSTGRES },
 	{ "QUEUE=postgres", QUEUE_POSTGRES },
 	{ "QUEUE=/var/lib/x/queue.db", QUEUE_OTHER },

@@ -43,12 +43,24 @@ sqlite_address(struct buf *out, unsigned number)
 	buf_addf(out, "sqlite:%s/%u.db", scratch, number);
 }
 
+/*
+ * Databases of a server that the test of PostgreSQL started: its address is
+ * "postgresql://...". Each queue is a schema of its own.
+ */
+static void
+pgsql_address(struct buf *out, unsigned number)
+{
+	buf_addf(out, "%s&options=-csearch_path%%3Dcontract%u",
+	    getenv("TEST_POSTGRESQL"), number);
+}
+
 static const struct engine {
 	const char *name;
 	/* Adds the address of a queue that is not there yet. */
 	void (*add_address)(struct buf *out, unsigned number);
 } engines[] = {
 	{ "sqlite", sqlite_address },
+	{ "postgresql", pgsql_address },
 };
 
 static const struct engine *engine;

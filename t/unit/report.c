@@ -53,7 +53,7 @@ begin(void)
 	queue_close(q);
 	buf_clear(&address);
 	buf_addf(&address, "sqlite:%s/%u.db", scratch, ++number);
-	options.address = config.queue = address.data;
+	options.address = config.queue = config.queue_shown = address.data;
 	q = queue_open(&options, &result, &why);
 	if (!q) {
 		printf("Bail out! %s\n", buf_text(&why));
@@ -166,7 +166,7 @@ test_status_empty(void)
 	    "    last success: none\n",
 	    "a new queue has a destination of the configuration's");
 	is_str(status(true, NOW), "{\"queue\":\"QUEUE\",\"worker\":false,"
-	    "\"worker_pid\":null,\"destinations\":[{\"name\":\"ops\","
+	    "\"worker_pid\":null,\"machines\":[],\"destinations\":[{\"name\":\"ops\","
 	    "\"configured\":true,\"waiting\":0,\"set_aside\":0,"
 	    "\"oldest_ms\":null,\"last_success_ms\":null,"
 	    "\"last_error_ms\":null,\"last_error\":null,\"refused\":false,"
@@ -196,7 +196,7 @@ test_status(void)
 	    "name\n",
 	    "each destination stands as it does, configured or not");
 	is_str(status(true, NOW), "{\"queue\":\"QUEUE\",\"worker\":false,"
-	    "\"worker_pid\":null,\"destinations\":[{\"name\":\"ops\","
+	    "\"worker_pid\":null,\"machines\":[],\"destinations\":[{\"name\":\"ops\","
 	    "\"configured\":true,\"waiting\":2,\"set_aside\":1,"
 	    "\"oldest_ms\":1785587456000,\"last_success_ms\":1785576896000,"
 	    "\"last_error_ms\":1785587686000,\"last_error\":\"no_service\","

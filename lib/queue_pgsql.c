@@ -1,0 +1,1015 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The queue's rows in a PostgreSQL database. It knows nothing of events,
+ * pacing or Slack.
+ */
+#include "queue_pgsql.h"
+
+#include "utf8.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PARAMETERS_MAX 11
+
+/* What a row is read from, in the order of take_row(). */
+#define COLUMNS "number, destination, log_id, type, state, queued_ms, " \
+	"tries, reason, record"
+
+/* Conditions as the indexes have them. */
+#define WAITING "state = 0"
+#define LISTED "state < 2"
+#define DONE "state > 0"
+
+/* Milliseconds since 1970 by the server's clock, which all share. */
+#define CLOCK "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+
+/* What a log_id is known by: see log_stream_event in the schema. */
+#define KNOWN(log_id) "CASE WHEN length(" log_id ") > 500 THEN 'md5:' ||" \
+	" md5(" log_id ") ELSE " log_id " END"
+
+enum which {
+	PUT,
+	COUNT_ALL,
+	READ,
+	CLAIM,
+	FORGET_NAMELESS,
+	SETTLE,
+	SET_ASIDE,
+	KEEP_PACE,
+	COUNT,
+	OLD,
+	DELETE,
+	LIST,
+	NAMES,
+	RETRY_ID,
+	RETRY_NUMBER,
+	RETRY_ALL,
+	REMOVE_ID,
+	REMOVE_NUMBER,
+	REMOVE_ALL,
+	FORGET_REMOVED,
+	HURRY,
+	ADD_TURN,
+	TURN,
+	SIGN_IN,
+	SIGN_OUT,
+	MACHINES,
+	MAY,
+	STATEMENTS
+};
+
+#define STATEMENT(which, parameters, text) \
+	[which] = { #which, text, parameters, which }
+
+static const struct statement statements[STATEMENTS] = {
+	/* The span of numbers is as many as can wait at the most, at next
+	 * to no cost: there is room for sure, or it is to be counted. */
+	STATEMENT(PUT, 7, "WITH input AS ("
+		"SELECT * FROM unnest($1::text[], $2::text[], $3::text[],"
+		" $4::text[]) WITH ORDINALITY"
+		" AS t (destination, log_id, type, record, place)"
+		"), room AS ("
+		"SELECT coalesce(max(number) - min(number) + 1, 0)"
+		" + $6::bigint <= $7::bigint AS good"
+		" FROM log_stream_event WHERE " WAITING
+		"), added AS ("
+		"INSERT INTO log_stream_event (destination, log_id, known,"
+		" type, record, queued_ms, changed_ms)"
+		" SELECT destination, log_id, " KNOWN("log_id") ", type,"
+		" record, $5::bigint, $5::bigint FROM input"
+		" WHERE (SELECT good FROM room) ORDER BY place"
+		" ON CONFLICT (known, destination) DO NOTHING"
+		" RETURNING number, destination, log_id"
+		"), names AS ("
+		"INSERT INTO log_stream_destination (name)"
+		" SELECT DISTINCT destination FROM added"
+		" ON CONFLICT (name) DO NOTHING"
+		") SELECT room.good, added.number, added.destination,"
+		" added.log_id FROM room LEFT JOIN added ON true"
+		" ORDER BY added.number"),
+	STATEMENT(COUNT_ALL, 0, "SELECT count(*) FROM log_stream_event"
+		" WHERE " WAITING),
+	STATEMENT(READ, 3, "SELECT " COLUMNS " FROM log_stream_event"
+		" WHERE " WAITING " AND destination = $1"
+		" AND number > $2::bigint ORDER BY number LIMIT $3::bigint"),
+	STATEMENT(CLAIM, 1, "UPDATE log_stream_event SET tries = tries + 1"
+		" WHERE number = ANY ($1::bigint[]) AND state = 0"),
+	STATEMENT(FORGET_NAMELESS, 1, "DELETE FROM log_stream_event"
+		" WHERE number = ANY ($1::bigint[]) AND log_id IS NULL"),
+	STATEMENT(SETTLE, 2, "UPDATE log_stream_event SET state = 2,"
+		" changed_ms = $2::bigint, record = NULL, reason = NULL"
+		" WHERE number = ANY ($1::bigint[])"),
+	STATEMENT(SET_ASIDE, 3, "UPDATE log_stream_event SET state = 1,"
+		" changed_ms = $2::bigint, reason = $3"
+		" WHERE number = ANY ($1::bigint[]) AND state = 0"),
+	STATEMENT(KEEP_PACE, 11, "INSERT INTO log_stream_destination (name,"
+		" set_ms, until_ms, obey_ms, failures, suspects, posting,"
+		" refused, success_ms, error_ms, error)"
+		" VALUES ($1, $2::bigint, $3::bigint, $4::bigint,"
+		" $5::bigint, $6::bigint, $7::smallint, $8::smallint,"
+		" $9::bigint, $10::bigint, $11)"
+		" ON CONFLICT (name) DO UPDATE SET set_ms = excluded.set_ms,"
+		" until_ms = excluded.until_ms, obey_ms = excluded.obey_ms,"
+		" failures = excluded.failures,"
+		" suspects = excluded.suspects, posting = excluded.posting,"
+		" refused = excluded.refused,"
+		" success_ms = excluded.success_ms,"
+		" error_ms = excluded.error_ms, error = excluded.error"),
+	STATEMENT(COUNT, 1, "SELECT (SELECT count(*) FROM log_stream_event"
+		"  WHERE " WAITING " AND destination = $1),"
+		" (SELECT queued_ms FROM log_stream_event"
+		"  WHERE " WAITING " AND destination = $1"
+		"  ORDER BY number LIMIT 1),"
+		" (SELECT count(*) FROM log_stream_event"
+		"  WHERE " DONE " AND state = 1 AND destination = $1),"
+		" " CLOCK ","
+		" set_ms, until_ms, obey_ms, failures, suspects, posting,"
+		" refused, success_ms, error_ms, error"
+		" FROM (SELECT 1) AS one"
+		" LEFT JOIN log_stream_destination ON name = $1"),
+	/* Two machines that purge at once see none of it twice. */
+	STATEMENT(OLD, 2, "SELECT " COLUMNS " FROM log_stream_event"
+		" WHERE " DONE " AND state IN (1, 2)"
+		" AND changed_ms < $1::bigint LIMIT $2::bigint"
+		" FOR UPDATE SKIP LOCKED"),
+	STATEMENT(DELETE, 1, "DELETE FROM log_stream_event"
+		" WHERE number = ANY ($1::bigint[])"),
+	/* What waits has no reason of its own, but that of its destination. */
+	STATEMENT(LIST, 2, "SELECT number, destination, log_id, type, state,"
+		" queued_ms, tries, CASE state WHEN 1 THEN reason ELSE"
+		"  (SELECT error FROM log_stream_destination"
+		"  WHERE name = destination AND failures > 0) END, NULL"
+		" FROM log_stream_event"
+		" WHERE " LISTED " AND number > $1::bigint"
+		" ORDER BY number LIMIT $2::bigint"),
+	STATEMENT(NAMES, 0, "SELECT name FROM log_stream_destination"
+		" ORDER BY name COLLATE \"C\""),
+	STATEMENT(RETRY_ID, 2, "UPDATE log_stream_event SET state = 0,"
+		" changed_ms = $1::bigint, reason = NULL"
+		" WHERE known = " KNOWN("$2::text") " AND state = 1"),
+	STATEMENT(RETRY_NUMBER, 2, "UPDATE log_stream_event SET state = 0,"
+		" changed_ms = $1::bigint, reason = NULL"
+		" WHERE number = $2::bigint AND state = 1"),
+	STATEMENT(RETRY_ALL, 1, "UPDATE log_stream_event SET state = 0,"
+		" changed_ms = $1::bigint, reason = NULL"
+		" WHERE " DONE " AND state = 1"),
+	STATEMENT(REMOVE_ID, 2, "UPDATE log_stream_event SET state = 2,"
+		" changed_ms = $1::bigint, record = NULL, reason = NULL"
+		" WHERE known = " KNOWN("$2::text") " AND state < 2"),
+	STATEMENT(REMOVE_NUMBER, 2, "UPDATE log_stream_event SET state = 2,"
+		" changed_ms = $1::bigint, record = NULL, reason = NULL"
+		" WHERE number = $2::bigint AND state < 2"),
+	STATEMENT(REMOVE_ALL, 1, "UPDATE log_stream_event SET state = 2,"
+		" changed_ms = $1::bigint, record = NULL, reason = NULL"
+		" WHERE " DONE " AND state = 1"),
+	STATEMENT(FORGET_REMOVED, 1, "DELETE FROM log_stream_event"
+		" WHERE " DONE " AND state = 2 AND changed_ms = $1::bigint"
+		" AND log_id IS NULL"),
+	STATEMENT(HURRY, 1, "UPDATE log_stream_destination"
+		" SET until_ms = obey_ms, failures = 0"
+		" WHERE ($1::text IS NULL OR name = $1) AND until_ms > obey_ms"),
+	STATEMENT(ADD_TURN, 1, "INSERT INTO log_stream_turn (name)"
+		" VALUES ($1) ON CONFLICT (name) DO NOTHING"),
+	STATEMENT(TURN, 1, "SELECT name FROM log_stream_turn"
+		" WHERE name = $1 FOR UPDATE SKIP LOCKED"),
+	STATEMENT(SIGN_IN, 2, "INSERT INTO log_stream_machine (name, pid,"
+		" since_ms, seen_ms) VALUES ($1, $2::bigint, " CLOCK ","
+		" " CLOCK ") ON CONFLICT (name) DO UPDATE SET"
+		" since_ms = CASE WHEN log_stream_machine.pid = excluded.pid"
+		"  THEN log_stream_machine.since_ms"
+		"  ELSE excluded.since_ms END,"
+		" pid = excluded.pid, seen_ms = excluded.seen_ms"),
+	STATEMENT(SIGN_OUT, 2, "DELETE FROM log_stream_machine"
+		" WHERE name = $1 AND pid = $2::bigint"),
+	STATEMENT(MACHINES, 0, "SELECT name, pid, since_ms,"
+		" " CLOCK " - seen_ms FROM log_stream_machine"
+		" ORDER BY name COLLATE \"C\""),
+	STATEMENT(MAY, 0, "SELECT name || ' (' || what || ')' FROM"
+		" unnest(ARRAY['log_stream_event', 'log_stream_destination',"
+		" 'log_stream_turn', 'log_stream_machine']) AS t (name),"
+		" unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'])"
+		" AS p (what) WHERE NOT has_table_privilege(name, what)"
+		" ORDER BY 1"),
+};
+
+/* ---------------------------------------------------------- parameters */
+
+/* Texts of a statement, and room for numbers among them. */
+struct parameters {
+	const char *texts[PARAMETERS_MAX];
+	char numbers[PARAMETERS_MAX][24];
+	int count;
+};
+
+static void
+add_text(struct parameters *p, const char *text)
+{
+	p->texts[p->count++] = text;
+}
+
+static void
+add_number(struct parameters *p, int64_t number)
+{
+	char *text = p->numbers[p->count];
+
+	snprintf(text, sizeof(p->numbers[0]), "%" PRId64, number);
+	add_text(p, text);
+}
+
+/* The server takes no byte that is not UTF-8: Slack's words may have some. */
+static void
+add_clean(struct buf *out, const char *text)
+{
+	size_t len = strlen(text), n;
+	uint32_t code;
+
+	for (; len > 0; text += n, len -= n) {
+		n = utf8_next(text, len, &code);
+		if (n == 1 && code == 0xfffd)
+			buf_adds(out, UTF8_REPLACEMENT);
+		else
+			buf_add(out, text, n);
+	}
+}
+
+/* An element of an array (PostgreSQL, "Array Input and Output Syntax"). */
+static void
+add_element(struct buf *array, const char *text)
+{
+	size_t len;
+
+	buf_addc(array, array->len > 0 ? ',' : '{');
+	if (!text) {
+		buf_adds(array, "NULL");
+		return;
+	}
+	buf_addc(array, '"');
+	for (; *text; text += len) {
+		if (*text == '"' || *text == '\\')
+			buf_addc(array, '\\');
+		len = 1 + strcspn(text + 1, "\"\\");
+		buf_add(array, text, len);
+	}
+	buf_addc(array, '"');
+}
+
+static void
+add_numbers(struct buf *array, const int64_t *numbers, size_t count)
+{
+	size_t i;
+
+	buf_addc(array, '{');
+	for (i = 0; i < count; i++)
+		buf_addf(array, "%s%" PRId64, i > 0 ? "," : "", numbers[i]);
+	buf_addc(array, '}');
+}
+
+/* --------------------------------------------------------- statements */
+
+/* A new call: a session that the server has ended is begun again. */
+static enum queue_result
+begin_call(struct store *s, struct buf *why)
+{
+	session_begin_call(s);
+	if (session_lives(s, &s->main))
+		return QUEUE_OK;
+	session_end(s, &s->main);
+	return pgsql_connect(s, &s->main, why);
+}
+
+static enum queue_result
+begin(struct store *s, struct buf *why)
+{
+	enum queue_result result = begin_call(s, why);
+
+	return result == QUEUE_OK ? session_do(s, &s->main, "BEGIN", why) :
+	    result;
+}
+
+static enum queue_result
+finish(struct store *s, enum queue_result result, struct buf *why)
+{
+	return session_finish(s, &s->main, result, why);
+}
+
+static PGresult *
+ask(struct store *s, enum which which, const struct parameters *p,
+    enum queue_result *result, struct buf *why)
+{
+	return session_run(s, &s->main, &statements[which], p->texts, result,
+	    why);
+}
+
+/* Runs one that changes rows; *count, unless it is NULL, is how many. */
+static enum queue_result
+run(struct store *s, enum which which, const struct parameters *p,
+    int64_t *count, struct buf *why)
+{
+	enum queue_result result;
+	PGresult *r = ask(s, which, p, &result, why);
+
+	if (r && count)
+		*count = strtoll(s->pq->cmdTuples(r), NULL, 10);
+	s->pq->clear(r);
+	return result;
+}
+
+static const char *
+text_at(const struct store *s, const PGresult *r, int row, int column)
+{
+	return s->pq->getisnull(r, row, column) ? NULL :
+	    s->pq->getvalue(r, row, column);
+}
+
+static int64_t
+number_at(const struct store *s, const PGresult *r, int row, int column)
+{
+	return strtoll(s->pq->getvalue(r, row, column), NULL, 10);
+}
+
+/* ---------------------------------------------------------------- put */
+
+/* Where the search for the next row that was added begins. */
+static void
+mark_added(struct stored *rows, size_t count, size_t *at,
+    const char *destination, const char *log_id)
+{
+	const struct stored *row;
+	size_t i;
+
+	for (i = 0; i < count; i++, *at = (*at + 1) % count) {
+		row = &rows[*at];
+		if (row->duplicate &&
+		    strcmp(row->destination, destination) == 0 &&
+		    (row->log_id ? log_id && strcmp(row->log_id, log_id) == 0 :
+		    !log_id)) {
+			rows[*at].duplicate = false;
+			return;
+		}
+	}
+}
+
+/* All are duplicates but those that came back. */
+static void
+mark_duplicates(const struct store *s, const PGresult *r,
+    struct stored *rows, size_t count)
+{
+	int i, added = s->pq->ntuples(r);
+	size_t at = 0;
+
+	for (at = 0; at < count; at++)
+		rows[at].duplicate = true;
+	at = 0;
+	for (i = 0; i < added; i++)
+		if (text_at(s, r, i, 1))
+			mark_added(rows, count, &at, text_at(s, r, i, 2),
+			    text_at(s, r, i, 3));
+}
+
+/* The rows as four arrays, one statement's parameters. */
+struct columns {
+	struct buf destinations, log_ids, types, records;
+};
+
+static void
+add_columns(struct columns *c, const struct stored *rows, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		add_element(&c->destinations, rows[i].destination);
+		add_element(&c->log_ids, rows[i].log_id);
+		add_element(&c->types, rows[i].type);
+		add_element(&c->records, rows[i].record);
+	}
+	buf_addc(&c->destinations, '}');
+	buf_addc(&c->log_ids, '}');
+	buf_addc(&c->types, '}');
+	buf_addc(&c->records, '}');
+}
+
+static void
+columns_release(struct columns *c)
+{
+	buf_release(&c->destinations);
+	buf_release(&c->log_ids);
+	buf_release(&c->types);
+	buf_release(&c->records);
+}
+
+/* Puts them in where max_waiting leaves room for sure: *room says. */
+static enum queue_result
+put_rows(struct store *s, const struct columns *c, struct stored *rows,
+    size_t count, int64_t now_ms, int64_t max_waiting, bool *room,
+    struct buf *why)
+{
+	struct parameters p = { .count = 0 };
+	enum queue_result result;
+	PGresult *r;
+
+	add_text(&p, c->destinations.data);
+	add_text(&p, c->log_ids.data);
+	add_text(&p, c->types.data);
+	add_text(&p, c->records.data);
+	add_number(&p, now_ms);
+	add_number(&p, (int64_t)count);
+	add_number(&p, max_waiting);
+	r = ask(s, PUT, &p, &result, why);
+	*room = r && strcmp(s->pq->getvalue(r, 0, 0), "t") == 0;
+	if (*room)
+		mark_duplicates(s, r, rows, count);
+	s->pq->clear(r);
+	return result;
+}
+
+static enum queue_result
+check_room(struct store *s, struct buf *why)
+{
+	struct parameters none = { .count = 0 };
+	enum queue_result result;
+	PGresult *r = ask(s, COUNT_ALL, &none, &result, why);
+	int64_t waiting = r ? number_at(s, r, 0, 0) : 0;
+
+	s->pq->clear(r);
+	if (result != QUEUE_OK || waiting <= s->max_waiting)
+		return result;
+	buf_addf(why, "%s: %" PRId64 " events would wait, and QUEUE_MAX is %"
+	    PRId64, s->place, waiting, s->max_waiting);
+	return QUEUE_FULL;
+}
+
+static bool
+adds_something(const struct stored *rows, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (!rows[i].duplicate)
+			return true;
+	return false;
+}
+
+/* Puts them in, and counts. */
+static enum queue_result
+put_counted(struct store *s, const struct columns *c, struct stored *rows,
+    size_t count, int64_t now_ms, struct buf *why)
+{
+	enum queue_result result = begin(s, why);
+	bool room;
+
+	if (result != QUEUE_OK)
+		return result;
+	result = put_rows(s, c, rows, count, now_ms, INT64_MAX, &room, why);
+	if (result == QUEUE_OK && adds_something(rows, count))
+		result = check_room(s, why);
+	return finish(s, result, why);
+}
+
+static enum queue_result
+store_put(struct store *s, struct stored *rows, size_t count, int64_t now_ms,
+    struct buf *why)
+{
+	struct columns c = { BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT };
+	enum queue_result result = begin_call(s, why);
+	bool room = true;
+
+	if (result == QUEUE_OK && count > 0) {
+		add_columns(&c, rows, count);
+		result = put_rows(s, &c, rows, count, now_ms, s->max_waiting,
+		    &room, why);
+	}
+	if (result == QUEUE_OK && !room)
+		result = put_counted(s, &c, rows, count, now_ms, why);
+	columns_release(&c);
+	return result;
+}
+
+/* --------------------------------------------------------------- read */
+
+/* Gives one row of COLUMNS away. */
+static bool
+take_row(const struct store *s, const PGresult *r, int i, store_take *take,
+    void *context)
+{
+	struct queue_row row = { 0 };
+	const char *record;
+
+	row.number = number_at(s, r, i, 0);
+	row.destination = text_at(s, r, i, 1);
+	row.log_id = text_at(s, r, i, 2);
+	row.type = text_at(s, r, i, 3);
+	row.state = (enum queue_state)number_at(s, r, i, 4);
+	row.queued_ms = number_at(s, r, i, 5);
+	row.tries = number_at(s, r, i, 6);
+	row.reason = text_at(s, r, i, 7);
+	record = text_at(s, r, i, 8);
+	return take(context, &row, record,
+	    record ? (size_t)s->pq->getlength(r, i, 8) : 0);
+}
+
+/* Gives rows away, as long as they are wanted; false: no more. */
+static bool
+take_rows(const struct store *s, const PGresult *r, store_take *take,
+    void *context)
+{
+	int i, count = s->pq->ntuples(r);
+
+	for (i = 0; i < count; i++)
+		if (!take_row(s, r, i, take, context))
+			return false;
+	return true;
+}
+
+#define PAGE_ROWS 1000		/* read at a time */
+
+/* A page of a destination's rows behind *after, which moves. */
+static enum queue_result
+read_page(struct store *s, const char *destination, int64_t *after,
+    size_t *left, store_take *take, void *context, struct buf *why)
+{
+	size_t page = *left < PAGE_ROWS ? *left : PAGE_ROWS;
+	struct parameters p = { .count = 0 };
+	enum queue_result result;
+	size_t count;
+	PGresult *r;
+
+	add_text(&p, destination);
+	add_number(&p, *after);
+	add_number(&p, (int64_t)page);
+	r = ask(s, READ, &p, &result, why);
+	count = r ? (size_t)s->pq->ntuples(r) : 0;
+	*left = count < page ? 0 : *left - count;
+	if (count > 0)
+		*after = number_at(s, r, (int)count - 1, 0);
+	if (r && !take_rows(s, r, take, context))
+		*left = 0;
+	s->pq->clear(r);
+	return result;
+}
+
+static enum queue_result
+store_read(struct store *s, const char *destination, size_t max,
+    store_take *take, void *context, struct buf *why)
+{
+	enum queue_result result = begin_call(s, why);
+	int64_t after = 0;
+
+	while (result == QUEUE_OK && max > 0) {
+		session_begin_call(s);
+		result = read_page(s, destination, &after, &max, take,
+		    context, why);
+	}
+	return result;
+}
+
+static enum queue_result
+store_list(struct store *s, int64_t after, size_t max, store_take *take,
+    void *context, struct buf *why)
+{
+	enum queue_result result = begin_call(s, why);
+	struct parameters p = { .count = 0 };
+	PGresult *r;
+
+	if (result != QUEUE_OK)
+		return result;
+	add_number(&p, after);
+	add_number(&p, (int64_t)max);
+	r = ask(s, LIST, &p, &result, why);
+	if (r)
+		take_rows(s, r, take, context);
+	s->pq->clear(r);
+	return result;
+}
+
+static enum queue_result
+store_names(struct store *s, void (*take)(void *context, const char *name),
+    void *context, struct buf *why)
+{
+	enum queue_result result = begin_call(s, why);
+	struct parameters none = { .count = 0 };
+	PGresult *r;
+	int i;
+
+	if (result != QUEUE_OK)
+		return result;
+	r = ask(s, NAMES, &none, &result, why);
+	for (i = 0; r && i < s->pq->ntuples(r); i++)
+		take(context, text_at(s, r, i, 0));
+	s->pq->clear(r);
+	return result;
+}
+
+/* --------------------------------------------------------------- pace */
+
+static enum queue_result
+keep_pace(struct store *s, const char *name, const struct pace *pace,
+    struct buf *why)
+{
+	const int64_t numbers[] = { pace->set_ms, pace->until_ms,
+	    pace->obey_ms, pace->failures, pace->suspects, pace->posting,
+	    pace->refused, pace->success_ms, pace->error_ms };
+	struct parameters p = { .count = 0 };
+	struct buf error = BUF_INIT;
+	enum queue_result result;
+	size_t i;
+
+	add_text(&p, name);
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		add_number(&p, numbers[i]);
+	add_clean(&error, pace->error);
+	add_text(&p, buf_text(&error));
+	result = run(s, KEEP_PACE, &p, NULL, why);
+	buf_release(&error);
+	return result;
+}
+
+/* From column 4 of COUNT on. */
+static void
+take_pace(const struct store *s, const PGresult *r, struct pace *p)
+{
+	p->set_ms = number_at(s, r, 0, 4);
+	p->until_ms = number_at(s, r, 0, 5);
+	p->obey_ms = number_at(s, r, 0, 6);
+	p->failures = number_at(s, r, 0, 7);
+	p->suspects = number_at(s, r, 0, 8);
+	p->posting = number_at(s, r, 0, 9) != 0;
+	p->refused = number_at(s, r, 0, 10) != 0;
+	p->success_ms = number_at(s, r, 0, 11);
+	p->error_ms = number_at(s, r, 0, 12);
+	snprintf(p->error, sizeof(p->error), "%s",
+	    s->pq->getvalue(r, 0, 13));
+}
+
+static enum queue_result
+store_count(struct store *s, const char *destination,
+    struct queue_tally *tally, struct buf *why)
+{
+	enum queue_result result = begin_call(s, why);
+	struct parameters p = { .count = 0 };
+	PGresult *r = NULL;
+
+	memset(tally, 0, sizeof(*tally));
+	add_text(&p, destination);
+	if (result == QUEUE_OK)
+		r = ask(s, COUNT, &p, &result, why);
+	if (r) {
+		tally->waiting = number_at(s, r, 0, 0);
+		tally->oldest_ms = number_at(s, r, 0, 1);
+		tally->aside = number_at(s, r, 0, 2);
+		tally->clock_ms = number_at(s, r, 0, 3);
+		take_pace(s, r, &tally->pace);
+	}
+	s->pq->clear(r);
+	return result;
+}
+
+/* ------------------------------------------------------------- change */
+
+static enum queue_result
+change_rows(struct store *s, enum queue_change change, const char *numbers,
+    const char *reason, int64_t now_ms, struct buf *why)
+{
+	struct parameters p = { .count = 0 };
+	struct buf clean = BUF_INIT;
+	enum queue_result result = QUEUE_OK;
+
+	add_text(&p, numbers);
+	add_number(&p, now_ms);
+	switch (change) {
+	case QUEUE_CLAIM:
+		result = run(s, CLAIM, &p, NULL, why);
+		break;
+	case QUEUE_SETTLE:
+		result = run(s, FORGET_NAMELESS, &p, NULL, why);
+		if (result == QUEUE_OK)
+			result = run(s, SETTLE, &p, NULL, why);
+		break;
+	case QUEUE_SET_ASIDE:
+		add_clean(&clean, reason);
+		add_text(&p, buf_text(&clean));
+		result = run(s, SET_ASIDE, &p, NULL, why);
+		break;
+	case QUEUE_PUT_BACK:
+		break;
+	}
+	buf_release(&clean);
+	return result;
+}
+
+static enum queue_result
+store_change(struct store *s, enum queue_change change,
+    const struct queue_batch *batch, int64_t now_ms, struct buf *why)
+{
+	enum queue_result result = begin(s, why);
+	struct buf numbers = BUF_INIT;
+
+	if (result != QUEUE_OK)
+		return result;
+	add_numbers(&numbers, batch->numbers, batch->count);
+	if (batch->count > 0)
+		result = change_rows(s, change, numbers.data, batch->reason,
+		    now_ms, why);
+	if (result == QUEUE_OK && batch->pace)
+		result = keep_pace(s, batch->destination, batch->pace, why);
+	buf_release(&numbers);
+	return finish(s, result, why);
+}
+
+/* --------------------------------------------------------------- turns */
+
+static struct turn *
+find_turn(struct store *s, const char *destination)
+{
+	struct turn *turn;
+	size_t i;
+
+	for (i = 0; i < s->turn_count; i++)
+		if (strcmp(s->turns[i].destination, destination) == 0)
+			return &s->turns[i];
+	s->turns = mem_realloc(s->turns,
+	    (s->turn_count + 1) * sizeof(*s->turns));
+	turn = &s->turns[s->turn_count++];
+	memset(turn, 0, sizeof(*turn));
+	turn->destination = mem_dup(destination);
+	return turn;
+}
+
+/* A session for the turn, and a row to lock. */
+static enum queue_result
+prepare_turn(struct store *s, struct turn *turn, struct buf *why)
+{
+	struct parameters p = { .count = 0 };
+	enum queue_result result;
+
+	if (session_lives(s, &turn->session))
+		return QUEUE_OK;
+	session_end(s, &turn->session);
+	result = pgsql_connect(s, &turn->session, why);
+	if (result != QUEUE_OK)
+		return result;
+	add_text(&p, turn->destination);
+	s->pq->clear(session_run(s, &turn->session, &statements[ADD_TURN],
+	    p.texts, &result, why));
+	return result;
+}
+
+/*
+ * The row stays locked as long as the transaction is open, and is free the
+ * moment this process or its machine is gone (PostgreSQL, "Explicit
+ * Locking").
+ */
+static enum queue_result
+lock_turn(struct store *s, struct turn *turn, bool *mine, struct buf *why)
+{
+	struct parameters p = { .count = 0 };
+	enum queue_result result;
+	PGresult *r = NULL;
+
+	add_text(&p, turn->destination);
+	result = session_do(s, &turn->session, "BEGIN", why);
+	if (result == QUEUE_OK)
+		r = session_run(s, &turn->session, &statements[TURN],
+		    p.texts, &result, why);
+	*mine = r && s->pq->ntuples(r) > 0;
+	s->pq->clear(r);
+	return result;
+}
+
+static enum queue_result
+store_begin_turn(struct store *s, const char *destination, bool *mine,
+    struct buf *why)
+{
+	struct turn *turn = find_turn(s, destination);
+	enum queue_result result;
+
+	*mine = false;
+	session_begin_call(s);
+	result = prepare_turn(s, turn, why);
+	if (result == QUEUE_OK)
+		result = lock_turn(s, turn, mine, why);
+	if (result == QUEUE_OK && !*mine)
+		result = session_finish(s, &turn->session, QUEUE_OK, why);
+	if (result != QUEUE_OK)
+		session_end(s, &turn->session);
+	return result;
+}
+
+static void
+store_end_turn(struct store *s, const char *destination)
+{
+	struct turn *turn = find_turn(s, destination);
+	struct buf ignored = BUF_INIT;
+
+	session_begin_call(s);
+	if (turn->session.conn && session_finish(s, &turn->session, QUEUE_OK,
+	    &ignored) != QUEUE_OK)
+		session_end(s, &turn->session);
+	buf_release(&ignored);
+}
+
+/* ------------------------------------------------------------ machines */
+
+static enum queue_result
+run_machine(struct store *s, enum which which, const char *machine,
+    int64_t pid, struct buf *why)
+{
+	enum queue_result result = begin_call(s, why);
+	struct parameters p = { .count = 0 };
+	struct buf clean = BUF_INIT;
+
+	add_clean(&clean, machine);
+	add_text(&p, buf_text(&clean));
+	add_number(&p, pid);
+	if (result == QUEUE_OK)
+		result = run(s, which, &p, NULL, why);
+	buf_release(&clean);
+	return result;
+}
+
+static enum queue_result
+store_sign_in(struct store *s, const char *machine, int64_t pid,
+    struct buf *why)
+{
+	return run_machine(s, SIGN_IN, machine, pid, why);
+}
+
+static enum queue_result
+store_sign_out(struct store *s, const char *machine, int64_t pid,
+    struct buf *why)
+{
+	return run_machine(s, SIGN_OUT, machine, pid, why);
+}
+
+static enum queue_result
+store_machines(struct store *s, queue_show_machine *show, void *context,
+    struct buf *why)
+{
+	enum queue_result result = begin_call(s, why);
+	struct parameters none = { .count = 0 };
+	struct queue_machine machine;
+	PGresult *r = NULL;
+	int i;
+
+	if (result == QUEUE_OK)
+		r = ask(s, MACHINES, &none, &result, why);
+	for (i = 0; r && i < s->pq->ntuples(r); i++) {
+		machine.name = text_at(s, r, i, 0);
+		machine.pid = number_at(s, r, i, 1);
+		machine.since_ms = number_at(s, r, i, 2);
+		machine.silent_ms = number_at(s, r, i, 3);
+		show(context, &machine);
+	}
+	s->pq->clear(r);
+	return result;
+}
+
+/* -------------------------------------------------------------- purge */
+
+static enum queue_result
+delete_rows(struct store *s, const PGresult *r, struct buf *why)
+{
+	struct parameters p = { .count = 0 };
+	struct buf numbers = BUF_INIT;
+	enum queue_result result = QUEUE_OK;
+	int i, count = s->pq->ntuples(r);
+
+	for (i = 0; i < count; i++)
+		buf_addf(&numbers, "%c%s", i > 0 ? ',' : '{',
+		    s->pq->getvalue(r, i, 0));
+	buf_addc(&numbers, '}');
+	add_text(&p, numbers.data);
+	if (count > 0)
+		result = run(s, DELETE, &p, NULL, why);
+	buf_release(&numbers);
+	return result;
+}
+
+static enum queue_result
+store_purge(struct store *s, int64_t before_ms, size_t max, store_take *take,
+    void *context, size_t *count, struct buf *why)
+{
+	enum queue_result result = begin(s, why);
+	struct parameters p = { .count = 0 };
+	PGresult *r;
+
+	*count = 0;
+	if (result != QUEUE_OK)
+		return result;
+	add_number(&p, before_ms);
+	add_number(&p, (int64_t)max);
+	r = ask(s, OLD, &p, &result, why);
+	if (r)
+		result = delete_rows(s, r, why);
+	result = finish(s, result, why);
+	if (r && result == QUEUE_OK) {
+		*count = (size_t)s->pq->ntuples(r);
+		take_rows(s, r, take, context);
+	}
+	s->pq->clear(r);
+	return result;
+}
+
+/* --------------------------------------------------------- for people */
+
+static const struct {
+	enum which by_id, by_number, all;
+} edits[] = {
+	[QUEUE_RETRY] = { RETRY_ID, RETRY_NUMBER, RETRY_ALL },
+	[QUEUE_REMOVE] = { REMOVE_ID, REMOVE_NUMBER, REMOVE_ALL },
+};
+
+static enum queue_result
+edit_rows(struct store *s, enum queue_edit edit, const char *log_id,
+    int64_t number, int64_t now_ms, int64_t *count, struct buf *why)
+{
+	enum which which = edits[edit].all;
+	struct parameters p = { .count = 0 };
+	struct buf clean = BUF_INIT;
+	enum queue_result result;
+
+	add_number(&p, now_ms);
+	if (log_id) {
+		which = edits[edit].by_id;
+		add_clean(&clean, log_id);
+		add_text(&p, buf_text(&clean));
+	} else if (number > 0) {
+		which = edits[edit].by_number;
+		add_number(&p, number);
+	}
+	result = run(s, which, &p, count, why);
+	buf_release(&clean);
+	if (result == QUEUE_OK && edit == QUEUE_REMOVE)
+		result = run(s, FORGET_REMOVED, &p, NULL, why);
+	return result;
+}
+
+static enum queue_result
+store_edit(struct store *s, enum queue_edit edit, const char *log_id,
+    int64_t number, int64_t now_ms, int64_t *count, struct buf *why)
+{
+	enum queue_result result = begin(s, why);
+
+	*count = 0;
+	if (result != QUEUE_OK)
+		return result;
+	result = edit_rows(s, edit, log_id, number, now_ms, count, why);
+	return finish(s, result, why);
+}
+
+static enum queue_result
+store_hurry(struct store *s, const char *destination, struct buf *why)
+{
+	enum queue_result result = begin_call(s, why);
+	struct parameters p = { .count = 0 };
+
+	add_text(&p, destination);
+	return result == QUEUE_OK ? run(s, HURRY, &p, NULL, why) : result;
+}
+
+/* What the role may not do with the tables. */
+static enum queue_result
+store_verify(struct store *s, struct buf *why)
+{
+	enum queue_result result = begin_call(s, why);
+	struct parameters none = { .count = 0 };
+	PGresult *r;
+	int i;
+
+	if (result != QUEUE_OK)
+		return result;
+	r = ask(s, MAY, &none, &result, why);
+	if (r && s->pq->ntuples(r) > 0) {
+		result = QUEUE_FAILED;
+		buf_addf(why, "%s: the role lacks rights: ", s->place);
+		for (i = 0; i < s->pq->ntuples(r); i++)
+			buf_addf(why, "%s%s", i > 0 ? ", " : "",
+			    s->pq->getvalue(r, i, 0));
+	}
+	s->pq->clear(r);
+	return result;
+}
+
+const struct queue_engine queue_pgsql = {
+	.scheme = "postgresql:",
+	.open = pgsql_open,
+	.close = pgsql_close,
+	.put = store_put,
+	.read = store_read,
+	.change = store_change,
+	.count = store_count,
+	.purge = store_purge,
+	.list = store_list,
+	.names = store_names,
+	.edit = store_edit,
+	.hurry = store_hurry,
+	.verify = store_verify,
+	.begin_turn = store_begin_turn,
+	.end_turn = store_end_turn,
+	.sign_in = store_sign_in,
+	.sign_out = store_sign_out,
+	.machines = store_machines,
+	.lock_path_dup = queue_lock_path_dup,
+};

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the files of the PostgreSQL engine share: a session and its
+ * statements. For queue_pgsql*.c alone.
+ *
+ * Only SQL that CockroachDB and YugabyteDB document as well. All of a
+ * function's calls to the server together have CALL_MS; then the session is
+ * given up, and what it was about is undone by the server.
+ */
+#ifndef QUEUE_PGSQL_H
+#define QUEUE_PGSQL_H
+
+#include "queue_engine.h"
+
+#include "queue_place.h"
+#include "queue_pq.h"
+
+#define CALL_MS 10000		/* web servers wait for 40 s and more */
+
+struct statement {
+	const char *name;	/* of the server's prepared one */
+	const char *text;
+	int parameters;
+	unsigned number;	/* its bit in session.prepared */
+};
+
+struct session {
+	PGconn *conn;		/* NULL: none */
+	uint64_t prepared;	/* statements that this session has */
+};
+
+/* A session that holds the turn of a destination. */
+struct turn {
+	char *destination;
+	struct session session;
+};
+
+struct store {
+	const struct libpq *pq;
+	char *address;
+	char *place;		/* the address without its secrets */
+	int64_t max_waiting;
+	int64_t end_ms;		/* by clock_ms(): of the call in hand */
+	char state[6];		/* the SQLSTATE of the last failure */
+	struct session main;
+	struct turn *turns;
+	size_t turn_count;
+};
+
+/* ------------------------------------------------- queue_pgsql_open.c */
+
+/* As queue_engine.h has them. */
+struct store *pgsql_open(const struct queue_options *options,
+    enum queue_result *result, struct buf *why);
+void pgsql_close(struct store *s);
+
+
+/* Connects, within the time of the call in hand. */
+enum queue_result pgsql_connect(struct store *s, struct session *session,
+    struct buf *why);
+
+/* ---------------------------------------------- queue_pgsql_session.c */
+
+/* A call begins: it has CALL_MS from now. */
+void session_begin_call(struct store *s);
+
+/*
+ * Runs a prepared statement with text parameters (NULL: SQL's). Returns
+ * NULL, with *result and *why, when it failed. The caller clears what comes
+ * back.
+ */
+PGresult *session_run(struct store *s, struct session *session,
+    const struct statement *statement, const char *const *parameters,
+    enum queue_result *result, struct buf *why);
+
+/* The same for any SQL without parameters, of several statements too. */
+PGresult *session_execute(struct store *s, struct session *session,
+    const char *text, enum queue_result *result, struct buf *why);
+
+/* As session_execute(), for SQL that gives no rows. */
+enum queue_result session_do(struct store *s, struct session *session,
+    const char *text, struct buf *why);
+
+/* COMMIT, or ROLLBACK when result is not QUEUE_OK; returns how it ended. */
+enum queue_result session_finish(struct store *s, struct session *session,
+    enum queue_result result, struct buf *why);
+
+void session_end(struct store *s, struct session *session);
+
+/* Whether the server has not closed it: looked at without a call. */
+bool session_lives(struct store *s, struct session *session);
+
+/* Says what libpq or the server said, as one line, and what to do. */
+void session_complain(const struct store *s, const char *words,
+    const char *state, struct buf *why);
+
+/* Whether the last failure had this SQLSTATE. */
+bool session_failed_with(const struct store *s, const char *state);
+
+#endif
