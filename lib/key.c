@@ -186,7 +186,8 @@ queue_fault(const char *text)
 	    postgresql[] = "postgresql://";
 
 	if (strncmp(text, postgresql, strlen(postgresql)) == 0)
-		return POSTGRESQL_FAULT;
+		return queue_is_encoded(text) ? POSTGRESQL_FAULT :
+		    "in a user, password or name write / as %2F and @ as %40";
 	if (strncmp(text, postgres, strlen(postgres)) == 0)
 		return "write postgresql://user@host/database";
 	if (strncmp(text, sqlite, strlen(sqlite)) != 0)

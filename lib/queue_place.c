@@ -14,45 +14,54 @@
 /* ------------------------------------------------------------ passwords */
 
 /* What is a secret in the query of an address (libpq, "Parameter Key Words"). */
-static const char *const secrets[] = { "password=", "sslpassword=" };
+static const char *const secrets[] = { "password", "sslpassword" };
 
-/* The first len bytes of text without the password of "user:password@". */
+/* "user:password@", len bytes, of which the first ":" ends the user. */
 static void
-add_authority(struct buf *out, const char *text, size_t len)
+add_credentials(struct buf *out, const char *text, size_t len)
 {
-	const char *at = memchr(text, '@', len);
-	const char *colon = at ? memchr(text, ':', (size_t)(at - text)) : NULL;
+	const char *colon = memchr(text, ':', len);
 
-	if (colon) {
-		buf_add(out, text, (size_t)(colon - text) + 1);
-		buf_adds(out, MASK);
-		len -= (size_t)(at - text);
-		text = at;
+	if (!colon) {
+		buf_add(out, text, len);
+		return;
 	}
-	buf_add(out, text, len);
+	buf_add(out, text, (size_t)(colon - text) + 1);
+	buf_adds(out, MASK "@");
+}
+
+/* Whether a value of this name, len bytes, is; an encoded one may be any. */
+static bool
+is_secret(const char *name, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
+		if (strlen(secrets[i]) == len &&
+		    memcmp(name, secrets[i], len) == 0)
+			return true;
+	return memchr(name, '%', len) != NULL;
 }
 
 /* One "name=value", len bytes. */
 static void
 add_parameter(struct buf *out, const char *text, size_t len)
 {
-	size_t i, name;
+	size_t name = strcspn(text, "=");
 
-	for (i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
-		name = strlen(secrets[i]);
-		if (len < name || memcmp(text, secrets[i], name) != 0)
-			continue;
-		buf_adds(out, secrets[i]);
-		buf_adds(out, MASK);
+	if (name >= len || !is_secret(text, name)) {
+		buf_add(out, text, len);
 		return;
 	}
-	buf_add(out, text, len);
+	buf_add(out, text, name + 1);
+	buf_adds(out, MASK);
 }
 
+/* All up to the last "@" may be a password that was not encoded. */
 char *
 queue_shown_dup(const char *address)
 {
-	const char *rest = strstr(address, "://");
+	const char *rest = strstr(address, "://"), *at;
 	struct buf out = BUF_INIT;
 	size_t len;
 
@@ -60,9 +69,11 @@ queue_shown_dup(const char *address)
 		return mem_dup(address);
 	rest += 3;
 	buf_add(&out, address, (size_t)(rest - address));
-	len = strcspn(rest, "/?");
-	add_authority(&out, rest, len);
-	rest += len;
+	at = strrchr(rest, '@');
+	if (at) {
+		add_credentials(&out, rest, (size_t)(at + 1 - rest));
+		rest = at + 1;
+	}
 	len = strcspn(rest, "?");
 	buf_add(&out, rest, len);
 	for (rest += len; *rest; rest += len) {
@@ -71,6 +82,19 @@ queue_shown_dup(const char *address)
 		add_parameter(&out, rest, len);
 	}
 	return buf_detach(&out);
+}
+
+bool
+queue_is_encoded(const char *address)
+{
+	const char *rest = strstr(address, "://"), *at;
+
+	if (!rest)
+		return true;
+	rest += 3;
+	at = strchr(rest, '@');
+	return !at || (at == strrchr(rest, '@') &&
+	    !memchr(rest, '/', (size_t)(at - rest)));
 }
 
 bool

@@ -11,6 +11,12 @@
 
 #include <stdbool.h>
 
+/*
+ * Whether it can be told where its user and password end: "@" stands only
+ * behind them, and no "/" before that.
+ */
+bool queue_is_encoded(const char *address);
+
 /* Whether a password is in it. */
 bool queue_has_password(const char *address);
 

@@ -564,6 +564,8 @@ test_limits(void)
 #define QUEUE_POSTGRESQL "environment: QUEUE: this program was built " \
 	"without PostgreSQL: use sqlite:/path\n"
 #endif
+#define QUEUE_ENCODED "environment: QUEUE: in a user, password or name " \
+	"write / as %2F and @ as %40\n"
 #define QUEUE_POSTGRES "environment: QUEUE: write " \
 	"postgresql://user@host/database\n"
 #define QUEUE_OTHER "environment: QUEUE: it is not a queue: write sqlite: " \
@@ -627,6 +629,13 @@ static const struct {
 	{ "QUEUE=sqlite:", QUEUE_RELATIVE },
 	{ "QUEUE=postgresql://user@host/db", QUEUE_POSTGRESQL },
 	{ "QUEUE=postgresql://user:" SECRET "@host/db", QUEUE_POSTGRESQL },
+	{ "QUEUE=postgresql://user:" SECRET "?" SECRET "@host/db?user=x",
+	    QUEUE_POSTGRESQL },
+	{ "QUEUE=postgresql://user:" SECRET "@" SECRET "@host/db",
+	    QUEUE_ENCODED },
+	{ "QUEUE=postgresql://user:" SECRET "/" SECRET "@host/db",
+	    QUEUE_ENCODED },
+	{ "QUEUE=postgresql://host/db?user=" SECRET "@host", QUEUE_ENCODED },
 	{ "QUEUE=postgres://user:" SECRET "@host/db", QUEUE_POSTGRES },
 	{ "QUEUE=postgres", QUEUE_POSTGRES },
 	{ "QUEUE=/var/lib/x/queue.db", QUEUE_OTHER },
