@@ -57,7 +57,6 @@ enum which {
 	SIGN_IN,
 	SIGN_OUT,
 	MACHINES,
-	MAY,
 	STATEMENTS
 };
 
@@ -187,12 +186,6 @@ static const struct statement statements[STATEMENTS] = {
 	STATEMENT(MACHINES, 0, "SELECT name, pid, since_ms,"
 		" " CLOCK " - seen_ms FROM log_stream_machine"
 		" ORDER BY name COLLATE \"C\""),
-	STATEMENT(MAY, 0, "SELECT name || ' (' || what || ')' FROM"
-		" unnest(ARRAY['log_stream_event', 'log_stream_destination',"
-		" 'log_stream_turn', 'log_stream_machine']) AS t (name),"
-		" unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'])"
-		" AS p (what) WHERE NOT has_table_privilege(name, what)"
-		" ORDER BY 1"),
 };
 
 /* ---------------------------------------------------------- parameters */
@@ -969,27 +962,16 @@ store_hurry(struct store *s, const char *destination, struct buf *why)
 	return result == QUEUE_OK ? run(s, HURRY, &p, NULL, why) : result;
 }
 
-/* What the role may not do with the tables. */
+/* A change of nothing is refused like any other. */
 static enum queue_result
 store_verify(struct store *s, struct buf *why)
 {
 	enum queue_result result = begin_call(s, why);
-	struct parameters none = { .count = 0 };
-	PGresult *r;
-	int i;
 
-	if (result != QUEUE_OK)
-		return result;
-	r = ask(s, MAY, &none, &result, why);
-	if (r && s->pq->ntuples(r) > 0) {
-		result = QUEUE_FAILED;
-		buf_addf(why, "%s: the role lacks rights: ", s->place);
-		for (i = 0; i < s->pq->ntuples(r); i++)
-			buf_addf(why, "%s%s", i > 0 ? ", " : "",
-			    s->pq->getvalue(r, i, 0));
-	}
-	s->pq->clear(r);
-	return result;
+	if (result == QUEUE_OK)
+		result = pgsql_check_rights(s, why);
+	return result == QUEUE_OK ? session_do(s, &s->main,
+	    "DELETE FROM log_stream_machine WHERE false", why) : result;
 }
 
 const struct queue_engine queue_pgsql = {

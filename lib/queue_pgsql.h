@@ -59,6 +59,9 @@ void pgsql_close(struct store *s);
 enum queue_result pgsql_connect(struct store *s, struct session *session,
     struct buf *why);
 
+/* What the role may not do with the tables, but has to, is the failure. */
+enum queue_result pgsql_check_rights(struct store *s, struct buf *why);
+
 /* ---------------------------------------------- queue_pgsql_session.c */
 
 /* A call begins: it has CALL_MS from now. */

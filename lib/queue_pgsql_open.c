@@ -69,7 +69,7 @@ const char pgsql_schema[] =
  * that died without a word is noticed by both sides: by ours in time for
  * the web server, by the server so that another machine gets our turn.
  */
-static const char *const words[][2] = {
+static const char *const keywords[][2] = {
 	{ "connect_timeout", "3" },	/* for each host */
 	{ "tcp_user_timeout", "10000" },
 	{ "keepalives_idle", "5" },
@@ -80,7 +80,7 @@ static const char *const words[][2] = {
 	{ "client_encoding", "UTF8" },
 };
 
-#define WORDS (sizeof(words) / sizeof(words[0]))
+#define KEYWORDS (sizeof(keywords) / sizeof(keywords[0]))
 
 static const char limits[] =
 	"SET statement_timeout = '9s';"
@@ -120,16 +120,51 @@ settle_session(struct store *s, struct session *session, struct buf *why)
 	return result;
 }
 
+/*
+ * What libpq says of an address that it does not understand ends with a
+ * quoted part of that, longer than a character.
+ */
+static void
+complain_of_address(const struct store *s, char *words, struct buf *why)
+{
+	char *quote = words;
+
+	if (queue_has_password(s->address)) {
+		while ((quote = strchr(quote, '"')) && quote[1] &&
+		    quote[2] == '"')
+			quote += 3;
+		if (quote)
+			*quote = '\0';
+	}
+	session_complain(s, words, "", why);
+}
+
+static bool
+check_address(const struct store *s, struct buf *why)
+{
+	char *words = NULL;
+	PQconninfoOption *options = s->pq->conninfoParse(s->address, &words);
+
+	if (options)
+		s->pq->conninfoFree(options);
+	else if (words)
+		complain_of_address(s, words, why);
+	else
+		mem_exhausted();
+	s->pq->freemem(words);
+	return options != NULL;
+}
+
 enum queue_result
 pgsql_connect(struct store *s, struct session *session, struct buf *why)
 {
-	const char *keys[WORDS + 1], *values[WORDS + 1];
+	const char *keys[KEYWORDS + 1], *values[KEYWORDS + 1];
 	enum queue_result result;
 	size_t i;
 
-	for (i = 0; i < WORDS; i++) {
-		keys[i] = words[i][0];
-		values[i] = words[i][1] ? words[i][1] : s->address;
+	for (i = 0; i < KEYWORDS; i++) {
+		keys[i] = keywords[i][0];
+		values[i] = keywords[i][1] ? keywords[i][1] : s->address;
 	}
 	keys[i] = values[i] = NULL;
 	session->prepared = 0;
@@ -158,6 +193,33 @@ number_of(struct store *s, PGresult *r)
 {
 	return s->pq->ntuples(r) > 0 && !s->pq->getisnull(r, 0, 0) ?
 	    strtoll(s->pq->getvalue(r, 0, 0), NULL, 10) : 0;
+}
+
+enum queue_result
+pgsql_check_rights(struct store *s, struct buf *why)
+{
+	enum queue_result result;
+	PGresult *r;
+	int i;
+
+	r = session_execute(s, &s->main,
+	    "SELECT name || ' (' || what || ')' FROM"
+	    " unnest(ARRAY['log_stream_event', 'log_stream_destination',"
+	    " 'log_stream_turn', 'log_stream_machine',"
+	    " 'log_stream_version']) AS t (name),"
+	    " unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'])"
+	    " AS p (what) WHERE NOT has_table_privilege(name, what)"
+	    " AND (name <> 'log_stream_version' OR what = 'SELECT')"
+	    " ORDER BY 1", &result, why);
+	if (r && s->pq->ntuples(r) > 0) {
+		result = QUEUE_FAILED;
+		buf_addf(why, "%s: the role lacks rights: ", s->place);
+		for (i = 0; i < s->pq->ntuples(r); i++)
+			buf_addf(why, "%s%s", i > 0 ? ", " : "",
+			    s->pq->getvalue(r, i, 0));
+	}
+	s->pq->clear(r);
+	return result;
 }
 
 /* *version is 0 where there are no tables. */
@@ -207,18 +269,20 @@ make_schema(struct store *s, struct buf *why)
 	if (result != QUEUE_OK)
 		return result;
 	result = make_once(s, why);
-	if (result != QUEUE_OK && session_failed_with(s, "42501"))
-		buf_adds(why, ": or have its owner run what \"log-stream-ctl "
-		    "schema\" prints");
 	return session_finish(s, &s->main, result, why);
 }
 
 static enum queue_result
 check_schema(struct store *s, struct buf *why)
 {
+	struct buf words = BUF_INIT;
 	int64_t version;
-	enum queue_result result = find_version(s, &version, why);
+	enum queue_result result = find_version(s, &version, &words);
 
+	if (result != QUEUE_OK && (!session_failed_with(s, "42501") ||
+	    pgsql_check_rights(s, why) == QUEUE_OK))
+		buf_adds(why, buf_text(&words));
+	buf_release(&words);
 	if (result != QUEUE_OK || version == SCHEMA)
 		return result;
 	if (version == 0)
@@ -263,7 +327,8 @@ pgsql_open(const struct queue_options *options, enum queue_result *result,
 	s->address = mem_dup(options->address);
 	s->place = queue_place_dup(options->address);
 	s->max_waiting = options->max_waiting;
-	*result = pgsql_connect(s, &s->main, why);
+	if (check_address(s, why))
+		*result = pgsql_connect(s, &s->main, why);
 	if (*result == QUEUE_OK)
 		*result = check_schema(s, why);
 	if (*result == QUEUE_OK)

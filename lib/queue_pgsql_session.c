@@ -14,6 +14,9 @@
 
 /* ------------------------------------------------------------- errors */
 
+#define OWNER "log-stream-ctl schema prints what the owner of the database " \
+	"has to run, and log-stream-ctl check which rights are missing"
+
 /*
  * By the first characters of the SQLSTATE (PostgreSQL, "Error Codes"), the
  * longer before the shorter; what is not here is QUEUE_FAILED.
@@ -26,8 +29,8 @@ static const struct {
 	{ "25006", QUEUE_FAILED, "the server takes no changes: add "
 	    "target_session_attrs=read-write to QUEUE" },
 	{ "40", QUEUE_BUSY, NULL },	/* serialization, deadlock */
-	{ "42501", QUEUE_FAILED, "log-stream-ctl check says what is "
-	    "missing" },
+	{ "3F000", QUEUE_FAILED, OWNER },	/* no schema to be used */
+	{ "42501", QUEUE_FAILED, OWNER },	/* no right */
 	{ "53100", QUEUE_FULL, NULL },	/* disk full */
 	{ "53200", QUEUE_BUSY, NULL },	/* out of memory */
 	{ "53300", QUEUE_BUSY, NULL },	/* too many connections */
@@ -177,8 +180,11 @@ explain(struct store *s, struct session *session, PGresult *r, bool late,
 	const char *advice, *words;
 
 	keep_state(s, r ? s->pq->resultErrorField(r, PG_DIAG_SQLSTATE) : "");
-	words = r ? s->pq->resultErrorMessage(r) :
-	    s->pq->errorMessage(session->conn);
+	words = r ? s->pq->resultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) :
+	    NULL;
+	if (!words) /* libpq's own */
+		words = r ? s->pq->resultErrorMessage(r) :
+		    s->pq->errorMessage(session->conn);
 	if (!*words && late)
 		words = "no answer in time";
 	session_complain(s, words, s->state, why);

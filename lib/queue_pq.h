@@ -15,10 +15,13 @@
 	function(clear) \
 	function(cmdTuples) \
 	function(connectdbParams) \
+	function(conninfoFree) \
+	function(conninfoParse) \
 	function(consumeInput) \
 	function(errorMessage) \
 	function(finish) \
 	function(flush) \
+	function(freemem) \
 	function(getResult) \
 	function(getisnull) \
 	function(getlength) \
