@@ -56,11 +56,12 @@ pgsql_address(struct buf *out, unsigned number)
 
 static const struct engine {
 	const char *name;
+	const char *needs;	/* in the environment */
 	/* Adds the address of a queue that is not there yet. */
 	void (*add_address)(struct buf *out, unsigned number);
 } engines[] = {
-	{ "sqlite", sqlite_address },
-	{ "postgresql", pgsql_address },
+	{ "sqlite", NULL, sqlite_address },
+	{ "postgresql", "TEST_POSTGRESQL", pgsql_address },
 };
 
 static const struct engine *engine;
@@ -1469,7 +1470,10 @@ main(void)
 	log_catch(&at.log);
 	for (i = 0; i < ROWS(engines); i++) {
 		engine = &engines[i];
-		test_engine();
+		if (!engine->needs || getenv(engine->needs))
+			test_engine();
+		else
+			skip(engine->needs, "is not set: t/pgsql.t does");
 	}
 	test_no_engine();
 	leave_queue();
