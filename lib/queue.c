@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PAGE 500		/* rows listed or purged at a time */
+#define PAGE 500		/* rows listed, purged or moved at a time */
 
 static const struct queue_engine *const engines[] = {
 	&queue_sqlite,
@@ -428,6 +428,70 @@ enum queue_result
 queue_hurry(struct queue *q, const char *destination, struct buf *why)
 {
 	return q->engine->hurry(q->store, destination, why);
+}
+
+/* ------------------------------------------------ to another queue */
+
+struct exporting {
+	queue_take_row *take;
+	void *context;
+	int64_t *last;
+	int64_t numbers[PAGE];	/* of those that wait */
+	size_t waiting;
+};
+
+static bool
+was_exported(const struct queue_row *row)
+{
+	return row->state == QUEUE_ASIDE && row->reason &&
+	    strcmp(row->reason, QUEUE_EXPORTED) == 0;
+}
+
+static bool
+export_row(void *context, const struct queue_row *row, const char *record,
+    size_t len)
+{
+	struct exporting *e = context;
+	struct queue_row given = *row;
+
+	*e->last = row->number;
+	if (row->state == QUEUE_WAITING)
+		e->numbers[e->waiting++] = row->number;
+	if (was_exported(row)) {
+		given.state = QUEUE_WAITING;
+		given.changed_ms = given.queued_ms;
+		given.reason = NULL;
+	}
+	return e->take(e->context, &given, record, len);
+}
+
+enum queue_result
+queue_export(struct queue *q, int64_t *after, queue_take_row *take,
+    void *context, int64_t now_ms, struct buf *why)
+{
+	struct queue_batch batch = { "", NULL, 0, QUEUE_EXPORTED, NULL };
+	struct exporting e;
+	enum queue_result result;
+
+	e.take = take;
+	e.context = context;
+	e.last = after;
+	e.waiting = 0;
+	result = q->engine->export(q->store, *after, PAGE, export_row, &e,
+	    why);
+	batch.numbers = e.numbers;
+	batch.count = e.waiting;
+	if (result == QUEUE_OK && e.waiting > 0)
+		result = queue_change(q, QUEUE_SET_ASIDE, &batch, now_ms,
+		    why);
+	return result;
+}
+
+enum queue_result
+queue_import(struct queue *q, const struct queue_moved *rows, size_t count,
+    size_t *added, struct buf *why)
+{
+	return q->engine->import(q->store, rows, count, added, why);
 }
 
 enum queue_result

@@ -16,7 +16,7 @@
 
 /* What a row is read from, in the order of take_row(). */
 #define COLUMNS "number, destination, log_id, type, state, queued_ms, " \
-	"tries, reason, record"
+	"changed_ms, tries, reason, record"
 
 /* Conditions as the indexes have them. */
 #define WAITING "state = 0"
@@ -32,6 +32,7 @@
 
 enum which {
 	PUT,
+	SPAN,
 	COUNT_ALL,
 	READ,
 	CLAIM,
@@ -43,6 +44,9 @@ enum which {
 	OLD,
 	DELETE,
 	LIST,
+	NAME,
+	EXPORT,
+	IMPORT,
 	NAMES,
 	RETRY_ID,
 	RETRY_NUMBER,
@@ -89,6 +93,8 @@ static const struct statement statements[STATEMENTS] = {
 		") SELECT room.good, added.number, added.destination,"
 		" added.log_id FROM room LEFT JOIN added ON true"
 		" ORDER BY added.number"),
+	STATEMENT(SPAN, 0, "SELECT coalesce(max(number) - min(number) + 1, 0)"
+		" FROM log_stream_event WHERE " WAITING),
 	STATEMENT(COUNT_ALL, 0, "SELECT count(*) FROM log_stream_event"
 		" WHERE " WAITING),
 	STATEMENT(READ, 3, "SELECT " COLUMNS " FROM log_stream_event"
@@ -138,12 +144,51 @@ static const struct statement statements[STATEMENTS] = {
 		" WHERE number = ANY ($1::bigint[])"),
 	/* What waits has no reason of its own, but that of its destination. */
 	STATEMENT(LIST, 2, "SELECT number, destination, log_id, type, state,"
-		" queued_ms, tries, CASE state WHEN 1 THEN reason ELSE"
+		" queued_ms, changed_ms, tries,"
+		" CASE state WHEN 1 THEN reason ELSE"
 		"  (SELECT error FROM log_stream_destination"
 		"  WHERE name = destination AND failures > 0) END, NULL"
 		" FROM log_stream_event"
 		" WHERE " LISTED " AND number > $1::bigint"
 		" ORDER BY number LIMIT $2::bigint"),
+	STATEMENT(NAME, 2, "UPDATE log_stream_event SET"
+		" log_id = '#' || number::text || '@' || queued_ms::text,"
+		" known = '#' || number::text || '@' || queued_ms::text"
+		" WHERE log_id IS NULL AND number IN (SELECT number"
+		"  FROM log_stream_event WHERE number > $1::bigint"
+		"  ORDER BY number LIMIT $2::bigint)"),
+	STATEMENT(EXPORT, 2, "SELECT " COLUMNS " FROM log_stream_event"
+		" WHERE number > $1::bigint ORDER BY number"
+		" LIMIT $2::bigint"),
+	STATEMENT(IMPORT, 9, "WITH input AS ("
+		"SELECT *, " KNOWN("log_id") " AS known"
+		" FROM unnest($1::text[], $2::text[], $3::text[],"
+		" $4::text[], $5::text[], $6::bigint[], $7::bigint[],"
+		" $8::bigint[], $9::bigint[]) WITH ORDINALITY"
+		" AS t (destination, log_id, type, reason, record, state,"
+		" queued_ms, changed_ms, tries, place)"
+		"), back AS ("
+		"UPDATE log_stream_event AS e SET state = i.state::smallint,"
+		" changed_ms = i.changed_ms, tries = i.tries,"
+		" reason = i.reason, record = i.record FROM input AS i"
+		" WHERE e.known = i.known AND e.destination = i.destination"
+		" AND e.state = 1 AND e.reason = '" QUEUE_EXPORTED "'"
+		" RETURNING e.destination, e.state"
+		"), added AS ("
+		"INSERT INTO log_stream_event (destination, log_id, known,"
+		" type, reason, record, state, queued_ms, changed_ms, tries)"
+		" SELECT destination, log_id, known, type, reason, record,"
+		" state::smallint, queued_ms, changed_ms, tries"
+		" FROM input ORDER BY place"
+		" ON CONFLICT (known, destination) DO NOTHING"
+		" RETURNING destination, state"
+		"), names AS ("
+		"INSERT INTO log_stream_destination (name)"
+		" SELECT DISTINCT destination FROM added"
+		" ON CONFLICT (name) DO NOTHING"
+		") SELECT count(*), count(CASE state WHEN 0 THEN 1 END)"
+		" FROM (SELECT state FROM added"
+		"  UNION ALL SELECT state FROM back) AS taken"),
 	STATEMENT(NAMES, 0, "SELECT name FROM log_stream_destination"
 		" ORDER BY name COLLATE \"C\""),
 	STATEMENT(RETRY_ID, 2, "UPDATE log_stream_event SET state = 0,"
@@ -418,15 +463,27 @@ put_rows(struct store *s, const struct columns *c, struct stored *rows,
 	return result;
 }
 
+/* The number that a statement gives; 0 with a failure. */
+static int64_t
+ask_number(struct store *s, enum which which, enum queue_result *result,
+    struct buf *why)
+{
+	struct parameters none = { .count = 0 };
+	PGresult *r = ask(s, which, &none, result, why);
+	int64_t number = r ? number_at(s, r, 0, 0) : 0;
+
+	s->pq->clear(r);
+	return number;
+}
+
 static enum queue_result
 check_room(struct store *s, struct buf *why)
 {
-	struct parameters none = { .count = 0 };
 	enum queue_result result;
-	PGresult *r = ask(s, COUNT_ALL, &none, &result, why);
-	int64_t waiting = r ? number_at(s, r, 0, 0) : 0;
+	int64_t waiting = ask_number(s, SPAN, &result, why);
 
-	s->pq->clear(r);
+	if (waiting > s->max_waiting)
+		waiting = ask_number(s, COUNT_ALL, &result, why);
 	if (result != QUEUE_OK || waiting <= s->max_waiting)
 		return result;
 	buf_addf(why, "%s: %" PRId64 " events would wait, and QUEUE_MAX is %"
@@ -480,6 +537,73 @@ store_put(struct store *s, struct stored *rows, size_t count, int64_t now_ms,
 	return result;
 }
 
+/* ------------------------------------------------------------- import */
+
+#define MOVED_TEXTS 5
+#define MOVED_NUMBERS 4
+
+/* Puts a row's columns behind those of the rows before, in IMPORT's order. */
+static void
+add_moved(struct buf *columns, const struct queue_moved *moved)
+{
+	const struct queue_row *row = &moved->row;
+	const char *texts[MOVED_TEXTS] = { row->destination, row->log_id,
+	    row->type, row->reason, moved->record };
+	const int64_t numbers[MOVED_NUMBERS] = { (int64_t)row->state,
+	    row->queued_ms, row->changed_ms, row->tries };
+	char number[24];
+	size_t i;
+
+	for (i = 0; i < MOVED_TEXTS; i++)
+		add_element(columns++, texts[i]);
+	for (i = 0; i < MOVED_NUMBERS; i++) {
+		snprintf(number, sizeof(number), "%" PRId64, numbers[i]);
+		add_element(columns++, number);
+	}
+}
+
+static enum queue_result
+import_rows(struct store *s, const struct queue_moved *rows, size_t count,
+    size_t *added, struct buf *why)
+{
+	struct buf columns[MOVED_TEXTS + MOVED_NUMBERS] = { BUF_INIT };
+	struct parameters p = { .count = 0 };
+	enum queue_result result;
+	int64_t waiting = 0;
+	PGresult *r;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		add_moved(columns, &rows[i]);
+	for (i = 0; i < MOVED_TEXTS + MOVED_NUMBERS; i++) {
+		buf_addc(&columns[i], '}');
+		add_text(&p, columns[i].data);
+	}
+	r = ask(s, IMPORT, &p, &result, why);
+	if (r) {
+		*added = (size_t)number_at(s, r, 0, 0);
+		waiting = number_at(s, r, 0, 1);
+	}
+	s->pq->clear(r);
+	for (i = 0; i < MOVED_TEXTS + MOVED_NUMBERS; i++)
+		buf_release(&columns[i]);
+	return waiting > 0 ? check_room(s, why) : result;
+}
+
+static enum queue_result
+store_import(struct store *s, const struct queue_moved *rows, size_t count,
+    size_t *added, struct buf *why)
+{
+	enum queue_result result = begin(s, why);
+
+	*added = 0;
+	if (result != QUEUE_OK)
+		return result;
+	if (count > 0)
+		result = import_rows(s, rows, count, added, why);
+	return finish(s, result, why);
+}
+
 /* --------------------------------------------------------------- read */
 
 /* Gives one row of COLUMNS away. */
@@ -496,11 +620,12 @@ take_row(const struct store *s, const PGresult *r, int i, store_take *take,
 	row.type = text_at(s, r, i, 3);
 	row.state = (enum queue_state)number_at(s, r, i, 4);
 	row.queued_ms = number_at(s, r, i, 5);
-	row.tries = number_at(s, r, i, 6);
-	row.reason = text_at(s, r, i, 7);
-	record = text_at(s, r, i, 8);
+	row.changed_ms = number_at(s, r, i, 6);
+	row.tries = number_at(s, r, i, 7);
+	row.reason = text_at(s, r, i, 8);
+	record = text_at(s, r, i, 9);
 	return take(context, &row, record,
-	    record ? (size_t)s->pq->getlength(r, i, 8) : 0);
+	    record ? (size_t)s->pq->getlength(r, i, 9) : 0);
 }
 
 /* Gives rows away, as long as they are wanted; false: no more. */
@@ -558,23 +683,57 @@ store_read(struct store *s, const char *destination, size_t max,
 	return result;
 }
 
+/* Those of a number above after, up to max. */
+static enum queue_result
+take_page(struct store *s, enum which which, int64_t after, size_t max,
+    store_take *take, void *context, struct buf *why)
+{
+	struct parameters p = { .count = 0 };
+	enum queue_result result;
+	PGresult *r;
+
+	add_number(&p, after);
+	add_number(&p, (int64_t)max);
+	r = ask(s, which, &p, &result, why);
+	if (r)
+		take_rows(s, r, take, context);
+	s->pq->clear(r);
+	return result;
+}
+
+static bool
+take_none(void *context, const struct queue_row *row, const char *record,
+    size_t len)
+{
+	(void)context;
+	(void)row;
+	(void)record;
+	(void)len;
+	return false;
+}
+
 static enum queue_result
 store_list(struct store *s, int64_t after, size_t max, store_take *take,
     void *context, struct buf *why)
 {
 	enum queue_result result = begin_call(s, why);
-	struct parameters p = { .count = 0 };
-	PGresult *r;
+
+	return result == QUEUE_OK ? take_page(s, LIST, after, max, take,
+	    context, why) : result;
+}
+
+static enum queue_result
+store_export(struct store *s, int64_t after, size_t max, store_take *take,
+    void *context, struct buf *why)
+{
+	enum queue_result result = begin(s, why);
 
 	if (result != QUEUE_OK)
 		return result;
-	add_number(&p, after);
-	add_number(&p, (int64_t)max);
-	r = ask(s, LIST, &p, &result, why);
-	if (r)
-		take_rows(s, r, take, context);
-	s->pq->clear(r);
-	return result;
+	result = take_page(s, NAME, after, max, take_none, NULL, why);
+	if (result == QUEUE_OK)
+		result = take_page(s, EXPORT, after, max, take, context, why);
+	return finish(s, result, why);
 }
 
 static enum queue_result
@@ -984,6 +1143,8 @@ const struct queue_engine queue_pgsql = {
 	.count = store_count,
 	.purge = store_purge,
 	.list = store_list,
+	.export = store_export,
+	.import = store_import,
 	.names = store_names,
 	.edit = store_edit,
 	.hurry = store_hurry,

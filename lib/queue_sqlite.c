@@ -110,6 +110,59 @@ store_put(struct store *s, struct stored *rows, size_t count, int64_t now_ms,
 	return store_finish(s, put_rows(s, rows, count, now_ms, why), why);
 }
 
+/* ------------------------------------------------------------- import */
+
+static bool
+import_row(struct store *s, const struct queue_moved *moved, bool *added)
+{
+	const struct queue_row *row = &moved->row;
+	sqlite3_stmt *st = store_statement(s, IMPORT);
+
+	if (!st)
+		return false;
+	store_bind_text(st, 1, row->destination);
+	store_bind_text(st, 2, row->log_id);
+	store_bind_text(st, 3, row->type);
+	sqlite3_bind_int(st, 4, (int)row->state);
+	sqlite3_bind_int64(st, 5, row->queued_ms);
+	sqlite3_bind_int64(st, 6, row->changed_ms);
+	sqlite3_bind_int64(st, 7, row->tries);
+	store_bind_text(st, 8, row->reason);
+	store_bind_text(st, 9, moved->record);
+	if (!store_run(st))
+		return false;
+	*added = sqlite3_changes(s->db) > 0;
+	return !*added || put_destination(s, row->destination);
+}
+
+static enum queue_result
+import_rows(struct store *s, const struct queue_moved *rows, size_t count,
+    size_t *added, struct buf *why)
+{
+	size_t i, waiting = 0;
+	bool new;
+
+	for (i = 0; i < count; i++) {
+		if (!import_row(s, &rows[i], &new))
+			return store_fail(s, "cannot be written to", why);
+		*added += new;
+		waiting += new && rows[i].row.state == QUEUE_WAITING;
+	}
+	return waiting > 0 ? check_room(s, why) : QUEUE_OK;
+}
+
+static enum queue_result
+store_import(struct store *s, const struct queue_moved *rows, size_t count,
+    size_t *added, struct buf *why)
+{
+	enum queue_result result = store_begin(s, why);
+
+	*added = 0;
+	if (result != QUEUE_OK)
+		return result;
+	return store_finish(s, import_rows(s, rows, count, added, why), why);
+}
+
 /* --------------------------------------------------------------- read */
 
 static const char *
@@ -131,15 +184,16 @@ take_row(sqlite3_stmt *st, store_take *take, void *context)
 	row.type = text_at(st, 3);
 	row.state = (enum queue_state)sqlite3_column_int(st, 4);
 	row.queued_ms = sqlite3_column_int64(st, 5);
-	row.tries = sqlite3_column_int64(st, 6);
-	row.reason = text_at(st, 7);
-	record = text_at(st, 8);
+	row.changed_ms = sqlite3_column_int64(st, 6);
+	row.tries = sqlite3_column_int64(st, 7);
+	row.reason = text_at(st, 8);
+	record = text_at(st, 9);
 	if (!row.destination)
 		row.destination = "";
 	if (!row.type)
 		row.type = "";
 	return take(context, &row, record,
-	    record ? (size_t)sqlite3_column_bytes(st, 8) : 0);
+	    record ? (size_t)sqlite3_column_bytes(st, 9) : 0);
 }
 
 /* Gives the rows of a bound statement away, as long as they are wanted. */
@@ -170,17 +224,50 @@ store_read(struct store *s, const char *destination, size_t max,
 	return take_rows(s, st, take, context, why);
 }
 
+/* For those of a number above after, up to max. */
+static sqlite3_stmt *
+page_statement(struct store *s, enum statement which, int64_t after,
+    size_t max)
+{
+	sqlite3_stmt *st = store_statement(s, which);
+
+	if (st) {
+		sqlite3_bind_int64(st, 1, after);
+		sqlite3_bind_int64(st, 2, (int64_t)max);
+	}
+	return st;
+}
+
+static enum queue_result
+take_page(struct store *s, enum statement which, int64_t after, size_t max,
+    store_take *take, void *context, struct buf *why)
+{
+	sqlite3_stmt *st = page_statement(s, which, after, max);
+
+	return st ? take_rows(s, st, take, context, why) :
+	    store_fail(s, "cannot be read", why);
+}
+
 static enum queue_result
 store_list(struct store *s, int64_t after, size_t max, store_take *take,
     void *context, struct buf *why)
 {
-	sqlite3_stmt *st = store_statement(s, LIST);
+	return take_page(s, LIST, after, max, take, context, why);
+}
 
-	if (!st)
-		return store_fail(s, "cannot be read", why);
-	sqlite3_bind_int64(st, 1, after);
-	sqlite3_bind_int64(st, 2, (int64_t)max);
-	return take_rows(s, st, take, context, why);
+static enum queue_result
+store_export(struct store *s, int64_t after, size_t max, store_take *take,
+    void *context, struct buf *why)
+{
+	enum queue_result result = store_begin(s, why);
+
+	if (result != QUEUE_OK)
+		return result;
+	if (store_run(page_statement(s, NAME, after, max)))
+		result = take_page(s, EXPORT, after, max, take, context, why);
+	else
+		result = store_fail(s, "cannot be written to", why);
+	return store_finish(s, result, why);
 }
 
 static enum queue_result
@@ -499,6 +586,8 @@ const struct queue_engine queue_sqlite = {
 	.count = store_count,
 	.purge = store_purge,
 	.list = store_list,
+	.export = store_export,
+	.import = store_import,
 	.names = store_names,
 	.edit = store_edit,
 	.hurry = store_hurry,

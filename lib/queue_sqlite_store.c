@@ -20,7 +20,7 @@
 
 /* What a row is read from, in the order of take_row(). */
 #define COLUMNS "number, destination, log_id, type, state, queued_ms, " \
-	"tries, reason, record"
+	"changed_ms, tries, reason, record"
 
 /*
  * Conditions as the indexes have them (SQLite, "Partial Indexes": one is
@@ -80,11 +80,24 @@ static const char *const sql[STATEMENTS] = {
 	[DELETE] = "DELETE FROM event WHERE number = ?1",
 	/* What waits has no reason of its own, but that of its destination. */
 	[LIST] = "SELECT number, destination, log_id, type, state,"
-		" queued_ms, tries, CASE state WHEN 1 THEN reason ELSE"
+		" queued_ms, changed_ms, tries,"
+		" CASE state WHEN 1 THEN reason ELSE"
 		"  (SELECT error FROM destination"
 		"  WHERE name = destination AND failures > 0) END, NULL"
 		" FROM event WHERE " LISTED " AND number > ?1"
 		" ORDER BY number LIMIT ?2",
+	[NAME] = "UPDATE event SET log_id = '#' || number || '@' || queued_ms"
+		" WHERE log_id IS NULL AND number IN (SELECT number FROM event"
+		"  WHERE number > ?1 ORDER BY number LIMIT ?2)",
+	[EXPORT] = "SELECT " COLUMNS " FROM event WHERE number > ?1"
+		" ORDER BY number LIMIT ?2",
+	[IMPORT] = "INSERT INTO event (destination, log_id, type, state,"
+		" queued_ms, changed_ms, tries, reason, record)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+		" ON CONFLICT (log_id, destination) DO UPDATE SET state = ?4,"
+		" changed_ms = ?6, tries = ?7, reason = ?8, record = ?9"
+		" WHERE event.state = 1"
+		" AND event.reason = '" QUEUE_EXPORTED "'",
 	[NAMES] = "SELECT name FROM destination ORDER BY name",
 	[RETRY_ID] = "UPDATE event SET state = 0, changed_ms = ?2,"
 		" reason = NULL WHERE log_id = ?1 AND state = 1",

@@ -1061,6 +1061,225 @@ test_hurry(void)
 	is_str(hurry("nobody"), "ok", "one that is not known has none");
 }
 
+/* ---------------------------------------------------- another queue */
+
+struct exported {
+	struct buf text;
+	size_t count, stop_after;
+	int64_t last;
+	bool ordered;
+};
+
+/* "a/1 waits tries reason queued/changed record", a line a row. */
+static bool
+take_exported(void *context, const struct queue_row *row, const char *record,
+    size_t len)
+{
+	static const char *const words[] = { "waits", "aside", "gone" };
+	struct exported *e = context;
+
+	e->ordered = e->ordered && row->number > e->last &&
+	    (record ? len == strlen(record) : len == 0);
+	e->last = row->number;
+	buf_addf(&e->text, "%s%s/%s %s %" PRId64 " %s %" PRId64 "/%" PRId64
+	    " %s", e->text.len > 0 ? "\n" : "", row->destination,
+	    row->log_id ? row->log_id : "-", words[row->state], row->tries,
+	    row->reason ? row->reason : "-", row->queued_ms - NOW,
+	    row->changed_ms - NOW, record ? record : "-");
+	return ++e->count % e->stop_after != 0;
+}
+
+/* All that there is to export, in pages of at most so many. */
+static const char *
+export_pages(size_t page, int64_t now_ms)
+{
+	static struct exported e;
+	int64_t before, after = 0;
+
+	buf_clear(&e.text);
+	e.count = 0;
+	e.stop_after = page;
+	e.last = 0;
+	e.ordered = true;
+	do {
+		before = after;
+		must(queue_export(at.q, &after, take_exported, &e, now_ms,
+		    &at.why), "export");
+	} while (after != before);
+	return e.ordered && after == e.last ? buf_text(&e.text) :
+	    "out of order";
+}
+
+#define RECORD(id) "{\"log_id\":\"" id "\",\"data\":{\"type\":\"f\"}}"
+#define NAMELESS "{\"data\":{\"type\":\"f\"}}"
+
+static void
+test_export(void)
+{
+	struct buf whole = BUF_INIT, listed = BUF_INIT;
+	char id[64];
+
+	begin(LOTS);
+	is_str(export_pages(100, NOW), "", "of nothing nothing is exported");
+	put("a/1 a/2 b/3 a/4 a/-");
+	settle("a", "1", NOW + 1);
+	set_aside("a", "2", "bad", NOW + 2);
+	change(QUEUE_CLAIM, "a", "4", NULL, &some_pace, NOW);
+	snprintf(id, sizeof(id), "#%" PRId64 "@%" PRId64, number_of("a", "-"),
+	    (int64_t)NOW);
+	buf_addf(&whole, "a/1 gone 0 - 0/1 -\n"
+	    "a/2 aside 0 bad 0/2 " RECORD("2") "\n"
+	    "b/3 waits 0 - 0/0 " RECORD("3") "\n"
+	    "a/4 waits 1 - 0/0 " RECORD("4") "\n"
+	    "a/%s waits 0 - 0/0 " NAMELESS, id);
+	is_str(export_pages(100, NOW + 3), buf_text(&whole),
+	    "all rows are exported as they are, what is gone too, and what "
+	    "has no log_id gets one");
+	buf_addf(&listed, "a/2 aside 0 bad\nb/3 aside 0 " QUEUE_EXPORTED
+	    "\na/4 aside 1 " QUEUE_EXPORTED "\na/%s aside 0 "
+	    QUEUE_EXPORTED, id);
+	is_str(list(), buf_text(&listed), "what waited is set aside");
+	is_str(waiting("a"), "", "and waits no more");
+	is_str(put("a/4 b/3"), "==", "but is known");
+	is_str(export_pages(100, NOW + 4), buf_text(&whole),
+	    "it is exported again, the same");
+	is_str(export_pages(1, NOW + 4), buf_text(&whole),
+	    "in pages as well");
+	is_num(edit(QUEUE_RETRY, "4"), 1, "a person may have it back");
+	is_str(waiting("a"), "4", "where it was");
+	is_num(edit(QUEUE_RETRY, id), 1, "by its new log_id, too");
+	is_str(settle("a", id, NOW), "ok", "it is settled");
+	is_str(list(), "a/2 aside 0 bad\nb/3 aside 0 " QUEUE_EXPORTED
+	    "\na/4 waits 1 no_service: it's \"gone\" \xe2\x82\xac\\\n\x01%s",
+	    "and gone");
+	buf_release(&whole);
+	buf_release(&listed);
+}
+
+static void
+test_export_pages(void)
+{
+	const char *text;
+	size_t lines = 1;
+
+	begin(LOTS);
+	put_lots("a", 1, 1200);
+	text = export_pages(7, NOW);
+	for (; *text; text++)
+		lines += *text == '\n';
+	is_num(lines, 1200, "many are exported, each once");
+	is_str(waiting("a"), "", "and all set aside");
+}
+
+/* Rows from "destination/log_id state" words; "+n": so many were new. */
+static const char *
+import(const char *words)
+{
+	static char text[32];
+	static struct queue_moved rows[WORDS_MAX];
+	enum queue_result result;
+	size_t i, count = 0, added = 77;
+	char *word, *slash, *state;
+
+	for (; *words; count++) {
+		word = next_word(&words);
+		state = next_word(&words);
+		slash = strchr(word, '/');
+		*slash = '\0';
+		memset(&rows[count], 0, sizeof(rows[count]));
+		rows[count].row.destination = word;
+		rows[count].row.log_id = slash + 1;
+		rows[count].row.type = "f";
+		rows[count].row.queued_ms = NOW - 70 + (int64_t)count;
+		rows[count].row.changed_ms = NOW + (int64_t)count;
+		rows[count].row.tries = 3;
+		rows[count].record = NAMELESS;
+		if (strcmp(state, "aside") == 0) {
+			rows[count].row.state = QUEUE_ASIDE;
+			rows[count].row.reason = "it's \"{bad}\"\\, \n\xe2\x82\xac";
+		} else if (strcmp(state, "gone") == 0) {
+			rows[count].row.state = QUEUE_GONE;
+			rows[count].record = NULL;
+		}
+		free(state);
+	}
+	result = queue_import(at.q, rows, count, &added, &at.why);
+	for (i = 0; i < count; i++)
+		free((void *)(uintptr_t)rows[i].row.destination);
+	snprintf(text, sizeof(text), "+%zu", added);
+	return result == QUEUE_OK ? text : word_of(result);
+}
+
+static void
+add_each_name(void *context, const char *name)
+{
+	buf_addf(context, "%s ", name);
+}
+
+static void
+test_import(void)
+{
+	struct buf names = BUF_INIT;
+
+	begin(LOTS);
+	is_str(import(""), "+0", "nothing to import is imported");
+	put("a/old");
+	is_str(import("a/1 gone a/2 aside b/3 waits a/4 waits c/5 gone"),
+	    "+5", "rows are imported");
+	is_str(export_pages(100, NOW), "a/old waits 0 - 0/0 " RECORD("old")
+	    "\na/1 gone 3 - -70/0 -\n"
+	    "a/2 aside 3 it's \"{bad}\"\\, \n\xe2\x82\xac -69/1 " NAMELESS "\n"
+	    "b/3 waits 3 - -68/2 " NAMELESS "\n"
+	    "a/4 waits 3 - -67/3 " NAMELESS "\n"
+	    "c/5 gone 3 - -66/4 -", "as they were, behind what was there");
+	edit(QUEUE_RETRY, NULL);
+	is_str(put("a/1 a/2 b/3 b/4 c/5"), "===+=", "they are known");
+	settle("b", "3", NOW);
+	is_str(import("b/3 waits a/old gone a/1 waits b/1 waits b/1 waits"),
+	    "+1", "what is known is left alone, and what comes twice is "
+	    "known");
+	is_str(waiting("b"), "4 -", "no more is new");
+	is_num(edit(QUEUE_REMOVE, "b/1"), 0, "nothing else");
+	must(queue_names(at.q, add_each_name, &names, &at.why), "names");
+	is_str(buf_text(&names), "a b c ", "their destinations are known");
+	is_str(purge(2, NOW + 5), "ok", "they are as old as they were");
+	is_str(put("a/1 c/5"), "+=", "and each is forgotten in its time");
+	buf_release(&names);
+}
+
+static void
+test_import_back(void)
+{
+	begin(LOTS);
+	put("a/1 a/2 a/3 a/4 a/5 a/6");
+	set_aside("a", "5", "bad", NOW);
+	export_pages(100, NOW);
+	edit(QUEUE_RETRY, "6");
+	is_str(import("a/3 waits a/1 gone a/2 aside a/2 aside a/5 waits "
+	    "a/6 gone"), "+3", "what this queue exported comes back");
+	is_str(list(), "a/2 aside 3 it's \"{bad}\"\\, \n\xe2\x82\xac\n"
+	    "a/3 waits 3 -\na/4 aside 0 " QUEUE_EXPORTED "\n"
+	    "a/5 aside 0 bad\na/6 waits 0 -", "as it is now, and nothing "
+	    "else");
+	is_str(waiting("a"), "- 6", "where it was");
+	is_str(put("a/1 a/3"), "==", "none is there twice");
+}
+
+static void
+test_import_full(void)
+{
+	begin(3);
+	put("a/1 a/2");
+	is_str(import("a/3 gone a/4 waits a/5 waits"), "full",
+	    "no more is imported than may wait");
+	is_str(put("a/3"), "+", "and then nothing");
+	settle("a", "1", NOW);
+	is_str(import("a/5 gone a/6 aside a/7 gone a/8 waits"), "+4",
+	    "what does not wait needs no room");
+	is_str(import("a/9 gone a/8 waits"), "+1", "nor what is known");
+	is_str(import("a/10 waits"), "full", "it is counted to one");
+}
+
 /* -------------------------------------------------------------- verify */
 
 static void
@@ -1448,6 +1667,11 @@ test_engine(void)
 	test_unknown();
 	test_names();
 	test_hurry();
+	test_export();
+	test_export_pages();
+	test_import();
+	test_import_back();
+	test_import_full();
 	test_verify();
 	test_open_again();
 	leave_queue();
