@@ -13,10 +13,12 @@
 #include "queue.h"
 #include "relay.h"
 #include "report.h"
+#include "transfer.h"
 #include "worker_process.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -510,6 +512,132 @@ run_schema(const struct config *c, const struct line *line)
 	return schema ? GOOD : BAD;
 }
 
+/* -------------------------------------------------- to another queue */
+
+#define LEAVE_MS 10000		/* in which a worker that must leave has left */
+#define LEAVE_AGAIN_MS 100
+
+/* The worker's lock, which keeps others from delivering; -1, and why. */
+static int
+become_worker(const struct config *c, struct buf *why)
+{
+	int64_t end = clock_ms() + LEAVE_MS;
+	pid_t pid = 0;
+	int lock;
+
+	while ((lock = queue_become_worker(c->queue, why)) < 0 &&
+	    why->len == 0 && clock_ms() < end)
+		poll(NULL, 0, LEAVE_AGAIN_MS);
+	if (lock < 0 && why->len == 0) {
+		queue_find_worker(c->queue, &pid);
+		buf_addf(why, "%s: process %ld delivers from it: stop it; one "
+		    "that a door started leaves when its configuration "
+		    "names another queue", c->queue_shown, (long)pid);
+	}
+	return lock;
+}
+
+/* Writes out, and empties it; false when it cannot. */
+static bool
+print_all(struct buf *out)
+{
+	bool good = fwrite(buf_text(out), 1, out->len, stdout) == out->len;
+
+	buf_clear(out);
+	return good;
+}
+
+static enum queue_result
+export_queue(struct queue *q, struct transfer_sums *sums, struct buf *why)
+{
+	struct buf out = BUF_INIT;
+	enum queue_result result = transfer_destinations(q, &out, why);
+	int64_t after = 0;
+	bool more = true;
+
+	while (result == QUEUE_OK && more && print_all(&out)) {
+		result = transfer_rows(q, &after, clock_wall_ms(), sums, &out,
+		    why);
+		more = out.len > 0;
+	}
+	if (result == QUEUE_OK && !more) {
+		transfer_finish(sums, &out);
+		print_all(&out);
+	}
+	buf_release(&out);
+	return result;
+}
+
+/* main() says what cannot be written. */
+static enum exit_status
+run_export(const struct config *c, const struct line *line)
+{
+	struct transfer_sums sums = { 0, 0 };
+	struct buf why = BUF_INIT;
+	enum queue_result result = QUEUE_FAILED;
+	struct queue *q = need_queue(c);
+	int lock;
+
+	(void)line;
+	if (!q)
+		return BAD;
+	lock = become_worker(c, &why);
+	if (lock >= 0) {
+		result = export_queue(q, &sums, &why);
+		queue_leave(lock, false);
+	}
+	if (result == QUEUE_OK && fflush(stdout) == 0)
+		fprintf(stderr, "%lu rows exported; %lu of them wait, and are "
+		    "set aside here\n", sums.rows, sums.waiting);
+	return close_queue(q, result, &why);
+}
+
+/* Gives all lines of a file; false, and why, at the first bad one. */
+static bool
+import_file(struct transfer *t, FILE *file, struct buf *why)
+{
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+	bool good = true;
+
+	while (good && (len = getline(&line, &size, file)) >= 0) {
+		if (len > 0 && line[len - 1] == '\n')
+			len--;
+		good = transfer_take(t, line, (size_t)len, why);
+	}
+	if (good && ferror(file)) {
+		buf_addf(why, "cannot be read: %s", strerror(errno));
+		good = false;
+	}
+	free(line);
+	return good && transfer_end(t, why);
+}
+
+static enum exit_status
+run_import(const struct config *c, const struct line *line)
+{
+	struct queue *q = need_queue(c);
+	unsigned long rows, added;
+	struct buf why = BUF_INIT;
+	enum exit_status status;
+	struct transfer *t;
+	bool good;
+
+	(void)line;
+	if (!q)
+		return BAD;
+	t = transfer_new(q);
+	good = import_file(t, stdin, &why);
+	transfer_taken(t, &rows, &added);
+	transfer_free(t);
+	printf("%lu rows imported; %lu of them are new here\n", rows, added);
+	status = close_queue(q, good ? QUEUE_OK : QUEUE_FAILED, &why);
+	if (added > 0)
+		see_to_worker(c);
+	return status;
+}
+
 /* ------------------------------------------------------------- verbs */
 
 static const struct verb verbs[] = {
@@ -581,6 +709,18 @@ static const struct verb verbs[] = {
 		.most = INT_MAX,
 		.options = ALL,
 		.run = run_remove,
+		.needs_config = true,
+	}, {
+		.name = "export",
+		.arguments = "",
+		.help = "print the queue for import; it sends no more of that",
+		.run = run_export,
+		.needs_config = true,
+	}, {
+		.name = "import",
+		.arguments = "",
+		.help = "take what export printed into the queue",
+		.run = run_import,
 		.needs_config = true,
 	}, {
 		.name = "schema",
