@@ -170,8 +170,9 @@ keep(struct worker *w, struct channel *ch, enum queue_change change,
 
 /*
  * Sees to what the worker before us left behind. Where that died over a
- * message, it may have been sent, a moment ago perhaps. A wait of a clock that has since been set
- * back begins anew, from here on: else it did so with each worker.
+ * message, it may have been sent, a moment ago perhaps. A wait of a clock
+ * that has since been set back begins anew, from here on: else it did so
+ * with each worker.
  */
 static bool
 take_over(struct worker *w, struct channel *ch)

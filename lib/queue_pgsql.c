@@ -214,7 +214,8 @@ static const struct statement statements[STATEMENTS] = {
 		" AND log_id IS NULL"),
 	STATEMENT(HURRY, 1, "UPDATE log_stream_destination"
 		" SET until_ms = obey_ms, failures = 0"
-		" WHERE ($1::text IS NULL OR name = $1) AND until_ms > obey_ms"),
+		" WHERE ($1::text IS NULL OR name = $1)"
+		" AND until_ms > obey_ms"),
 	STATEMENT(ADD_TURN, 1, "INSERT INTO log_stream_turn (name)"
 		" VALUES ($1) ON CONFLICT (name) DO NOTHING"),
 	STATEMENT(TURN, 1, "SELECT name FROM log_stream_turn"

@@ -13,7 +13,7 @@
 
 /* ------------------------------------------------------------ passwords */
 
-/* What is a secret in the query of an address (libpq, "Parameter Key Words"). */
+/* Secrets in the query of an address (libpq, "Parameter Key Words"). */
 static const char *const secrets[] = { "password", "sslpassword" };
 
 /* "user:password@", len bytes, of which the first ":" ends the user. */
