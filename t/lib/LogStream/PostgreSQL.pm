@@ -186,10 +186,12 @@ sub forget ($self) {
 	$self->SUPER::stop;
 }
 
-# Ends all sessions but this one; how many.
+# Ends all sessions, and returns when they are gone.
 sub cut ($self) {
-	return $self->sql('SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity'
-		. " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()");
+	my $others = "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+	my $pids = $self->sql("SELECT pid, pg_terminate_backend(pid) $others") =~ s/\|.*//gr =~ s/\n/, /gr;
+	wait_until(sub { $self->sql("SELECT count(*) $others AND pid IN ($pids)") == 0 }, 10, 'the sessions to end')
+		if $pids;
 }
 
 # Reads its configuration again, with these lines as its pg_hba.conf.

@@ -830,7 +830,8 @@ use constant TOKEN => 'token-SECRETtoken-0123456789';
 
 # queue(slack => a stand-in, path => '/services/T0/B0/SECRETpath', env => {}):
 # an empty place for a queue, and the settings of all that is run by way of it:
-# that everything goes quickly, and that all logs to one file.
+# that everything goes quickly, and that all logs to one file. With a QUEUE
+# elsewhere the place is this machine's, and holds the lock of its worker.
 sub new ($class, %o) {
 	my $dir = tempdir();
 	my $self = bless { dir => $dir, path => "$dir/queue.db" }, $class;
@@ -838,21 +839,26 @@ sub new ($class, %o) {
 		AUTH0_LOG_STREAM_TOKEN => TOKEN, DIGEST_AFTER => 0, SLACK_INTERVAL => '50ms',
 		SLACK_RETRY_MAX => '200ms', SLACK_TIMEOUT => '5s', $o{slack} ? (SLACK_WEBHOOK_URL =>
 			$o{slack}->url($o{path} // '/services/T0/B0/SECRETpath')) : (), %{ $o{env} // {} } };
+	return $self if ($self->{env}{QUEUE} // '') !~ /^postgresql:/;
+	$self->{address} = $self->{env}{QUEUE};
+	$self->{env}{STATE_DIRECTORY} //= $dir;
 	return $self;
 }
 
 sub dir ($self) { return $self->{dir} }
 sub path ($self) { return $self->{path} }
-sub address ($self) { return "sqlite:$self->{path}" }
+sub address ($self) { return $self->{address} // "sqlite:$self->{path}" }
 sub env ($self) { return $self->{env} }
 sub log ($self) { return -e "$self->{dir}/log" ? slurp("$self->{dir}/log") : '' }
 
 # From now on the settings stand in a file, those given changed.
 sub configure ($self, %changed) {
 	$self->{settings} = { %{ $self->{settings} // $self->{env} }, %changed };
+	delete $self->{settings}{STATE_DIRECTORY};
 	my $file = "$self->{dir}/conf";
 	rename spew("$file.new", settings_text($self->{settings}), 0600), $file or croak "$file: $!";
-	$self->{env} = { LOG_STREAM_CONFIG => $file };
+	$self->{env} = { LOG_STREAM_CONFIG => $file,
+		LogStream::Test::picked($self->{env}, 'STATE_DIRECTORY') };
 }
 
 # As the functions of these names, with the settings and the token.
@@ -907,9 +913,15 @@ sub lock ($file, $operation) {
 	return (unpack $flock, $lock)[0, 4];
 }
 
+# Its file.
+sub lock_path ($self) {
+	return "$self->{path}-worker" if !$self->{address};
+	return (glob "$self->{env}{STATE_DIRECTORY}/queue-*-worker")[0] // '';
+}
+
 # The process that is the worker, by its lock; 0 when there is none.
 sub worker ($self) {
-	open my $file, '+<', "$self->{path}-worker" or return 0;
+	open my $file, '+<', $self->lock_path or return 0;
 	my ($type, $pid) = lock($file, F_GETLK);
 	return $type == F_UNLCK ? 0 : $pid;
 }

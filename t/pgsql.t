@@ -1,0 +1,568 @@
+#!/usr/bin/perl
+# A queue on PostgreSQL, with a real server: that it keeps every promise of a
+# queue, and what becomes of requests and messages when the server is stopped,
+# dies, hangs, takes no changes, or is another one.
+use v5.20;
+use warnings;
+use feature 'signatures';
+no warnings 'experimental::signatures';
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use IO::Socket::INET;
+use JSON::PP;
+use LogStream::Ledger;
+use LogStream::PostgreSQL;
+use LogStream::Test;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $failed = '503 the queue cannot be used: the log of this program says why';
+my $late = '503 the queue was locked for too long: try again';
+my $full = '503 the queue is full: the log of this program says why';
+
+plan skip_all => 'the programs were built without PostgreSQL'
+	if ($ENV{CI} // '') ne 'true' && ctl({}, 'schema')->{exit};
+
+# For all that do nothing to it; each has a schema or a database of its own.
+my $server = postgresql(tcp => 1);
+my $doors = tempdir();
+my $lonely = lonely_door($doors);
+
+# "503 the queue ..." of an answer whose body is a line.
+sub told ($answer) { return "$answer->{status} " . ($answer->{body} // '') =~ s/\n\z//r }
+
+# A queue at this address; $o{slack} is a stand-in, where there is to be one.
+sub queue_at ($address, %o) {
+	my %nowhere = $o{slack} ? () : (SLACK_WEBHOOK_URL => 'http://127.0.0.1:9/services/x');
+	return queue(%o, env => { %nowhere, QUEUE => $address, %{ $o{env} // {} } });
+}
+
+# Doors that nobody delivers for.
+sub put ($queue, @id) { return told($queue->cgi(cmd => [ $lonely ], body => logins(@id))) }
+sub lonely_fastcgi ($queue) { return $queue->fastcgi(cmd => [ $lonely ]) }
+sub ask ($queue, $door, @id) { return told($queue->ask($door, body => logins(@id), timeout => 30)) }
+
+sub ids ($queue) { return join ' ', map { $_->{id} } $queue->rows }
+
+# The same until it is answered ok; how often it was not.
+sub ask_until_ok ($queue, $door, @id) {
+	my $refused = 0;
+	wait_until(sub { ask($queue, $door, @id) eq '200 ok' || !++$refused }, 20, 'the door to take events');
+	return $refused;
+}
+
+# What came to Slack: each event once, and in which order.
+sub sent ($slack) { return join ' ', map { /^event (\S+) / } $slack->titles }
+
+# "exit, what it printed", with what differs from run to run made plain.
+sub printed ($ended) { return "$ended->{exit}\n$ended->{out}$ended->{err}" }
+sub errors ($ended) { return [ $ended->{out} =~ /^error: (.*)$/mg ] }
+
+sub place ($address) { return $address =~ s/\?.*//sr =~ s{:[^/]*\@}{:********@}r }
+
+# What takes longest is begun first.
+beside 'a server that hangs holds nobody for long' => sub {
+	my $own = postgresql(tcp => 1);
+	my $slack = standin();
+	my $queue = queue_at($own->address('hung', host => '127.0.0.1'), slack => $slack);
+	my $worker = $queue->work;
+	my @door = map { $queue->fastcgi } 1 .. 2;
+	is ask($queue, $door[0], 'a'), '200 ok', 'the door takes events';
+	$queue->wait_until_empty;
+	$own->pause;
+	my $start = time;
+	my @ask = map { my $door = $_; later(sub { return { told => ask($queue, $door, 'b'), took => time - $start } }) } @door;
+	my ($known, $new) = map { $_->() } @ask;
+	is $known->{told}, $late, 'a door with a session answers 503';
+	cmp_ok $known->{took}, '<', 15, 'in time';
+	is $new->{told}, $failed, 'one without a session too';
+	cmp_ok $new->{took}, '<', 8, 'and sooner';
+	$own->continue;
+	ask_until_ok($queue, $door[0], 'b', 'c');
+	$slack->wait_for_titles(3, 20);
+	$queue->wait_until_empty;
+	is sent($slack), 'a b c', 'each arrived once';
+	ok $worker->alive && $door[0]->alive, 'nothing was started again';
+};
+
+#
+# Like any queue
+#
+
+beside 'the contract of a queue is kept' => sub {
+	my $place = $server->address('contract', database => 'postgres') =~ s/&options=.*//r;
+	$server->sql(join '', map { "CREATE SCHEMA contract$_;" } 1 .. 80);
+	my $ended = run(cmd => [ builddir() . '/t/unit/queue' ], env => { TEST_POSTGRESQL => $place }, timeout => 100);
+	is $ended->{exit}, 0, 'the program ends well' or diag $ended->{err};
+	is_deeply [ $ended->{out} =~ /^(not ok .*)/mg ], [], 'nothing of it is broken';
+	like $ended->{out}, qr/^# engine postgresql$/m, 'by this engine';
+};
+
+beside 'what is answered ok comes to Slack, once' => sub {
+	my $slack = standin();
+	for my $way ('CGI', 'FastCGI') {
+		my $queue = queue_at($server->address(lc "way_$way", host => '127.0.0.1'), slack => $slack);
+		my $door = $way eq 'CGI' ? undef : $queue->fastcgi;
+		my $post = sub ($body) {
+			return told($door ? $queue->ask($door, body => $body) : $queue->cgi(body => $body));
+		};
+		is $post->(logins(map { "$way-$_" } 1 .. 3)), '200 ok', "$way: new events";
+		is $post->(logins(map { "$way-$_" } 2 .. 4)), '200 ok', "$way: some that are known";
+		is $post->('[]'), '204 ', "$way: none";
+		is $post->('[{"log_id":"s","data":{"type":"s"}}]'), '204 ', "$way: none that is wanted";
+		$queue->wait_until_empty;
+		is $post->(logins("$way-1")), '200 ok', "$way: one that was delivered";
+		is sent($slack), join(' ', map { "$way-$_" } 1 .. 4), "$way: each arrived once";
+		is scalar(() = $queue->log =~ /outcome=duplicate/g), 3, "$way: the log has the duplicates";
+		$slack->forget;
+		$queue->end_worker;
+	}
+};
+
+beside 'QUEUE_MAX is kept' => sub {
+	my $queue = queue_at($server->address('max'), env => { QUEUE_MAX => 3 });
+	is put($queue, 'a', 'b'), '200 ok', 'below it';
+	is put($queue, 'c', 'd'), $full, 'beyond it';
+	is ids($queue), 'a b', 'nothing of that is there';
+	is put($queue, 'a', 'b', 'c'), '200 ok', 'up to it';
+	is put($queue, 'a', 'b', 'c'), '200 ok', 'what is known takes no room';
+	like $queue->log, qr{4 events would wait, and QUEUE_MAX is 3}, 'the log says why';
+};
+
+beside 'the verbs do what they do with any queue' => sub {
+	my $slack = standin();
+	my $queue = queue_at($server->address('verbs'), slack => $slack, path => '/picky/never');
+	my $recent = sub ($ended) { return printed($ended)
+		=~ s/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/DATE/gr =~ s/\b\d+s\b/0s/gr =~ s/[ ]+$//mgr };
+	is $recent->($queue->ctl('list')), "0\n", 'list has nothing';
+	is put($queue, 'a', 'never', 'b'), '200 ok', 'three events, one that Slack does not take';
+	is $recent->($queue->ctl('status')), <<"END", 'status, before a worker';
+0
+queue: @{[ $queue->address ]}
+worker: none
+destination default: 3 waiting, 0 set aside
+    oldest: DATE, 0s ago
+    last success: none
+    next try: now
+END
+	is printed($queue->ctl('drain')), "0\n", 'drain';
+	is sent($slack), 'a b', 'the others arrive';
+	is_deeply [ map { "$_->{id} $_->{state} $_->{reason}" } $queue->rows ],
+		[ 'never set-aside invalid_attachments' ], 'list has the one, with the reason';
+	like printed($queue->ctl('remove', 'a')), qr/^1\n0 removed\n.*no such event waits or is set aside/s, 'remove of one that is gone';
+	is printed($queue->ctl('retry', 'never')), "0\n1 to be tried again\n", 'retry';
+	wait_until(sub { ($queue->rows)[0]{state} eq 'set-aside' }, 10, 'it to be set aside again');
+	is printed($queue->ctl('remove', '--all')), "0\n1 removed\n", 'remove';
+	is ids($queue), '', 'nothing is left';
+	is put($queue, 'never'), '200 ok', 'the same again';
+	is ids($queue), '', 'is known';
+	$queue->end_worker;
+};
+
+beside 'check looks at it as the door does' => sub {
+	my $slack = standin();
+	my $queue = queue_at($server->address('checked'), slack => $slack);
+	my $check = $queue->ctl('check');
+	is_deeply [ $check->{exit}, errors($check) ], [ 0, [] ], 'it makes the tables and finds nothing wrong';
+	is $server->sql('SELECT version FROM checked.log_stream_version'), 1, 'they are there';
+	my $gone = queue_at($server->address('gone', host => '127.0.0.1:1'));
+	is_deeply [ map { s/connection to server.*(?=Conn)//r } @{ errors($gone->ctl('check')) } ],
+		[ place($gone->address) . ': Connection refused: Is the server running on that host and '
+			. 'accepting TCP/IP connections?' ], 'a server that is not there';
+	is put($gone, 'a'), $failed, 'which the door says too';
+};
+
+#
+# Passwords
+#
+
+my $secret = 'pw-SECRET-word';
+
+beside 'a password is shown nowhere' => sub {
+	my $own = postgresql(tcp => 1);
+	$own->role('app', "PASSWORD '$secret'");
+	my $slack = standin();
+	my $queue = queue_at($own->address('app', role => 'app', password => $secret, host => '127.0.0.1'), slack => $slack);
+	$own->admit("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n");
+	$queue->configure;
+	my @said;
+	my $door = $queue->fastcgi;
+	is ask($queue, $door, 'a', 'b'), '200 ok', 'the door takes events';
+	$slack->wait_for_titles(2);
+	my $worker = $queue->wait_for_worker;
+	push @said, map { slurp("/proc/$_/cmdline"), slurp("/proc/$_/environ") } $worker, $door->pid;
+	push @said, map { my $ended = $queue->ctl(@$_); is $ended->{exit}, 0, "@$_"; "@$ended{qw(out err)}" }
+		[ 'status' ], [ 'status', '--json' ], [ 'list' ], [ 'check' ], [ 'schema' ];
+	like $said[-2], qr/^QUEUE=postgresql:\/\/app:\Q********\E\@127\.0\.0\.1/m, 'check shows the address';
+	$queue->end_worker;
+	$own->sql("ALTER ROLE app PASSWORD 'other'");
+	$own->cut;
+	is ask($queue, $door, 'c'), $failed, 'with a wrong one the door answers 503';
+	push @said, map { my $ended = $queue->ctl($_); is $ended->{exit}, 1, "$_ fails"; "@$ended{qw(out err)}" }
+		'status', 'check', 'list';
+	like $said[-2], qr/^error: .*password authentication failed for user "app"/m, 'and check says why';
+	push @said, $queue->log, $door->stderr, glob($queue->dir . '/*'), $own->log;
+	is_deeply [ grep { /SECRET-word/ } @said ], [], 'none of that holds it';
+	chmod 0644, $queue->dir . '/conf';
+	my $check = $queue->ctl('check');
+	like errors($check)->[0], qr/^$queue->{dir}\/conf: every user of this machine may read it, and it holds/, 'a file that everybody may read is refused';
+	is put($queue, 'd'), '503 the configuration of this program is bad: its log says why, and so does '
+		. 'log-stream-ctl check', 'by the door too';
+};
+
+# What libpq says of them quotes what it did not understand.
+my %odd = (
+	'a port' => 'postgresql://u:SECRET@127.0.0.1:port/db',
+	'a bracket' => 'postgresql://u:SECRET@[::1/db',
+	'an unknown key' => 'postgresql://u:SECRET@127.0.0.1/db?no_such_key=1',
+	'no value' => 'postgresql://u:SECRET@127.0.0.1/db?sslmode',
+	'a percent sign' => 'postgresql://u:SECRET%zz@127.0.0.1:1/db',
+	'a slash in it' => 'postgresql://u:SEC/SECRET@127.0.0.1:1/db',
+	'a question mark in it' => 'postgresql://u:SEC?SECRET@127.0.0.1:1/db',
+	'an at sign in it' => 'postgresql://u:SEC@SECRET@127.0.0.1:1/db',
+	'a hash in it' => 'postgresql://u:SEC#SECRET@127.0.0.1:1/db',
+	'a colon in it' => 'postgresql://u:SEC:SECRET@127.0.0.1:1/db',
+	'a parameter' => 'postgresql://127.0.0.1:1/db?password=SECRET%zz',
+	'a key of TLS' => 'postgresql://127.0.0.1:1/db?sslpassword=SECRET&sslmode=nosuch',
+	'an encoded parameter' => 'postgresql://127.0.0.1:1/db?%70assword=SECRET',
+);
+
+beside 'nor is one of an address that libpq does not take' => sub {
+	for my $what (sort keys %odd) {
+		my $queue = queue_at($odd{$what});
+		my $check = $queue->ctl('check');
+		is $check->{exit}, 1, "$what: check fails";
+		is scalar(@{ errors($check) }), 1, 'for one reason';
+		note errors($check)->[0];
+		like put($queue, 'a'), qr/^503 /, 'the door answers 503';
+		unlike join("\n", $check->{out}, $check->{err}, $queue->log), qr/SECRET/, 'and neither shows it';
+		$queue->configure;
+		chmod 0644, $queue->dir . '/conf';
+		like "@{ errors($queue->ctl('check')) }", qr/every user of this machine may read it, and it holds \w+/, 'a file with it is for nobody else';
+	}
+};
+
+#
+# Tables that are not ours to make, or not as we know them
+#
+
+my @right = map { my $table = $_; map { [ $table, $_ ] } qw(DELETE INSERT SELECT UPDATE) }
+	qw(log_stream_destination log_stream_event log_stream_machine log_stream_turn);
+push @right, [ 'log_stream_version', 'SELECT' ];
+
+beside 'a role that may not make tables is told what its owner has to do' => sub {
+	my $slack = standin();
+	$server->role('plain');
+	my $queue = queue_at($server->address('owned', role => 'postgres') =~ s/postgres@/plain@/r, slack => $slack);
+	my $place = place($queue->address);
+	$server->sql('REVOKE CREATE ON SCHEMA public FROM PUBLIC');
+	my $advice = 'log-stream-ctl schema prints what the owner of the database has to run, and '
+		. 'log-stream-ctl check which rights are missing';
+	my $check = sub { return join "\n", @{ errors($queue->ctl('check')) } };
+	is $check->(), "$place: no schema has been selected to create in: $advice",
+		'no schema to make them in';
+	$server->sql('GRANT USAGE ON SCHEMA owned TO plain');
+	is $check->(), "$place: permission denied for schema owned: $advice", 'one that it may not';
+	is put($queue, 'a'), $failed, 'the door answers 503';
+	like $queue->log, qr/permission denied for schema owned: \Q$advice\E/, 'with the reason in its log';
+
+	my $schema = $queue->ctl('schema');
+	is $schema->{exit}, 0, 'schema prints them';
+	$server->sql("SET search_path = owned; $schema->{out}");
+	is $check->(), "$place: the role lacks rights: "
+		. join(', ', map { "$_->[0] ($_->[1])" } @right), 'without rights to them';
+	is put($queue, 'a'), $failed, 'the door answers 503';
+	$server->sql('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA owned TO plain');
+	is $check->(), '', 'with all of them nothing is wrong';
+	for (@right) {
+		my ($table, $right) = @$_;
+		$server->sql("REVOKE $right ON owned.$table FROM plain");
+		is $check->(), "$place: the role lacks rights: $table ($right)", "$right on $table is missed";
+		$server->sql("GRANT $right ON owned.$table TO plain");
+	}
+	is told($queue->cgi(body => logins('a', 'b'))), '200 ok', 'the door takes events';
+	$queue->wait_until_empty;
+	is sent($slack), 'a b', 'which arrive';
+	$queue->end_worker;
+	is $server->sql(q(SELECT string_agg(DISTINCT tableowner, ' ') FROM pg_tables WHERE schemaname = 'owned')),
+		'postgres', 'it made none of the tables';
+};
+
+beside 'a database of another encoding is refused' => sub {
+	$server->sql("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0");
+	my $queue = queue_at($server->address('', database => 'latin'));
+	is_deeply errors($queue->ctl('check')), [ place($queue->address)
+		. ": its encoding is LATIN1: make a database with ENCODING 'UTF8'" ], 'check says so';
+	is put($queue, 'a'), $failed, 'the door answers 503';
+};
+
+beside 'tables of a newer version are left alone' => sub {
+	my $queue = queue_at($server->address('newer'));
+	is put($queue, 'a'), '200 ok', 'at first they are ours';
+	$server->sql('UPDATE newer.log_stream_version SET version = 2');
+	is_deeply errors($queue->ctl('check')), [ place($queue->address)
+		. ': its tables are of a newer version of this program (2; this one knows 1)' ], 'check says so';
+	is put($queue, 'b'), $failed, 'the door answers 503';
+	is $server->sql('SELECT count(*) FROM newer.log_stream_event'), 1, 'and puts nothing there';
+};
+
+beside 'where libpq is missing, that is said' => sub {
+	my ($soname) = slurp(ctl_path()) =~ /\0(libpq[\w.-]*\.so[\w.]*)\0/;
+	my $missing = $soname =~ s/\w\z/~/r;
+	my $dir = tempdir();
+	for my $program (door_path(), ctl_path()) {
+		my $bytes = slurp($program) =~ s/\0\K\Q$soname\E(?=\0)/$missing/r;
+		spew("$dir/" . $program =~ s{.*/}{}r, $bytes, 0755);
+	}
+	my $queue = queue_at($server->address('away'));
+	my $gone = "$missing cannot be loaded: install libpq (Debian's libpq5): $missing: cannot open shared object file: "
+		. 'No such file or directory';
+	my $check = run(cmd => [ "$dir/log-stream-ctl", 'check' ], env => $queue->env);
+	is_deeply errors($check), [ $gone ], 'by check';
+	is told($queue->cgi(cmd => [ "$dir/log-stream-to-slack" ], body => logins('a'))), $failed, 'the door answers 503';
+	like $queue->log, qr/\Q$gone\E/, 'with the reason in its log';
+	my $sqlite = queue(slack => standin());
+	is told($sqlite->cgi(cmd => [ "$dir/log-stream-to-slack" ], body => logins('a'))), '200 ok',
+		'a queue in a file does without it';
+};
+
+#
+# Failing over
+#
+
+beside 'what was answered ok is there when the machine comes back' => sub {
+	my $own = postgresql(fsync => 1);
+	my $queue = queue_at($own->address('kept'));
+	my $door = lonely_fastcgi($queue);
+	for my $turn (1 .. 3) {
+		is ask($queue, $door, "a$turn", "b$turn"), '200 ok', 'the door takes events';
+		$own->kill;
+		is ask($queue, $door, "c$turn"), $failed, 'without a server it answers 503';
+		$own->start;
+		is ask($queue, $door, "d$turn"), '200 ok', 'with it, the same door takes events';
+	}
+	is ids($queue), 'a1 b1 d1 a2 b2 d2 a3 b3 d3', 'what was answered ok is there, and nothing else';
+	ok $door->alive, 'the door was never started again';
+};
+
+beside 'a server that is started anew between requests is not noticed' => sub {
+	my $own = postgresql(tcp => 1);
+	my $slack = standin();
+	my $queue = queue_at($own->address('anew', host => '127.0.0.1'), slack => $slack);
+	my $worker = $queue->work;
+	my $door = $queue->fastcgi;
+	for my $how ('fast', 'immediate', 'fast') {
+		is ask($queue, $door, "$how-" . time), '200 ok', 'before';
+		$own->stop($how);
+		$own->start;
+	}
+	is ask($queue, $door, 'last'), '200 ok', 'after';
+	$own->cut;
+	is ask($queue, $door, 'cut'), '200 ok', 'nor are connections that are cut';
+	$slack->wait_for_titles(5, 20);
+	$queue->wait_until_empty;
+	is scalar($slack->titles), 5, 'each event arrived once';
+	ok $worker->alive, 'by the same worker';
+	is $door->stderr . $worker->err, '', 'and libpq says nothing by itself';
+};
+
+# Posts batches, each until it is answered ok, as long as the file is there.
+sub post_on ($queue, $name, $going) {
+	return later(sub {
+		my $door = $queue->fastcgi(env => { LOG => 'stderr' });
+		my (%status, @id);
+		for (my $n = 1; -e $going; $n++) {
+			my @batch = map { "$name-$n-$_" } 1 .. 3;
+			my $answer;
+			do {
+				$answer = ask($queue, $door, @batch);
+				$status{ (split ' ', $answer)[0] }++;
+				sleep 0.03; # Slack is to keep up
+			} until $answer eq '200 ok';
+			push @id, @batch;
+		}
+		return { id => \@id, status => \%status };
+	});
+}
+
+beside 'a server that dies again and again loses and doubles nothing' => sub {
+	my $own = postgresql();
+	my $slack = standin();
+	my $queue = queue_at($own->address('dies'), slack => $slack, env => { SLACK_INTERVAL => '20ms' });
+	my $going = spew($queue->dir . '/going', '');
+	my $worker = $queue->work;
+	my @poster = map { post_on($queue, $_, $going) } qw(x y);
+	for (1 .. 3) {
+		sleep 0.5;
+		$own->kill;
+		sleep 0.3;
+		$own->start;
+		my $seen = () = $slack->lines;
+		wait_until(sub { (() = $slack->lines) > $seen }, 10, 'messages to go on');
+	}
+	unlink $going;
+	my @done = map { $_->() } @poster;
+	my @id = sort map { @{ $_->{id} } } @done;
+	wait_until(sub { $queue->standing->{waiting} == 0 }, 20, 'the queue to be empty');
+	is join(' ', sort split / /, sent($slack)), "@id", 'each event that was answered ok arrived, once';
+	is_deeply [ sort { $a <=> $b } keys %{ { map { %{ $_->{status} } } @done } } ], [ 200, 503 ],
+		'the others were answered 503';
+	ok $worker->alive, 'by the same worker';
+	is scalar(() = $queue->log =~ /outcome=set-aside|may appear twice/g), 0, 'who knew of each message what became of it';
+};
+
+# Runs $code while nobody can write to a table.
+sub while_locked ($server, $table, $code) {
+	my $hold = later(sub {
+		eval { $server->sql("BEGIN; LOCK TABLE $table IN SHARE MODE; SELECT pg_sleep(30)") };
+		return {};
+	});
+	wait_until(sub { $server->sql("SELECT count(*) FROM pg_locks WHERE granted AND mode = 'ShareLock'"
+		. " AND relation = '$table'::regclass") }, 10, 'the lock');
+	$code->();
+	$server->sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%'"
+		. ' AND pid <> pg_backend_pid()');
+	$hold->();
+}
+
+# Cuts those who wait for a lock, once there are some.
+sub cut_waiting ($server) {
+	wait_until(sub { $server->sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+		. " WHERE wait_event_type = 'Lock'") }, 10, 'somebody to wait for a lock');
+}
+
+beside 'a connection that is cut in the middle of a transaction is begun again' => sub {
+	my $own = postgresql();
+	my $slack = standin();
+	my $queue = queue_at($own->address('cut'), slack => $slack);
+	my $door = lonely_fastcgi($queue);
+	is ask($queue, $door, 'a'), '200 ok', 'the door takes events';
+	while_locked($own, 'cut.log_stream_event', sub {
+		my $answer = later(sub { return { told => ask($queue, $door, 'b', 'c') } });
+		cut_waiting($own);
+		is $answer->()->{told}, $failed, 'cut while it puts some it answers 503';
+	});
+	is ids($queue), 'a', 'and they are not there';
+	is ask($queue, $door, 'b', 'c'), '200 ok', 'the next time it takes them';
+	my $worker;
+	while_locked($own, 'cut.log_stream_event', sub {
+		$worker = $queue->work;
+		cut_waiting($own) for 1 .. 2;
+	});
+	$queue->wait_until_empty;
+	is sent($slack), 'a b c', 'a worker that is cut over its claim sends each once';
+	$slack->behave('slow', '/drip/0.4');
+	$queue = queue_at($queue->address, slack => $slack, path => '/as/slow', env => { STATE_DIRECTORY => $queue->dir });
+	$worker->stop;
+	$slack->forget;
+	$worker = $queue->work;
+	is ask($queue, $door, 'd'), '200 ok', 'one for a slow Slack';
+	$slack->wait_for(1);
+	$own->cut;
+	$queue->wait_until_empty;
+	is ask($queue, $door, 'e'), '200 ok', 'another';
+	$slack->wait_for(2);
+	$own->stop('immediate');
+	wait_until(sub { $queue->log =~ /log_id=e .*outcome=sent/ }, 10, 'Slack to take it');
+	$own->start;
+	$queue->wait_until_empty;
+	is ask($queue, $door, 'f'), '200 ok', 'a third';
+	$slack->wait_for(3);
+	while_locked($own, 'cut.log_stream_event', sub { cut_waiting($own) });
+	$queue->wait_until_empty;
+	is sent($slack), 'd e f', 'a worker that is cut over a message, for a moment or longer, sends it once';
+	ok $worker->alive && $door->alive, 'nothing was started again';
+};
+
+beside 'a server that takes no changes is waited for' => sub {
+	my $own = postgresql(tcp => 1);
+	my $slack = standin();
+	my $queue = queue_at($own->address('readonly', host => '127.0.0.1'), slack => $slack);
+	my $worker = $queue->work;
+	my $door = $queue->fastcgi;
+	is ask($queue, $door, 'a'), '200 ok', 'the door takes events';
+	$queue->wait_until_empty;
+	my $only = sub ($what) {
+		$own->sql("ALTER SYSTEM SET default_transaction_read_only = $what");
+		$own->sql('SELECT pg_reload_conf()');
+		wait_until(sub { $own->sql('SHOW default_transaction_read_only') eq $what }, 10, "$what");
+	};
+	$only->('on');
+	wait_until(sub { ask($queue, $door, 'b') eq $failed }, 5, 'the door to answer 503');
+	my $words = qr/cannot execute \w+ in a read-only transaction: the server takes no changes: add target_session_attrs=read-write to QUEUE/;
+	like $queue->log, $words, 'with what to do in the log';
+	like "@{ errors($queue->ctl('check')) }", $words, 'and from check';
+	$only->('off');
+	ask_until_ok($queue, $door, 'c');
+	$slack->wait_for_titles(2);
+	$queue->wait_until_empty;
+	like sent($slack), qr/^a (?:b )?c$/, 'then it goes on';
+	ok $worker->alive, 'and so does the worker';
+};
+
+beside 'another server takes over' => sub {
+	my $first = postgresql(tcp => 1, conf => "synchronous_standby_names = '*'\nsynchronous_commit = local");
+	my $second = $first->replica;
+	$first->sql('ALTER SYSTEM SET synchronous_commit = on');
+	$first->sql('SELECT pg_reload_conf()');
+	my $slack = standin();
+	my $both = sub ($more) { return $first->address('over', more => "&target_session_attrs=$more",
+		host => '127.0.0.1:' . $second->port . ',127.0.0.1:' . $first->port) };
+	my $queue = queue_at($both->('read-write'), slack => $slack);
+	my $worker = $queue->work;
+	my $door = $queue->fastcgi;
+	is ask($queue, $door, 'a'), '200 ok', 'the door finds the one that takes changes';
+	my $other = queue_at($second->address('over', host => '127.0.0.1'));
+	is put($other, 'b'), $failed, 'the other alone will not do';
+	like $other->log, qr/target_session_attrs=read-write/, 'which is said';
+	$first->kill;
+	is ask($queue, $door, 'c'), $failed, 'while there is none it answers 503';
+	$second->promote;
+	$second->sql("ALTER SYSTEM SET synchronous_standby_names = ''");
+	$second->sql('SELECT pg_reload_conf()');
+	ask_until_ok($queue, $door, 'c');
+	$slack->wait_for_titles(2);
+	$queue->wait_until_empty;
+	is sent($slack), 'a c', 'then each event arrives once';
+	ok $worker->alive && $door->alive, 'nothing was started again';
+};
+
+beside 'a password that changed is used without a new start' => sub {
+	my $own = postgresql(tcp => 1);
+	$own->role('app', "PASSWORD 'one'");
+	my $slack = standin();
+	my $pass = tempdir() . '/pass';
+	my $queue = queue_at($own->address('app', role => 'app', host => '127.0.0.1', more => "&passfile=$pass"),
+		slack => $slack, path => '/as/down');
+	$own->admit("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n");
+	spew($pass, "*:*:*:app:one\n", 0600);
+	my $worker = $queue->work;
+	my $door = $queue->fastcgi;
+	is ask($queue, $door, 'a'), '200 ok', 'the door takes events';
+	$queue->wait_until_empty;
+	$own->sql("ALTER ROLE app PASSWORD 'two'");
+	$own->cut;
+	is ask($queue, $door, 'b'), $failed, 'with another it answers 503';
+	like $queue->log, qr/password authentication failed for user \\x22app\\x22/, 'with the reason in its log';
+	spew($pass, "*:*:*:app:two\n", 0600);
+	is ask($queue, $door, 'b'), '200 ok', 'with that in the file it takes them';
+	$queue->wait_until_empty;
+	$own->sql("ALTER ROLE app PASSWORD 'three'");
+	$queue->configure(QUEUE => $queue->address =~ s/app\@/app:three@/r =~ s/&passfile.*//r);
+	ok $worker->alive, 'the worker waited';
+	is sent($slack), 'a b', 'each arrived once';
+};
+
+beside 'a host that takes no connection is passed over' => sub {
+	my $hole = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1);
+	my @crowd = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $hole->sockport, Blocking => 0) } 1 .. 8;
+	my $queue = queue_at($server->address('holes', host => '127.0.0.1:' . $hole->sockport . ',127.0.0.1:' . $server->port));
+	my $start = time;
+	is put($queue, 'a'), '200 ok', 'for the next';
+	cmp_ok time - $start, '<', 8, 'soon enough';
+	cmp_ok time - $start, '>', 2, 'after it was waited for';
+};
+
+finish_beside;
+done_testing;
