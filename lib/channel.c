@@ -291,12 +291,28 @@ begin_message(struct worker *w, struct channel *ch)
 		return;
 	}
 	ch->stage = POSTING;
+	ch->claimed_ms = pace.set_ms;
 	ch->began_ms = worker_run_ms(w);
 	w->world->begin(w->world->context, ch, ch->webhook_url, &ch->payload,
 	    timeout_for(w, ch));
 }
 
-/* ----------------------------------------------------------- settling */
+/* -------------------------------------------------------------- turns */
+
+/* False, for the time being, while another machine speaks. */
+static bool
+begin_turn(struct worker *w, struct channel *ch)
+{
+	struct buf why = BUF_INIT;
+	enum queue_result result;
+	bool mine = false;
+
+	result = queue_begin_turn(w->queue, ch->name, &mine, &why);
+	if (!worker_queue_failed(w, result, &why) && !mine)
+		ch->not_before = ch->look_at = worker_run_ms(w) + LOOK_MS;
+	buf_release(&why);
+	return result == QUEUE_OK && mine;
+}
 
 /* Others may speak to the destination now. */
 static void
@@ -306,27 +322,60 @@ end_turn(struct worker *w, struct channel *ch)
 		queue_end_turn(w->queue, ch->name);
 }
 
-/* Writes down what came of a message, if the queue lets us. */
+/* ----------------------------------------------------------- settling */
+
+/*
+ * A turn that was lost during the message, with the connection, is taken
+ * again. *alone: nobody else began a message meanwhile.
+ */
+static bool
+keep_turn(struct worker *w, struct channel *ch, bool *alone)
+{
+	*alone = true;
+	if (queue_has_turn(w->queue, ch->name))
+		return true;
+	if (!begin_turn(w, ch) || !channel_look(w, ch))
+		return false;
+	*alone = ch->tally.pace.posting &&
+	    ch->tally.pace.set_ms == ch->claimed_ms;
+	return true;
+}
+
+/* What is to be done with the events; also changes the pace. */
+static enum queue_change
+judge(struct worker *w, struct channel *ch, struct pace *pace)
+{
+	struct pace_rules rules = rules_of(w);
+
+	if (pace_ended(pace, &rules, &ch->outcome, ch->taken,
+	    queue_ms(w, ch), w->world->chance(w->world->context)))
+		return QUEUE_SET_ASIDE;
+	return ch->outcome.result == POST_SENT ? QUEUE_SETTLE :
+	    QUEUE_PUT_BACK;
+}
+
+/*
+ * Writes down what came of a message, if the queue lets us. Where another
+ * machine has sent one since, it knows better how the destination stands.
+ */
 static void
 settle(struct worker *w, struct channel *ch)
 {
-	struct pace_rules rules = rules_of(w);
-	struct pace pace = ch->tally.pace;
 	enum queue_change change = QUEUE_PUT_BACK;
-	bool aside;
+	struct pace pace;
+	bool alone;
 
 	ch->stage = UNSETTLED;
-	if (!w->queue)
+	if (!w->queue || !keep_turn(w, ch, &alone))
 		return;
-	aside = pace_ended(&pace, &rules, &ch->outcome, ch->taken,
-	    queue_ms(w, ch), w->world->chance(w->world->context));
-	if (aside)
-		change = QUEUE_SET_ASIDE;
+	pace = ch->tally.pace;
+	if (alone)
+		change = judge(w, ch, &pace);
 	else if (ch->outcome.result == POST_SENT)
 		change = QUEUE_SETTLE;
 	if (!keep(w, ch, change, &pace))
 		return;
-	if (aside)
+	if (change == QUEUE_SET_ASIDE)
 		message_log_event(LEVEL_ERROR, ch->events.events[0], ch->name,
 		    "set-aside");
 	channel_drop(ch);
@@ -377,21 +426,6 @@ static bool
 is_due(const struct worker *w, const struct channel *ch)
 {
 	return ch->tally.waiting > 0 && worker_run_ms(w) >= ch->not_before;
-}
-
-/* False, for the time being, while another machine speaks. */
-static bool
-begin_turn(struct worker *w, struct channel *ch)
-{
-	struct buf why = BUF_INIT;
-	enum queue_result result;
-	bool mine = false;
-
-	result = queue_begin_turn(w->queue, ch->name, &mine, &why);
-	if (!worker_queue_failed(w, result, &why) && !mine)
-		ch->not_before = ch->look_at = worker_run_ms(w) + LOOK_MS;
-	buf_release(&why);
-	return result == QUEUE_OK && mine;
 }
 
 /* Nothing that was known before the turn is sure. */

@@ -40,6 +40,7 @@ struct channel {
 	size_t taken;		/* of the events, in the message */
 	bool digest;
 	struct buf payload;
+	int64_t claimed_ms;	/* by the queue's clock: pace.set_ms */
 	int64_t began_ms;
 	struct post_outcome outcome;
 };

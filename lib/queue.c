@@ -251,6 +251,13 @@ queue_end_turn(struct queue *q, const char *destination)
 		q->engine->end_turn(q->store, destination);
 }
 
+bool
+queue_has_turn(struct queue *q, const char *destination)
+{
+	return !q->engine->has_turn ||
+	    q->engine->has_turn(q->store, destination);
+}
+
 /* What was set aside and never looked after ends with a line in the log. */
 static bool
 log_expired(void *context, const struct queue_row *row, const char *record,

@@ -123,6 +123,8 @@ enum queue_result queue_purge(struct queue *q, int64_t retention_ms,
 enum queue_result queue_begin_turn(struct queue *q, const char *destination,
     bool *mine, struct buf *why);
 void queue_end_turn(struct queue *q, const char *destination);
+/* Whether it has not been lost meanwhile. Needs no time. */
+bool queue_has_turn(struct queue *q, const char *destination);
 
 /* How a destination stands. */
 struct queue_tally {

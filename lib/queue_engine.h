@@ -69,10 +69,11 @@ struct queue_engine {
 	    struct buf *why);
 	enum queue_result (*verify)(struct store *s, struct buf *why);
 
-	/* See queue_begin_turn(). NULL: one worker has the whole queue. */
+	/* See queue_begin_turn(). NULL, all three: one worker has all. */
 	enum queue_result (*begin_turn)(struct store *s,
 	    const char *destination, bool *mine, struct buf *why);
 	void (*end_turn)(struct store *s, const char *destination);
+	bool (*has_turn)(struct store *s, const char *destination);
 
 	/* See queue_sign_in(). NULL, all three: no other machine has it. */
 	enum queue_result (*sign_in)(struct store *s, const char *machine,

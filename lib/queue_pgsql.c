@@ -947,7 +947,16 @@ store_begin_turn(struct store *s, const char *destination, bool *mine,
 		result = session_finish(s, &turn->session, QUEUE_OK, why);
 	if (result != QUEUE_OK)
 		session_end(s, &turn->session);
+	turn->held = result == QUEUE_OK && *mine;
 	return result;
+}
+
+static bool
+store_has_turn(struct store *s, const char *destination)
+{
+	struct turn *turn = find_turn(s, destination);
+
+	return turn->held && session_lives(s, &turn->session);
 }
 
 static void
@@ -956,6 +965,7 @@ store_end_turn(struct store *s, const char *destination)
 	struct turn *turn = find_turn(s, destination);
 	struct buf ignored = BUF_INIT;
 
+	turn->held = false;
 	session_begin_call(s);
 	if (turn->session.conn && session_finish(s, &turn->session, QUEUE_OK,
 	    &ignored) != QUEUE_OK)
@@ -1152,6 +1162,7 @@ const struct queue_engine queue_pgsql = {
 	.verify = store_verify,
 	.begin_turn = store_begin_turn,
 	.end_turn = store_end_turn,
+	.has_turn = store_has_turn,
 	.sign_in = store_sign_in,
 	.sign_out = store_sign_out,
 	.machines = store_machines,

@@ -32,6 +32,7 @@ struct session {
 /* A session that holds the turn of a destination. */
 struct turn {
 	char *destination;
+	bool held;
 	struct session session;
 };
 

@@ -475,6 +475,30 @@ beside 'a connection that is cut in the middle of a transaction is begun again' 
 	ok $worker->alive && $door->alive, 'nothing was started again';
 };
 
+beside 'who lost its turn over a message does not undo what another learned' => sub {
+	my $own = postgresql();
+	my $slack = standin();
+	$slack->behave('busy', '/drip/0.8');
+	my %same = (slack => $slack, path => '/as/busy');
+	my ($one, $two) = map { queue_at($own->address('turns'), %same) } 1, 2;
+	my $door = lonely_fastcgi($one);
+	my @worker = ($one->work);
+	is ask($one, $door, 'a'), '200 ok', 'an event';
+	$slack->wait_for(1);
+	$slack->behave('busy', '/status/429/rate_limited?retry_after=60');
+	$own->cut;
+	push @worker, $two->work;
+	$slack->wait_for(2);
+	wait_until(sub { $one->log =~ /outcome=sent/ }, 10, 'the first message to be taken');
+	$one->wait_until_empty;
+	is ask($one, $door, 'b'), '200 ok', 'another event';
+	my $next = $one->standing->{next_try_ms};
+	cmp_ok $next, '>', (time + 30) * 1000, 'is to wait as long as Slack asked the other machine';
+	$slack->behave('busy', undef);
+	$_->stop for @worker;
+	is scalar($slack->requests), 2, 'nothing else was sent';
+};
+
 beside 'a server that takes no changes is waited for' => sub {
 	my $own = postgresql(tcp => 1);
 	my $slack = standin();
