@@ -293,8 +293,9 @@ session_end(struct store *s, struct session *session)
 }
 
 /*
- * A server that ends sends word first, which makes the socket readable:
- * better seen before a statement is sent, when nothing is in doubt.
+ * What a server says unasked is that it ends: better seen before a statement
+ * is sent, when nothing is in doubt. It may be something else, which costs
+ * a new session.
  */
 bool
 session_lives(struct store *s, struct session *session)
@@ -304,9 +305,5 @@ session_lives(struct store *s, struct session *session)
 	if (!session->conn || s->pq->status(session->conn) != CONNECTION_OK)
 		return false;
 	server.fd = s->pq->socket(session->conn);
-	if (poll(&server, 1, 0) <= 0)
-		return true;
-	return s->pq->consumeInput(session->conn) &&
-	    poll(&server, 1, 0) <= 0 &&
-	    s->pq->status(session->conn) == CONNECTION_OK;
+	return poll(&server, 1, 0) <= 0;
 }
