@@ -155,6 +155,14 @@ check_address(const struct store *s, struct buf *why)
 	return options != NULL;
 }
 
+/* Else libpq writes it to standard error, which is not its. */
+static void
+ignore_notice(void *context, const char *text)
+{
+	(void)context;
+	(void)text;
+}
+
 enum queue_result
 pgsql_connect(struct store *s, struct session *session, struct buf *why)
 {
@@ -171,6 +179,7 @@ pgsql_connect(struct store *s, struct session *session, struct buf *why)
 	session->conn = s->pq->connectdbParams(keys, values, 1);
 	if (!session->conn)
 		mem_exhausted();
+	s->pq->setNoticeProcessor(session->conn, ignore_notice, NULL);
 	/* What the hosts took is not to be missing for the call. */
 	session_begin_call(s);
 	if (s->pq->status(session->conn) == CONNECTION_OK) {

@@ -35,6 +35,7 @@
 	function(sendPrepare) \
 	function(sendQuery) \
 	function(sendQueryPrepared) \
+	function(setNoticeProcessor) \
 	function(setnonblocking) \
 	function(socket) \
 	function(status)
