@@ -38,44 +38,6 @@ spew("$dir/log", '', 0600);
 open my $stderr, '>>', "$dir/stderr" or die;
 
 #
-# Auth0
-#
-
-# Posts a batch as Auth0 does, until it is taken; now and then it gives up, or
-# posts again what was taken. Returns how the last answer but one stood.
-sub post ($doors, $batch, $tally) {
-	for (1 .. 200) {
-		my $answer = eval {
-			$doors->[rand @$doors]->request(body => $batch->{body}, timeout => 10);
-		} // { status => 0 };
-		$tally->{"status $answer->{status}"}++;
-		if ($answer->{status} == 200) {
-			$batch->{ok} = 1;
-			return if rand > 0.1;
-			$tally->{again}++;
-		} elsif (!$batch->{ok}) {
-			return if rand > 0.9;
-			sleep rand 0.02;
-		} else {
-			return;
-		}
-	}
-}
-
-# One of several that post at the same time.
-sub poster ($number, $doors, $end) {
-	my (@batch, %tally);
-	srand $seed + $number;
-	while (time < $end) {
-		push @batch, named_batch("p${number}b" . @batch, 1 + int rand 12);
-		post($doors, $batch[-1], \%tally);
-		sleep rand 0.06;
-	}
-	delete $_->{body} for @batch;
-	return { batches => \@batch, tally => \%tally };
-}
-
-#
 # Doors and workers, and their end
 #
 
@@ -90,13 +52,7 @@ sub new_worker () {
 	return process(cmd => [ ctl_path(), @{ $verbs[rand @verbs] } ], env => \%env, cwd => $dir);
 }
 
-# Those that doors have started too: they keep the door's directory.
-sub workers () {
-	return grep {
-		(readlink "/proc/$_/cwd" // '') eq $dir
-			&& (eval { slurp("/proc/$_/cmdline") } // '') =~ m{log-stream-ctl\0};
-	} map { m{(\d+)\z} } glob '/proc/[1-9]*';
-}
+sub workers () { return programs_in($dir, 'log-stream-ctl') }
 
 # Sees to it that all run, then kills one, time and again.
 sub rage ($doors, $end) {
@@ -124,7 +80,11 @@ sub rage ($doors, $end) {
 
 my @doors = map { fastcgi(env => \%env, cwd => $dir) } 1 .. DOORS;
 my $end = time + $seconds;
-my @posters = map { my $number = $_; later(sub { poster($number, \@doors, $end) }) } 1 .. POSTERS;
+my @posters = map {
+	my $number = $_;
+	later(sub { poster(name => "p$number", seed => $seed + $number, doors => \@doors, end => $end,
+		rest => 0.06, patience => 0.02) });
+} 1 .. POSTERS;
 my %killed = rage(\@doors, $end);
 # A poster may still be waiting for a door that is no more.
 my @done = map {
@@ -139,11 +99,7 @@ while (my @pid = workers()) {
 	sleep 0.05;
 }
 
-my @batch = map { @{ $_->{batches} } } @done;
-my %tally;
-for my $done (@done) {
-	$tally{$_} += $done->{tally}{$_} for keys %{ $done->{tally} };
-}
+my ($batch, $tally) = posted(@done);
 
 #
 # The account
@@ -162,47 +118,34 @@ subtest 'after the storm drain delivers what is left' => sub {
 	is $state->{sound}, 'ok', 'the database is sound';
 };
 
-my @ok = map { @{ $_->{events} } } grep { $_->{ok} } @batch;
-my %posted = map { $_ => 1 } map { @{ $_->{events} } } @batch;
+my @ok = map { @{ $_->{events} } } grep { $_->{ok} } @$batch;
 my @listed = listed(\%env, 1);
 
 for my $name (sort keys %path_of) {
 	my @message = grep { $_->{path} eq $path_of{$name} && $_->{status} == 200 } messages($slack);
-	my %times;
-	$times{$_}++ for map { @{ $_->{events} } } @message;
-	my %there = map { $_ => 1 } keys %times, map { /^(\S+) \Q$name\E$/ } @listed;
-
-	# A message that was on its way at a kill is one whose events came again.
-	my %left = %times;
-	my $broken = 0;
-	for my $message (@message) {
-		$left{$_}-- for @{ $message->{events} };
-		$broken++ if grep { $left{$_} } @{ $message->{events} };
-	}
-	my @again = grep { $times{$_} > 1 } keys %times;
+	my $account = account($batch, \@message, [ map { /^(\S+) \Q$name\E$/ } @listed ]);
 	my $warned = () = slurp("$dir/log") =~ /destination \Q$name\E: a message was on its way/g;
 
 	subtest "destination $name: no event is lost, and none doubled without a kill" => sub {
-		is_deeply [ grep { !$there{$_} } @ok ], [], 'what was answered ok was delivered or is listed';
-		is_deeply [ grep { !$posted{$_} } keys %there ], [], 'nothing else was';
-		is_deeply [ partial(\@batch, [ keys %there ]) ], [], 'no batch in part';
-		cmp_ok $broken, '<=', $killed{worker}, 'messages sent twice are no more than workers killed';
-		cmp_ok $broken, '<=', $warned, 'and each time the log warned of it';
+		is_deeply $account->{lost}, [], 'what was answered ok was delivered or is listed';
+		is_deeply $account->{strange}, [], 'nothing else was';
+		is_deeply $account->{partial}, [], 'no batch in part';
+		cmp_ok $account->{repeated}, '<=', $killed{worker}, 'messages sent twice are no more than workers killed';
+		cmp_ok $account->{repeated}, '<=', $warned, 'and each time the log warned of it';
 	};
-	note sprintf 'destination %s: %d messages, %d events, %d of them more than once, by %d messages',
-		$name, scalar @message, scalar keys %times, scalar @again, $broken;
+	note sprintf 'destination %s: %d messages, %d events came more than once, by %d messages',
+		$name, scalar @message, @$account{qw(again repeated)};
 }
 
 subtest 'the storm was one' => sub {
 	cmp_ok $killed{door} + $killed{worker}, '>=', 2 * $seconds, 'kills';
 	cmp_ok @ok, '>=', 4 * $seconds, 'events answered ok';
-	cmp_ok scalar(grep { !$_->{ok} } @batch), '<', @batch / 3, 'most batches were taken';
+	cmp_ok scalar(grep { !$_->{ok} } @$batch), '<', @$batch / 3, 'most batches were taken';
 	is scalar(grep { !/"problems":\[\]/ } $slack->lines), 0, 'Slack had nothing to object to';
 };
 
-note sprintf '%d doors and %d workers killed; %d batches with %d events, %d events answered ok; %s',
-	@killed{qw(door worker)}, scalar @batch, scalar keys %posted, scalar @ok,
-	join ', ', map { "$_: $tally{$_}" } sort keys %tally;
+note sprintf '%d doors and %d workers killed; %d batches, %d events answered ok; %s',
+	@killed{qw(door worker)}, scalar @$batch, scalar @ok, join ', ', map { "$_: $tally->{$_}" } sort keys %$tally;
 if (!Test::More->builder->is_passing) {
 	diag "CRASH_SEED=$seed CRASH_SECONDS=$seconds";
 	diag slurp("$dir/stderr");

@@ -16,10 +16,11 @@ use Carp qw(croak);
 use Exporter qw(import);
 use File::Copy ();
 use JSON::PP ();
-use LogStream::Test qw(ctl door_path later need run spew tempdir);
+use LogStream::Test qw(ctl door_path later need run slurp spew tempdir);
+use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(named_batch batch_of partial messages listed inspect lonely_door
-	settings strace calls wal_shim in_parts);
+our @EXPORT = qw(named_batch batch_of poster posted partial messages account listed inspect
+	lonely_door programs_in settings strace calls wal_shim in_parts);
 
 # A complaint names the line of the test script.
 $Carp::Internal{+__PACKAGE__}++;
@@ -46,19 +47,93 @@ sub partial ($batches, $present) {
 	} @$batches;
 }
 
+# Posts a batch as Auth0 does, until it is taken; now and then it gives up, or
+# posts again what was taken. $batch->{ok}: it was answered so, once at least.
+sub post ($batch, $tally, %o) {
+	my $doors = $o{doors};
+	for (1 .. 200) {
+		my $answer = eval {
+			$doors->[rand @$doors]->request(body => $batch->{body}, timeout => 10);
+		} // { status => 0 };
+		$tally->{"status $answer->{status}"}++;
+		if ($answer->{status} == 200) {
+			$batch->{ok} = 1;
+			return if rand > 0.1;
+			$tally->{again}++;
+		} elsif (!$batch->{ok}) {
+			return if rand > 0.9;
+			sleep rand $o{patience};
+		} else {
+			return;
+		}
+	}
+}
+
+# One of several that post at the same time, to any of these doors: poster(
+# name => 'p1', seed => a number, doors => [], end => time, rest => most seconds
+# between two batches, patience => between two tries of one): { batches, tally }.
+sub poster (%o) {
+	my (@batch, %tally);
+	srand $o{seed};
+	while (time < $o{end}) {
+		push @batch, named_batch("$o{name}b" . @batch, 1 + int rand 12);
+		post($batch[-1], \%tally, %o);
+		sleep rand $o{rest};
+	}
+	delete $_->{body} for @batch;
+	return { batches => \@batch, tally => \%tally };
+}
+
+# What all posters did: their batches, and their tallies in one.
+sub posted (@done) {
+	my %tally;
+	for my $done (@done) {
+		$tally{$_} += $done->{tally}{$_} for keys %{ $done->{tally} };
+	}
+	return ([ map { @{ $_->{batches} } } @done ], \%tally);
+}
+
+# Holds the batches against the messages that a destination took and the events
+# that are listed for it: { lost, strange, partial => names of what was answered
+# ok and is nowhere, of what nobody posted, of batches in part; again => events
+# that came more than once; repeated => how many messages were sent twice }.
+sub account ($batches, $messages, $listed) {
+	my %posted = map { $_ => 1 } map { @{ $_->{events} } } @$batches;
+	my %times;
+	$times{$_}++ for map { @{ $_->{events} } } @$messages;
+	my %there = map { $_ => 1 } keys %times, @$listed;
+
+	# A message that was on its way at a kill is one whose events came again.
+	my %left = %times;
+	my $repeated = 0;
+	for my $message (@$messages) {
+		$left{$_}-- for @{ $message->{events} };
+		$repeated++ if grep { $left{$_} } @{ $message->{events} };
+	}
+	return {
+		lost => [ grep { !$there{$_} } map { @{ $_->{events} } } grep { $_->{ok} } @$batches ],
+		strange => [ grep { !$posted{$_} } sort keys %there ],
+		partial => [ partial($batches, [ keys %there ]) ],
+		again => scalar(grep { $_ > 1 } values %times),
+		repeated => $repeated,
+	};
+}
+
 # The environment of a program with a queue in $dir and Slack at $url.
 sub settings ($dir, $url, %more) {
 	return (QUEUE => "sqlite:$dir/q.db", SLACK_WEBHOOK_URL => $url, DIGEST_AFTER => '0',
 		SLACK_INTERVAL => '5ms', SLACK_RETRY_MAX => '1s', SLACK_TIMEOUT => '5s', %more);
 }
 
-# What Slack was sent: a hash for each message, of path, status and events.
+# What Slack was sent: a hash for each message, of path, status, events and
+# when it arrived.
 # The record is searched and not parsed, because JSON::PP is slow.
 sub messages ($slack) {
 	return map {
 		my ($path) = /"path":"([^"]*)"/;
 		my ($status) = /"status":(\d+)/;
-		{ path => $path, status => $status // 0, events => [ /"title":"([\w.]+) \[type: f\]"/g ] };
+		my ($arrived) = /"arrived":"?([\d.]+)/;
+		{ path => $path, status => $status // 0, arrived => $arrived, events => [ /"title":"([\w.]+) \[type: f\]"/g ] };
 	} $slack->lines;
 }
 
@@ -112,6 +187,15 @@ sub lonely_door ($dir) {
 	spew("$dir/log-stream-ctl", "#!/bin/sh\nexit 0\n");
 	chmod 0755, $door, "$dir/log-stream-ctl";
 	return $door;
+}
+
+# The processes that work in this directory, whoever started them: a worker
+# keeps the directory of its door. $name: those of a program of ours alone.
+sub programs_in ($dir, $name = undef) {
+	return grep {
+		(readlink "/proc/$_/cwd" // '') eq $dir
+			&& (!$name || (eval { slurp("/proc/$_/cmdline") } // '') =~ m{\Q$name\E\0})
+	} map { m{(\d+)\z} } glob '/proc/[1-9]*';
 }
 
 # What makes a program believe that SQLite is new enough for a write-ahead log:

@@ -641,8 +641,8 @@ sub lines ($self) {
 	return splice @line, $self->{seen};
 }
 
-# The requests since the start or the last forget: each a hash of time,
-# connection, method, path, query, headers, body (bytes), payload (characters),
+# The requests since the start or the last forget: each a hash of time (when
+# its head was read), arrived (when it came to the machine), connection, method, path, query, headers, body (bytes), payload (characters),
 # status, answer, problems.
 sub requests ($self) {
 	return map { JSON::PP->new->decode($_) } $self->lines;
