@@ -538,10 +538,7 @@ beside 'a server that takes no changes is waited for' => sub {
 };
 
 beside 'another server takes over' => sub {
-	my $first = postgresql(tcp => 1, conf => "synchronous_standby_names = '*'\nsynchronous_commit = local");
-	my $second = $first->replica;
-	$first->sql('ALTER SYSTEM SET synchronous_commit = on');
-	$first->sql('SELECT pg_reload_conf()');
+	my ($first, $second) = synchronous_pair();
 	my $slack = standin();
 	my $both = sub ($more) { return $first->address('over', more => "&target_session_attrs=$more",
 		host => '127.0.0.1:' . $second->port . ',127.0.0.1:' . $first->port) };
@@ -555,8 +552,6 @@ beside 'another server takes over' => sub {
 	$first->kill;
 	is ask($queue, $door, 'c'), $failed, 'while there is none it answers 503';
 	$second->promote;
-	$second->sql("ALTER SYSTEM SET synchronous_standby_names = ''");
-	$second->sql('SELECT pg_reload_conf()');
 	ask_until_ok($queue, $door, 'c');
 	$slack->wait_for_titles(2);
 	$queue->wait_until_empty;

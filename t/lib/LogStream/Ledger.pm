@@ -52,6 +52,7 @@ sub partial ($batches, $present) {
 sub post ($batch, $tally, %o) {
 	my $doors = $o{doors};
 	for (1 .. 200) {
+		return if time > $o{end} + 15;
 		my $answer = eval {
 			$doors->[rand @$doors]->request(body => $batch->{body}, timeout => 10);
 		} // { status => 0 };

@@ -19,7 +19,7 @@ use IO::Socket::INET;
 use LogStream::Test qw(need run runs slurp spew tempdir wait_until);
 
 our @ISA = 'LogStream::Test::Process';
-our @EXPORT = qw(postgresql);
+our @EXPORT = qw(postgresql synchronous_pair);
 
 $Carp::Internal{+__PACKAGE__}++;
 
@@ -209,6 +209,17 @@ sub replica ($self, %o) {
 		'-U', 'postgres', '-h', $self->dir, '-p', $self->port);
 	$new->configure($o{conf} // '');
 	return $new->begin;
+}
+
+# Two servers with ports: what the first has committed, the second has too. The
+# second alone waits for nobody.
+sub synchronous_pair () {
+	my $first = postgresql(tcp => 1, conf => "synchronous_standby_names = '*'\nsynchronous_commit = local");
+	my $second = $first->replica;
+	$first->sql('ALTER SYSTEM SET synchronous_commit = on');
+	$first->sql('SELECT pg_reload_conf()');
+	wait_until(sub { $first->sql('SHOW synchronous_commit') eq 'on' }, 10, 'commits to wait for the replica');
+	return ($first, $second);
 }
 
 # A replica becomes the one that takes changes.
