@@ -99,11 +99,40 @@ channels_match(struct worker *w)
 
 /* ------------------------------------------------------------ keeping */
 
-/* What time it is for all machines that speak to this destination. */
+/*
+ * What time it is for all machines that speak to this destination, at the
+ * latest: a wait that is set begins when it should, or after that.
+ */
 static int64_t
 queue_ms(const struct worker *w, const struct channel *ch)
 {
-	return worker_wall_ms(w) + ch->clock_ahead;
+	return worker_wall_ms(w) + ch->ahead_most;
+}
+
+/* The same at the earliest: a wait is over, and not just nearly so. */
+static int64_t
+queue_ms_least(const struct worker *w, const struct channel *ch)
+{
+	return worker_wall_ms(w) + ch->ahead_least;
+}
+
+/*
+ * The queue told its time between two moments of ours. What is known from
+ * other times stays, unless a clock was set.
+ */
+static void
+learn_time(struct channel *ch, int64_t before_ms, int64_t after_ms)
+{
+	int64_t clock_ms = ch->tally.clock_ms;
+	int64_t least = clock_ms == 0 ? 0 : clock_ms - after_ms;
+	int64_t most = clock_ms == 0 ? 0 : clock_ms - before_ms;
+	bool anew = !ch->counted || least > ch->ahead_most ||
+	    most < ch->ahead_least;
+
+	if (anew || least > ch->ahead_least)
+		ch->ahead_least = least;
+	if (anew || most < ch->ahead_most)
+		ch->ahead_most = most;
 }
 
 static struct pace_rules
@@ -124,7 +153,7 @@ static void
 reckon(const struct worker *w, struct channel *ch)
 {
 	ch->not_before = worker_run_ms(w) +
-	    pace_left(&ch->tally.pace, queue_ms(w, ch));
+	    pace_left(&ch->tally.pace, queue_ms_least(w, ch));
 	if (ch->not_before < ch->obey_until)
 		ch->not_before = ch->obey_until;
 }
@@ -203,13 +232,13 @@ bool
 channel_look(struct worker *w, struct channel *ch)
 {
 	struct pace before = ch->tally.pace;
+	int64_t before_ms = worker_wall_ms(w);
 	struct buf why = BUF_INIT;
 	enum queue_result result;
 
 	result = queue_count(w->queue, ch->name, &ch->tally, &why);
 	if (!worker_queue_failed(w, result, &why)) {
-		ch->clock_ahead = ch->tally.clock_ms == 0 ? 0 :
-		    ch->tally.clock_ms - worker_wall_ms(w);
+		learn_time(ch, before_ms, worker_wall_ms(w));
 		if (!ch->counted || !same_wait(&before, &ch->tally.pace))
 			reckon(w, ch);
 		ch->counted = true;

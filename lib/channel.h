@@ -31,7 +31,8 @@ struct channel {
 	bool counted;		/* at least once */
 	bool known;		/* and what the last worker left seen to */
 	unsigned timeouts;	/* in a row */
-	int64_t clock_ahead;	/* of the queue's clock, before the wall's */
+	int64_t ahead_least;	/* of the queue's clock, before the wall's: */
+	int64_t ahead_most;	/* it is between these two */
 	struct queue_tally tally;
 
 	/* The message in hand. */

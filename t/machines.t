@@ -13,11 +13,14 @@ no warnings 'experimental::signatures';
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use IO::Select;
+use IO::Socket::INET;
+use IO::Socket::UNIX;
 use JSON::PP;
 use LogStream::Ledger;
 use LogStream::PostgreSQL;
 use LogStream::Test;
-use List::Util qw(sum0);
+use POSIX ();
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -240,6 +243,57 @@ beside 'machines go on with a replica that is promoted' => sub {
 };
 
 #
+# One that is slow
+#
+
+# A port where what tells the time comes later.
+sub late_port ($server, $delay) {
+	my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 20) or die $!;
+	my $parent = $$;
+	my $pid = fork // die $!;
+	return ($listener->sockport, sub { kill KILL => $pid; waitpid $pid, 0 }) if $pid;
+	my (%other, @later);
+	while (getppid == $parent) {
+		for my $from (IO::Select->new($listener, map { $_->[0] } values %other)->can_read(0.005)) {
+			if ($from == $listener) {
+				my $client = $listener->accept;
+				my $peer = IO::Socket::UNIX->new(Peer => $server->dir . '/.s.PGSQL.' . $server->port) or next;
+				$other{$client} = [ $client, $peer, 0 ];
+				$other{$peer} = [ $peer, $client, $delay ];
+				next;
+			}
+			my (undef, $to, $delay) = @{ $other{$from} // next };
+			if (sysread $from, my $bytes, 65536) {
+				push @later, [ time + ($bytes =~ /\d{13}/ ? $delay : 0), $to, $bytes ];
+			} else {
+				delete @other{ $from, $to };
+				$_->shutdown(2) for $from, $to;
+			}
+		}
+		syswrite $_->[1], $_->[2] for grep { $_->[0] <= time } @later;
+		@later = grep { $_->[0] > time } @later;
+	}
+	POSIX::_exit(0);
+}
+
+beside 'a machine that learns late what time it is keeps the interval too' => sub {
+	my $server = postgresql();
+	my ($port, $close) = late_port($server, 0.1);
+	my $slack = standin();
+	my %one = (SLACK_WEBHOOK_URL => $slack->url('/services/quick'), SLACK_WEBHOOK_URL_ops => undef, FILTER_ops => undef);
+	my ($near) = machines($slack, $server->address('late'), 1, %one);
+	my ($late) = machines($slack, $server->address('late', host => "127.0.0.1:$port"), 1, %one);
+	switch_on($_) for $near, $late;
+	post_to([ $near ], time + 4)->();
+	wait_until(sub { !listed($near->{env}) }, 30, 'the queue to be empty');
+	$_->{worker}->stop for $near, $late;
+	cmp_ok scalar(() = log_of($_) =~ /destination=default .*outcome=sent/g), '>=', 2, 'each sent some' for $near, $late;
+	is_deeply [ too_soon(messages($slack)) ], [], 'no message came before the interval was over';
+	$close->();
+	show_why($near, $late);
+};
+
+#
 # One that dies, as the others see it
 #
 
@@ -250,11 +304,11 @@ beside 'a machine that dies over a message is followed by another' => sub {
 		SLACK_WEBHOOK_URL => $slack->url('/as/slow'), SLACK_WEBHOOK_URL_ops => undef, FILTER_ops => undef);
 	for my $turn (1 .. 3) {
 		$slack->behave('slow', '/stall');
-		$_->{worker} = start_worker($_) for $one;
+		$one->{worker} = start_worker($one);
 		my $answer = cgi(env => $one->{env}, cwd => $one->{dir}, body => named_batch("a$turn", 3)->{body});
 		is $answer->{status}, 200, 'events';
 		$slack->wait_for(2 * $turn - 1);
-		$two->{worker} //= start_worker($two);
+		$two->{worker} = start_worker($two);
 		sleep INTERVAL;
 		$slack->behave('slow', undef);
 		my $killed = time;
@@ -264,6 +318,7 @@ beside 'a machine that dies over a message is followed by another' => sub {
 		cmp_ok $took, '>=', INTERVAL - RESOLUTION, 'the message may have come when the machine died: an interval later';
 		cmp_ok $took, '<', INTERVAL + 4, 'and soon, the next one comes';
 		wait_until(sub { !listed($two->{env}) }, 10, 'the queue to be empty');
+		$two->{worker}->stop;
 	}
 	is scalar(() = log_of($two) =~ /destination default: a message was on its way/g), 3, 'the log says that it may be the same';
 	is scalar($slack->titles), 9, 'nothing else came';
