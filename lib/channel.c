@@ -299,6 +299,7 @@ timeout_for(const struct worker *w, const struct channel *ch)
 /*
  * Begins a message. That it begins is written down before it is posted:
  * a queue that cannot be written to would else send it again and again.
+ * Where the turn was lost till then, another machine may have begun one.
  */
 static void
 begin_message(struct worker *w, struct channel *ch)
@@ -315,7 +316,8 @@ begin_message(struct worker *w, struct channel *ch)
 	ch->taken = message_compose(&ch->payload, ch->events.events,
 	    ch->events.count, ch->digest, c);
 	pace_began(&pace, &rules, queue_ms(w, ch));
-	if (!keep(w, ch, QUEUE_CLAIM, &pace)) {
+	if (!keep(w, ch, QUEUE_CLAIM, &pace) ||
+	    !queue_has_turn(w->queue, ch->name)) {
 		channel_drop(ch);
 		return;
 	}

@@ -64,8 +64,8 @@ sub machines ($slack, $address, $count = MACHINES, %env) {
 	} 1 .. $count;
 }
 
-sub start_door ($machine, $door = undef) {
-	my %o = (env => $machine->{env}, cwd => $machine->{dir}, cmd => [ named($machine->{name}, door_path()) ]);
+sub start_door ($machine, $door = undef, $program = door_path()) {
+	my %o = (env => $machine->{env}, cwd => $machine->{dir}, cmd => [ named($machine->{name}, $program) ]);
 	return fastcgi(%o) if !$door;
 	open my $err, '>>', "$machine->{dir}/stderr" or die $!;
 	$door->launch(1, %o, in => $door->{listener}, err => $err);
@@ -278,17 +278,25 @@ sub late_port ($server, $delay) {
 
 beside 'a machine that learns late what time it is keeps the interval too' => sub {
 	my $server = postgresql();
-	my ($port, $close) = late_port($server, 0.1);
+	my ($port, $close) = late_port($server, 0.4);
 	my $slack = standin();
-	my %one = (SLACK_WEBHOOK_URL => $slack->url('/services/quick'), SLACK_WEBHOOK_URL_ops => undef, FILTER_ops => undef);
+	my %one = (SLACK_WEBHOOK_URL => $slack->url('/services/quick'), SLACK_INTERVAL => '1s',
+		SLACK_WEBHOOK_URL_ops => undef, FILTER_ops => undef);
 	my ($near) = machines($slack, $server->address('late'), 1, %one);
 	my ($late) = machines($slack, $server->address('late', host => "127.0.0.1:$port"), 1, %one);
-	switch_on($_) for $near, $late;
-	post_to([ $near ], time + 4)->();
-	wait_until(sub { !listed($near->{env}) }, 30, 'the queue to be empty');
-	$_->{worker}->stop for $near, $late;
-	cmp_ok scalar(() = log_of($_) =~ /destination=default .*outcome=sent/g), '>=', 2, 'each sent some' for $near, $late;
-	is_deeply [ too_soon(messages($slack)) ], [], 'no message came before the interval was over';
+	$late->{name} = 'late';
+	my $door = start_door($near, undef, lonely_door($near->{dir}));
+	for my $turn (1, 2) {
+		for my $machine ($late, $near) {
+			$door->request(body => named_batch("$machine->{name}$turn", 1)->{body});
+			my $worker = start_worker($machine);
+			wait_until(sub { !listed($near->{env}) }, 20, 'the message');
+			$worker->stop;
+		}
+	}
+	my @at = map { $_->{arrived} } messages($slack);
+	is scalar @at, 4, 'each sent some';
+	cmp_ok $at[$_] - $at[$_ - 1], '>=', 1 - RESOLUTION, 'not before the interval was over' for 1 .. 3;
 	$close->();
 	show_why($near, $late);
 };
@@ -322,6 +330,25 @@ beside 'a machine that dies over a message is followed by another' => sub {
 	}
 	is scalar(() = log_of($two) =~ /destination default: a message was on its way/g), 3, 'the log says that it may be the same';
 	is scalar($slack->titles), 9, 'nothing else came';
+};
+
+beside 'a machine that loses its turn before a message leaves that to the next' => sub {
+	my $server = postgresql();
+	my $slack = standin();
+	my ($one, $two) = machines($slack, $server->address('turn'), 2,
+		SLACK_WEBHOOK_URL => $slack->url('/drip/0.2'), SLACK_WEBHOOK_URL_ops => undef, FILTER_ops => undef);
+	my $door = start_door($one, undef, lonely_door($one->{dir}));
+	is $door->request(body => named_batch('a', 3)->{body})->{status}, 200, 'events';
+	$server->while_locked('turn.log_stream_event', sub {
+		$one->{worker} = start_worker($one);
+		$server->wait_for_waiting(1);
+		is $server->cut("state = 'idle in transaction'"), 1, 'the session of the turn is cut';
+		$two->{worker} = start_worker($two);
+		$server->wait_for_waiting(2);
+	});
+	wait_until(sub { !listed($two->{env}) }, 10, 'the queue to be empty');
+	is scalar($slack->requests), 1, 'one message was sent';
+	like log_of($two), qr/outcome=sent/, 'by the one that has the turn now';
 };
 
 beside 'status on any machine shows all, and for how long they are silent' => sub {

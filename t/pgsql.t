@@ -424,24 +424,9 @@ beside 'a server that dies again and again loses and doubles nothing' => sub {
 	is scalar(() = $queue->log =~ /outcome=set-aside|may appear twice/g), 0, 'who knew of each message what became of it';
 };
 
-# Runs $code while nobody can write to a table.
-sub while_locked ($server, $table, $code) {
-	my $hold = later(sub {
-		eval { $server->sql("BEGIN; LOCK TABLE $table IN SHARE MODE; SELECT pg_sleep(30)") };
-		return {};
-	});
-	wait_until(sub { $server->sql("SELECT count(*) FROM pg_locks WHERE granted AND mode = 'ShareLock'"
-		. " AND relation = '$table'::regclass") }, 10, 'the lock');
-	$code->();
-	$server->sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%'"
-		. ' AND pid <> pg_backend_pid()');
-	$hold->();
-}
-
 # Cuts those who wait for a lock, once there are some.
 sub cut_waiting ($server) {
-	wait_until(sub { $server->sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-		. " WHERE wait_event_type = 'Lock'") }, 10, 'somebody to wait for a lock');
+	wait_until(sub { $server->cut("wait_event_type = 'Lock'") }, 10, 'somebody to wait for a lock');
 }
 
 beside 'a connection that is cut in the middle of a transaction is begun again' => sub {
@@ -450,7 +435,7 @@ beside 'a connection that is cut in the middle of a transaction is begun again' 
 	my $queue = queue_at($own->address('cut'), slack => $slack);
 	my $door = lonely_fastcgi($queue);
 	is ask($queue, $door, 'a'), '200 ok', 'the door takes events';
-	while_locked($own, 'cut.log_stream_event', sub {
+	$own->while_locked('cut.log_stream_event', sub {
 		my $answer = later(sub { return { told => ask($queue, $door, 'b', 'c') } });
 		cut_waiting($own);
 		is $answer->()->{told}, $failed, 'cut while it puts some it answers 503';
@@ -458,7 +443,7 @@ beside 'a connection that is cut in the middle of a transaction is begun again' 
 	is ids($queue), 'a', 'and they are not there';
 	is ask($queue, $door, 'b', 'c'), '200 ok', 'the next time it takes them';
 	my $worker;
-	while_locked($own, 'cut.log_stream_event', sub {
+	$own->while_locked('cut.log_stream_event', sub {
 		$worker = $queue->work;
 		cut_waiting($own) for 1 .. 2;
 	});
@@ -481,7 +466,7 @@ beside 'a connection that is cut in the middle of a transaction is begun again' 
 	$queue->wait_until_empty;
 	is ask($queue, $door, 'f'), '200 ok', 'a third';
 	$slack->wait_for(3);
-	while_locked($own, 'cut.log_stream_event', sub { cut_waiting($own) });
+	$own->while_locked('cut.log_stream_event', sub { cut_waiting($own) });
 	$queue->wait_until_empty;
 	is sent($slack), 'd e f', 'a worker that is cut over a message, for a moment or longer, sends it once';
 	ok $worker->alive && $door->alive, 'nothing was started again';

@@ -16,7 +16,7 @@ use Carp qw(croak);
 use Exporter qw(import);
 use File::Temp;
 use IO::Socket::INET;
-use LogStream::Test qw(need run runs slurp spew tempdir wait_until);
+use LogStream::Test qw(later need run runs slurp spew tempdir wait_until);
 
 our @ISA = 'LogStream::Test::Process';
 our @EXPORT = qw(postgresql synchronous_pair);
@@ -186,12 +186,34 @@ sub forget ($self) {
 	$self->SUPER::stop;
 }
 
-# Ends all sessions, and returns when they are gone.
-sub cut ($self) {
+# Ends all sessions but this one, or those of pg_stat_activity that a condition
+# has, and returns how many when they are gone.
+sub cut ($self, $which = 'true') {
 	my $others = "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
-	my $pids = $self->sql("SELECT pid, pg_terminate_backend(pid) $others") =~ s/\|.*//gr =~ s/\n/, /gr;
+	my @pid = map { s/\|.*//r } split /\n/, $self->sql("SELECT pid, pg_terminate_backend(pid) $others AND $which");
+	my $pids = join ', ', @pid;
 	wait_until(sub { $self->sql("SELECT count(*) $others AND pid IN ($pids)") == 0 }, 10, 'the sessions to end')
-		if $pids;
+		if @pid;
+	return scalar @pid;
+}
+
+# Waits until so many wait for a lock.
+sub wait_for_waiting ($self, $count) {
+	wait_until(sub { $count <= $self->sql('SELECT count(*) FROM pg_stat_activity'
+		. " WHERE wait_event_type = 'Lock'") }, 10, 'somebody to wait for a lock');
+}
+
+# Runs $code while nobody can write to a table.
+sub while_locked ($self, $table, $code) {
+	my $hold = later(sub {
+		eval { $self->sql("BEGIN; LOCK TABLE $table IN SHARE MODE; SELECT pg_sleep(30)") };
+		return {};
+	});
+	wait_until(sub { $self->sql("SELECT count(*) FROM pg_locks WHERE granted AND mode = 'ShareLock'"
+		. " AND relation = '$table'::regclass") }, 10, 'the lock');
+	$code->();
+	$self->cut("query LIKE '%pg_sleep(30)%'");
+	$hold->();
 }
 
 # Reads its configuration again, with these lines as its pg_hba.conf.
