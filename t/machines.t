@@ -44,7 +44,7 @@ my %path_of = (default => '/drip/0.07', ops => '/status/500/oops');
 #
 
 # What gives a program this host name. Only root may.
-my $may_name = $> == 0 && run(cmd => [ need('unshare'), '--uts', 'true' ])->{exit} == 0;
+my $may_name = $> == 0 && run(cmd => [ need('unshare'), qw(--uts hostname m) ])->{exit} == 0;
 
 sub named ($name, @cmd) {
 	return @cmd if !$may_name;
@@ -207,7 +207,7 @@ beside 'machines and their database die at any moment, and nothing is lost' => s
 	my @ok = map { @{ $_->{events} } } grep { $_->{ok} } @$batches;
 	cmp_ok $killed{machine}, '>=', MACHINES * 2, 'each machine was killed';
 	cmp_ok $killed{database}, '>=', 1, 'and the database';
-	cmp_ok scalar @ok, '>=', 10 * $seconds, 'events were answered ok';
+	cmp_ok scalar @ok, '>=', 5 * $seconds, 'events were answered ok';
 	cmp_ok scalar(grep { !$_->{ok} } @$batches), '<', @$batches / 2, 'most batches were taken';
 	note sprintf '%d machines and %d databases killed; %d batches, %d events answered ok; %s',
 		@killed{qw(machine database)}, scalar @$batches, scalar @ok,
@@ -225,17 +225,16 @@ beside 'machines go on with a replica that is promoted' => sub {
 	my @machine = machines($slack, $first->address('over', more => '&target_session_attrs=read-write',
 		host => join ',', map { '127.0.0.1:' . $_->port } $first, $second));
 	switch_on($_) for @machine;
-	my $posted = post_to(\@machine, time + 4);
+	my $posted = post_to(\@machine, time + 6);
 	my $taken = sub { scalar grep { $_->{status} == 200 } messages($slack) };
-	wait_until(sub { $taken->() > 4 }, 20, 'messages');
+	wait_until($taken, 20, 'messages');
 	$first->kill;
 	my $before = $taken->();
-	sleep 0.5;
+	wait_until(sub { log_of(@machine) =~ /status=503/ }, 20, 'doors to answer 503');
 	$second->promote;
-	my ($batches, $tally) = $posted->();
+	my ($batches) = $posted->();
 	wait_until(sub { !listed($machine[0]{env}) }, 60, 'the queue to be empty');
 	cmp_ok $taken->(), '>', $before, 'messages went on';
-	cmp_ok $tally->{'status 503'} // 0, '>', 0, 'while there was no server doors answered 503';
 	is scalar(grep { !$_->alive } map { processes($_) } @machine), 0, 'none was started again';
 	$_->{worker}->stop for @machine;
 	audit($slack, \@machine, $batches, 1);
@@ -308,28 +307,28 @@ beside 'a machine that learns late what time it is keeps the interval too' => su
 beside 'a machine that dies over a message is followed by another' => sub {
 	my $server = postgresql();
 	my $slack = standin();
-	my ($one, $two) = machines($slack, $server->address('next'), 2,
-		SLACK_WEBHOOK_URL => $slack->url('/as/slow'), SLACK_WEBHOOK_URL_ops => undef, FILTER_ops => undef);
-	for my $turn (1 .. 3) {
+	my ($one, @other) = machines($slack, $server->address('next'), 3, SLACK_WEBHOOK_URL => $slack->url('/as/slow'),
+		SLACK_INTERVAL => '1s', SLACK_WEBHOOK_URL_ops => undef, FILTER_ops => undef);
+	my $door = start_door($one, undef, lonely_door(tempdir()));
+	for my $turn (1, 2) {
 		$slack->behave('slow', '/stall');
+		is $door->request(body => named_batch("a$turn", 3)->{body})->{status}, 200, 'events';
 		$one->{worker} = start_worker($one);
-		my $answer = cgi(env => $one->{env}, cwd => $one->{dir}, body => named_batch("a$turn", 3)->{body});
-		is $answer->{status}, 200, 'events';
 		$slack->wait_for(2 * $turn - 1);
-		$two->{worker} = start_worker($two);
-		sleep INTERVAL;
+		$_->{worker} = start_worker($_) for @other;
+		sleep 1; # its wait is over when it dies
 		$slack->behave('slow', undef);
 		my $killed = time;
-		switch_off($one);
+		$one->{worker}->signal('KILL');
 		my $took = ($slack->wait_for(2 * $turn))[-1]{arrived} - $killed;
 		note sprintf 'the next message came after %.0f ms', 1000 * $took;
-		cmp_ok $took, '>=', INTERVAL - RESOLUTION, 'the message may have come when the machine died: an interval later';
-		cmp_ok $took, '<', INTERVAL + 4, 'and soon, the next one comes';
-		wait_until(sub { !listed($two->{env}) }, 10, 'the queue to be empty');
-		$two->{worker}->stop;
+		cmp_ok $took, '>=', 1 - RESOLUTION, 'the message may have come when the machine died: an interval later';
+		cmp_ok $took, '<', 1 + 4, 'and soon, the next one comes';
+		wait_until(sub { !listed($one->{env}) }, 10, 'the queue to be empty');
+		$_->{worker}->stop for @other;
 	}
-	is scalar(() = log_of($two) =~ /destination default: a message was on its way/g), 3, 'the log says that it may be the same';
-	is scalar($slack->titles), 9, 'nothing else came';
+	is scalar(() = log_of(@other) =~ /destination default: a message was on its way/g), 2, 'the log says that it may be the same';
+	is scalar($slack->titles), 6, 'nothing else came';
 };
 
 beside 'a machine that loses its turn before a message leaves that to the next' => sub {
