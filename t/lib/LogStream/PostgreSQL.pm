@@ -46,9 +46,10 @@ sub run_program ($name, @arguments) {
 # Directories
 #
 
-# In memory, where there is some: the disk's own slowness is no part of this.
-sub new_directory () {
-	my $dir = -w '/dev/shm' ? File::Temp::tempdir('log-stream-XXXXXXXX', DIR => '/dev/shm', CLEANUP => 1)
+# In memory, where there is some: the disk's own slowness is no part of this,
+# but where it is asked for.
+sub new_directory ($on_disk = 0) {
+	my $dir = !$on_disk && -w '/dev/shm' ? File::Temp::tempdir('log-stream-XXXXXXXX', DIR => '/dev/shm', CLEANUP => 1)
 		: tempdir();
 	chmod 0755, $dir;
 	chown @{ $account[0] }[2, 3], $dir if @account;
@@ -70,11 +71,11 @@ sub prepare () {
 # A server
 #
 
-# postgresql(fsync => 0, tcp => 0, conf => text for postgresql.conf): one that
-# answers.
+# postgresql(fsync => 0, on_disk => 0, tcp => 0, conf => text for
+# postgresql.conf): one that answers.
 sub postgresql (%o) {
 	prepare();
-	my $self = bless { tcp => $o{tcp}, dir => new_directory(), fsync => $o{fsync} ? 'on' : 'off' }, __PACKAGE__;
+	my $self = bless { tcp => $o{tcp}, dir => new_directory($o{on_disk}), fsync => $o{fsync} ? 'on' : 'off' }, __PACKAGE__;
 	system('cp', '-a', $made, $self->data) == 0 or croak "cp: $?";
 	$self->configure($o{conf} // '');
 	return $self->begin;

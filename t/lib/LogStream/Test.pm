@@ -929,9 +929,10 @@ sub worker ($self) {
 # Keeps any worker away, as long as what is returned lives and worker() is not
 # asked: what is queued waits.
 sub keep_workers_away ($self) {
-	sysopen my $file, "$self->{path}-worker", O_RDWR | O_CREAT, 0600
-		or die "$self->{path}-worker: $!";
-	chown +(stat $self->{dir})[4, 5], "$self->{path}-worker";
+	$self->ctl('drain') if $self->{address}; # makes the file
+	my $path = $self->{address} ? $self->lock_path : "$self->{path}-worker";
+	sysopen my $file, $path, O_RDWR | O_CREAT, 0600 or die "$path: $!";
+	chown +(stat $self->{dir})[4, 5], $path;
 	lock($file, F_SETLK);
 	return $file;
 }
