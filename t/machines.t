@@ -241,6 +241,22 @@ beside 'machines go on with a replica that is promoted' => sub {
 	show_why(@machine);
 };
 
+beside 'what the replica does not have yet is not answered ok' => sub {
+	my ($first, $second) = synchronous_pair();
+	my ($machine) = machines(standin(), $first->address('copied', host => '127.0.0.1'), 1);
+	my $door = start_door($machine, undef, lonely_door($machine->{dir}));
+	my $ask = sub ($name) { $door->request(body => named_batch($name, 2)->{body}, timeout => 30)->{status} };
+	is $ask->('a'), 200, 'with a replica events are taken';
+	$second->pause;
+	my $start = time;
+	is $ask->('b'), 503, 'with one that hangs they are not';
+	cmp_ok time - $start, '<', 15, 'which is said in time';
+	$second->continue;
+	wait_until(sub { $ask->('b') == 200 }, 20, 'the same events to be taken again');
+	is_deeply [ sort(listed($machine->{env}, 1)) ],
+		[ map { my $event = $_; map { "$event $_" } sort keys %path_of } qw(a.1 a.2 b.1 b.2) ], 'each once';
+};
+
 #
 # One that is slow
 #

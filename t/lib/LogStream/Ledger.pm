@@ -1,6 +1,7 @@
 # What the tests of the queue's promises share: batches whose events are known
-# by name, where each of them ended, and the system calls of our programs. It
-# knows the queue's files and tables, and nothing of how they are written.
+# by name, who posts them and where each ended, and the system calls of our
+# programs. It knows the queue's files and tables, and nothing of how they are
+# written.
 #
 # An event's name is its log_id and its description, so that a message tells
 # by its titles which events it holds. Events of a batch are numbered from 1:
