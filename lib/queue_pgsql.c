@@ -33,6 +33,7 @@
 enum which {
 	PUT,
 	SPAN,
+	CONFIRM,
 	COUNT_ALL,
 	READ,
 	CLAIM,
@@ -95,6 +96,9 @@ static const struct statement statements[STATEMENTS] = {
 		" ORDER BY added.number"),
 	STATEMENT(SPAN, 0, "SELECT coalesce(max(number) - min(number) + 1, 0)"
 		" FROM log_stream_event WHERE " WAITING),
+	STATEMENT(CONFIRM, 2, "SELECT number FROM log_stream_event"
+		" WHERE known = " KNOWN("$2::text") " AND destination = $1"
+		" FOR UPDATE"),
 	STATEMENT(COUNT_ALL, 0, "SELECT count(*) FROM log_stream_event"
 		" WHERE " WAITING),
 	STATEMENT(READ, 3, "SELECT " COLUMNS " FROM log_stream_event"
@@ -439,6 +443,32 @@ columns_release(struct columns *c)
 	buf_release(&c->records);
 }
 
+static bool
+adds_something(const struct stored *rows, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (!rows[i].duplicate)
+			return true;
+	return false;
+}
+
+/*
+ * A duplicate may be one that a replica does not have, after a commit that
+ * was not waited for to its end; and to find it needs no commit. A lock is
+ * a change: its commit, like any, comes after all before it.
+ */
+static enum queue_result
+confirm(struct store *s, const struct stored *row, struct buf *why)
+{
+	struct parameters p = { .count = 0 };
+
+	add_text(&p, row->destination);
+	add_text(&p, row->log_id);
+	return run(s, CONFIRM, &p, NULL, why);
+}
+
 /* Puts them in where max_waiting leaves room for sure: *room says. */
 static enum queue_result
 put_rows(struct store *s, const struct columns *c, struct stored *rows,
@@ -461,6 +491,8 @@ put_rows(struct store *s, const struct columns *c, struct stored *rows,
 	if (*room)
 		mark_duplicates(s, r, rows, count);
 	s->pq->clear(r);
+	if (*room && !adds_something(rows, count))
+		result = confirm(s, &rows[0], why);
 	return result;
 }
 
@@ -490,17 +522,6 @@ check_room(struct store *s, struct buf *why)
 	buf_addf(why, "%s: %" PRId64 " events would wait, and QUEUE_MAX is %"
 	    PRId64, s->place, waiting, s->max_waiting);
 	return QUEUE_FULL;
-}
-
-static bool
-adds_something(const struct stored *rows, size_t count)
-{
-	size_t i;
-
-	for (i = 0; i < count; i++)
-		if (!rows[i].duplicate)
-			return true;
-	return false;
 }
 
 /* Puts them in, and counts. */
