@@ -65,8 +65,11 @@ queue_shown_dup(const char *address)
 	struct buf out = BUF_INIT;
 	size_t len;
 
-	if (!rest)
+	if (!*address || *address == '/' ||
+	    strncmp(address, "sqlite:", strlen("sqlite:")) == 0)
 		return mem_dup(address);
+	if (!rest) /* a slip of the pen, with a password in it perhaps */
+		return mem_dup(MASK);
 	rest += 3;
 	buf_add(&out, address, (size_t)(rest - address));
 	at = strrchr(rest, '@');

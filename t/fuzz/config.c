@@ -72,16 +72,18 @@ ends(const char *text, size_t len, const char *end)
 	    strlen(end), end);
 }
 
-/* The key that a name begins with; NULL: none. */
+/* The longest key that a name begins with; NULL: none. */
 static const struct key *
 key_of(const char *name, size_t len)
 {
+	const struct key *key = NULL;
 	size_t i;
 
 	for (i = 0; i < CONFIG_KEYS; i++)
-		if (begins(name, len, config_keys[i].name))
-			return &config_keys[i];
-	return NULL;
+		if (begins(name, len, config_keys[i].name) && (!key ||
+		    strlen(config_keys[i].name) > strlen(key->name)))
+			key = &config_keys[i];
+	return key;
 }
 
 /* Of the address of a webhook the host is shown. */
@@ -98,6 +100,23 @@ add_host(struct buf *shown, const char *value, size_t len)
 		buf_add(shown, host, strspn(host, ASCII_ALNUM "-.:[]"));
 	}
 	buf_addc(shown, '\n');
+	buf_release(&text);
+}
+
+/* What a key lets be seen of its value, which may be in quotes. */
+static void
+add_own(struct buf *shown, const struct key *key, const char *value,
+    size_t len)
+{
+	struct buf text = BUF_INIT;
+	char *own;
+
+	for (; len > 0 && strchr(" \t\"'", *value); len--)
+		value++;
+	buf_add(&text, value, len);
+	own = key->shown_dup(buf_text(&text));
+	buf_adds(shown, own);
+	free(own);
 	buf_release(&text);
 }
 
@@ -121,6 +140,8 @@ add_shown(struct buf *shown, const char *line, size_t len)
 		buf_add(shown, value, len);
 	else if (key && key->makes_destination)
 		add_host(shown, value, len);
+	else if (key && key->shown_dup)
+		add_own(shown, key, value, len);
 	buf_addc(shown, '\n');
 }
 
