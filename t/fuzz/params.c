@@ -250,6 +250,8 @@ take_record(struct sent *sent, const FCGI_Header *header,
 	if (sent->stage == AT_BEGIN && header->type == FCGI_BEGIN_REQUEST &&
 	    id != 0 && content->len == sizeof(FCGI_BeginRequestBody)) {
 		sent->clean &= begin[0] == 0 && begin[1] == FCGI_RESPONDER;
+		/* It takes the padding for the next record. */
+		sent->deadly |= header->paddingLength > 0;
 		sent->id = id;
 		sent->stage = AT_PARAMS;
 	} else if (id == 0 || id != sent->id) {
