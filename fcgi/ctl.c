@@ -118,7 +118,8 @@ check_queue(const struct config *c, struct buf *problems, struct buf *doubts)
 
 	if (!good)
 		buf_addc(problems, '\n');
-	else if (geteuid() == 0) /* still: it is the owner */
+	else if (geteuid() == 0 && strncmp(c->queue, "sqlite:", 7) == 0)
+		/* Still root: it is the owner. */
 		buf_adds(doubts, "QUEUE: its directory is root's, so that "
 		    "no other user can use it: chown -R it to the web "
 		    "server's user\n");
