@@ -64,6 +64,7 @@ struct worker {
 	int64_t idle_since;
 	int64_t failing_since;	/* of the queue; -1: it does not fail */
 	int64_t open_at;	/* not before; after a failure */
+	int64_t again_ms;	/* the wait till then; 0: there was none */
 	int64_t stop_by;	/* -1: not told to stop */
 	char *complaint;	/* the last about the queue; NULL: none */
 };

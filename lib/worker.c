@@ -15,7 +15,8 @@
 #define LINGER_MS 4000		/* with nothing to do, before it leaves */
 #define PURGE_MS 3600000
 #define SIGN_IN_MS 5000
-#define AGAIN_MS 1000		/* after the queue failed */
+#define AGAIN_MS 1000		/* after the queue failed; then twice that */
+#define AGAIN_MAX_MS 4000	/* and so on */
 #define GIVE_UP_MS 15000	/* on a queue that fails, when it may end */
 
 int64_t
@@ -49,7 +50,10 @@ worker_queue_failed(struct worker *w, enum queue_result result,
 		w->failing_since = worker_run_ms(w);
 	queue_close(w->queue);
 	w->queue = NULL;
-	w->open_at = worker_run_ms(w) + AGAIN_MS;
+	w->again_ms = w->again_ms == 0 ? AGAIN_MS : w->again_ms * 2;
+	if (w->again_ms > AGAIN_MAX_MS)
+		w->again_ms = AGAIN_MAX_MS;
+	w->open_at = worker_run_ms(w) + w->again_ms;
 	return true;
 }
 
@@ -61,6 +65,7 @@ static void
 queue_recovered(struct worker *w)
 {
 	w->failing_since = -1;
+	w->again_ms = 0;
 	free(w->complaint);
 	w->complaint = NULL;
 }
