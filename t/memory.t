@@ -64,7 +64,7 @@ sub allocations ($site) { return slurp("$site->{dir}/report") =~ /^allocations (
 sub has_failed ($site) { return slurp("$site->{dir}/report") =~ /^failed /m }
 
 # The bodies that Slack got at a site's path, as they stand in the record.
-sub posted ($site) {
+sub came_to_slack ($site) {
 	return map { /"path":"\Q$site->{path}\E"/ && /"body":("(?:[^"\\]|\\.)*")/ ? $1 : () } $slack->lines;
 }
 
@@ -163,7 +163,7 @@ for my $row (@request) {
 		my $whole = $new->();
 		is outcome(by_cgi($whole, 0, 0, %$like)), $status, 'when there is memory';
 		my ($rows) = rows($whole);
-		my @posted = posted($whole);
+		my @posted = came_to_slack($whole);
 		at_each_turn(allocations($whole), sub ($n, $for_good) {
 			my $site = $new->();
 			my $answer = by_cgi($site, $n, $for_good, %$like);
@@ -173,7 +173,7 @@ for my $row (@request) {
 			push @fault, "no reason in the log: $answer->{err}"
 				if $outcome =~ /^50/ && $answer->{err} !~ /memory|$libcurl/;
 			my ($found) = rows($site);
-			my @sent = posted($site);
+			my @sent = came_to_slack($site);
 			push @fault, "in the queue: @$found" if @$found && "@$found" ne "@$rows";
 			push @fault, "posted: @sent" if @sent && "@sent" ne "@posted";
 			push @fault, "answered $outcome: @$found @sent"
@@ -192,7 +192,7 @@ my $queue = "$one->{dir}/q.db";
 # wants: $posted is what Slack should get, $exit how it ended.
 sub faults_of_worker ($site, $ended, $posted) {
 	my ($rows) = rows($site);
-	my @sent = posted($site);
+	my @sent = came_to_slack($site);
 	my @fault;
 	push @fault, "it ended with $ended->{exit} $ended->{signal}: $ended->{err}"
 		if $ended->{signal} || $ended->{exit} !~ /^(?:0|1|3|71)$/;
@@ -202,7 +202,7 @@ sub faults_of_worker ($site, $ended, $posted) {
 	my $again;
 	eval { wait_until(sub { ($again = ctl($site->{env}, 'drain'))->{exit} != 3 }, 10, 'the time of the next try') };
 	push @fault, "then drain ends with $again->{exit}: $again->{err}" if $again->{exit};
-	@sent = posted($site);
+	@sent = came_to_slack($site);
 	push @fault, 'sent ' . @sent . ' times' if @sent < 1 || @sent > 2;
 	push @fault, "not what is to be sent: $_" for grep { $_ ne $posted } @sent;
 	return @fault;
@@ -219,7 +219,7 @@ subtest 'a worker sends an event as it is, once or at most twice, and sets none 
 	};
 	my $whole = site(queue => $queue);
 	is $drain->($whole, 0, 0)->{exit}, 0, 'when there is memory';
-	my ($posted) = posted($whole);
+	my ($posted) = came_to_slack($whole);
 	ok defined $posted, 'it is sent';
 	at_each_turn(allocations($whole), sub ($n, $for_good) {
 		my $site = site(queue => $queue);
