@@ -943,13 +943,16 @@ static void
 use_anothers(int out)
 {
 	enum queue_result result = QUEUE_OK;
+	struct queue *q;
 
 	if (setgid(NOBODY) < 0 || setuid(NOBODY) < 0)
 		_exit(1);
-	say(out, try_open("anothers/q.db", 10, true, &result) ? "opened" :
-	    reason());
-	say(out, try_open("roots/q.db", 10, true, &result) ? "\nopened" :
-	    reason());
+	q = try_open("anothers/q.db", 10, true, &result);
+	say(out, q ? "opened" : reason());
+	queue_close(q);
+	q = try_open("roots/q.db", 10, true, &result);
+	say(out, q ? "\nopened" : reason());
+	queue_close(q);
 }
 
 /* Root's programs give what they make to the directory's owner. */
