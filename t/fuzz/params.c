@@ -250,8 +250,6 @@ take_record(struct sent *sent, const FCGI_Header *header,
 	if (sent->stage == AT_BEGIN && header->type == FCGI_BEGIN_REQUEST &&
 	    id != 0 && content->len == sizeof(FCGI_BeginRequestBody)) {
 		sent->clean &= begin[0] == 0 && begin[1] == FCGI_RESPONDER;
-		/* It takes the padding for the next record. */
-		sent->deadly |= header->paddingLength > 0;
 		sent->id = id;
 		sent->stage = AT_PARAMS;
 	} else if (id == 0 || id != sent->id) {
@@ -285,6 +283,11 @@ read_sent(struct sent *sent, const struct buf *bytes)
 		left = bytes->len - at;
 		len = (size_t)header.contentLengthB1 << 8 |
 		    header.contentLengthB0;
+		/* Behind these libfcgi takes padding for the next record. */
+		sent->deadly |= header.paddingLength > 0 && (len == 0 ||
+		    header.type == FCGI_BEGIN_REQUEST);
+		if (len > 0 && left == 0) /* that is no end of a stream */
+			break;
 		buf_clear(&content);
 		buf_add(&content, bytes->data + at, len < left ? len : left);
 		take_record(sent, &header, &content);
