@@ -14,230 +14,6 @@
 
 #define PARAMETERS_MAX 11
 
-/* What a row is read from, in the order of take_row(). */
-#define COLUMNS "number, destination, log_id, type, state, queued_ms, " \
-	"changed_ms, tries, reason, record"
-
-/* Conditions as the indexes have them. */
-#define WAITING "state = 0"
-#define LISTED "state < 2"
-#define DONE "state > 0"
-
-/* Milliseconds since 1970 by the server's clock, which all share. */
-#define CLOCK "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-
-/* What a log_id is known by: see log_stream_event in the schema. */
-#define KNOWN(log_id) "CASE WHEN length(" log_id ") > 500 THEN 'md5:' ||" \
-	" md5(" log_id ") ELSE " log_id " END"
-
-enum which {
-	PUT,
-	SPAN,
-	CONFIRM,
-	COUNT_ALL,
-	READ,
-	CLAIM,
-	FORGET_NAMELESS,
-	SETTLE,
-	SET_ASIDE,
-	KEEP_PACE,
-	COUNT,
-	OLD,
-	DELETE,
-	LIST,
-	NAME,
-	EXPORT,
-	IMPORT,
-	NAMES,
-	RETRY_ID,
-	RETRY_NUMBER,
-	RETRY_ALL,
-	REMOVE_ID,
-	REMOVE_NUMBER,
-	REMOVE_ALL,
-	FORGET_REMOVED,
-	HURRY,
-	ADD_TURN,
-	TURN,
-	SIGN_IN,
-	SIGN_OUT,
-	MACHINES,
-	STATEMENTS
-};
-
-#define STATEMENT(which, parameters, text) \
-	[which] = { #which, text, parameters, which }
-
-static const struct statement statements[STATEMENTS] = {
-	/* The span of numbers is as many as can wait at the most, at next
-	 * to no cost: there is room for sure, or it is to be counted. */
-	STATEMENT(PUT, 7, "WITH input AS ("
-		"SELECT * FROM unnest($1::text[], $2::text[], $3::text[],"
-		" $4::text[]) WITH ORDINALITY"
-		" AS t (destination, log_id, type, record, place)"
-		"), room AS ("
-		"SELECT coalesce(max(number) - min(number) + 1, 0)"
-		" + $6::bigint <= $7::bigint AS good"
-		" FROM log_stream_event WHERE " WAITING
-		"), added AS ("
-		"INSERT INTO log_stream_event (destination, log_id, known,"
-		" type, record, queued_ms, changed_ms)"
-		" SELECT destination, log_id, " KNOWN("log_id") ", type,"
-		" record, $5::bigint, $5::bigint FROM input"
-		" WHERE (SELECT good FROM room) ORDER BY place"
-		" ON CONFLICT (known, destination) DO NOTHING"
-		" RETURNING number, destination, log_id"
-		"), names AS ("
-		"INSERT INTO log_stream_destination (name)"
-		" SELECT DISTINCT destination FROM added"
-		" ON CONFLICT (name) DO NOTHING"
-		") SELECT room.good, added.number, added.destination,"
-		" added.log_id FROM room LEFT JOIN added ON true"
-		" ORDER BY added.number"),
-	STATEMENT(SPAN, 0, "SELECT coalesce(max(number) - min(number) + 1, 0)"
-		" FROM log_stream_event WHERE " WAITING),
-	STATEMENT(CONFIRM, 2, "SELECT number FROM log_stream_event"
-		" WHERE known = " KNOWN("$2::text") " AND destination = $1"
-		" FOR UPDATE"),
-	STATEMENT(COUNT_ALL, 0, "SELECT count(*) FROM log_stream_event"
-		" WHERE " WAITING),
-	STATEMENT(READ, 3, "SELECT " COLUMNS " FROM log_stream_event"
-		" WHERE " WAITING " AND destination = $1"
-		" AND number > $2::bigint ORDER BY number LIMIT $3::bigint"),
-	STATEMENT(CLAIM, 1, "UPDATE log_stream_event SET tries = tries + 1"
-		" WHERE number = ANY ($1::bigint[]) AND state = 0"),
-	STATEMENT(FORGET_NAMELESS, 1, "DELETE FROM log_stream_event"
-		" WHERE number = ANY ($1::bigint[]) AND log_id IS NULL"),
-	STATEMENT(SETTLE, 2, "UPDATE log_stream_event SET state = 2,"
-		" changed_ms = $2::bigint, record = NULL, reason = NULL"
-		" WHERE number = ANY ($1::bigint[])"),
-	STATEMENT(SET_ASIDE, 3, "UPDATE log_stream_event SET state = 1,"
-		" changed_ms = $2::bigint, reason = $3"
-		" WHERE number = ANY ($1::bigint[]) AND state = 0"),
-	STATEMENT(KEEP_PACE, 11, "INSERT INTO log_stream_destination (name,"
-		" set_ms, until_ms, obey_ms, failures, suspects, posting,"
-		" refused, success_ms, error_ms, error)"
-		" VALUES ($1, $2::bigint, $3::bigint, $4::bigint,"
-		" $5::bigint, $6::bigint, $7::smallint, $8::smallint,"
-		" $9::bigint, $10::bigint, $11)"
-		" ON CONFLICT (name) DO UPDATE SET set_ms = excluded.set_ms,"
-		" until_ms = excluded.until_ms, obey_ms = excluded.obey_ms,"
-		" failures = excluded.failures,"
-		" suspects = excluded.suspects, posting = excluded.posting,"
-		" refused = excluded.refused,"
-		" success_ms = excluded.success_ms,"
-		" error_ms = excluded.error_ms, error = excluded.error"),
-	STATEMENT(COUNT, 1, "SELECT (SELECT count(*) FROM log_stream_event"
-		"  WHERE " WAITING " AND destination = $1),"
-		" (SELECT queued_ms FROM log_stream_event"
-		"  WHERE " WAITING " AND destination = $1"
-		"  ORDER BY number LIMIT 1),"
-		" (SELECT count(*) FROM log_stream_event"
-		"  WHERE " DONE " AND state = 1 AND destination = $1),"
-		" " CLOCK ","
-		" set_ms, until_ms, obey_ms, failures, suspects, posting,"
-		" refused, success_ms, error_ms, error"
-		" FROM (SELECT 1) AS one"
-		" LEFT JOIN log_stream_destination ON name = $1"),
-	/* Two machines that purge at once see none of it twice. */
-	STATEMENT(OLD, 2, "SELECT " COLUMNS " FROM log_stream_event"
-		" WHERE " DONE " AND state IN (1, 2)"
-		" AND changed_ms < $1::bigint LIMIT $2::bigint"
-		" FOR UPDATE SKIP LOCKED"),
-	STATEMENT(DELETE, 1, "DELETE FROM log_stream_event"
-		" WHERE number = ANY ($1::bigint[])"),
-	/* What waits has no reason of its own, but that of its destination. */
-	STATEMENT(LIST, 2, "SELECT number, destination, log_id, type, state,"
-		" queued_ms, changed_ms, tries,"
-		" CASE state WHEN 1 THEN reason ELSE"
-		"  (SELECT error FROM log_stream_destination"
-		"  WHERE name = destination AND failures > 0) END, NULL"
-		" FROM log_stream_event"
-		" WHERE " LISTED " AND number > $1::bigint"
-		" ORDER BY number LIMIT $2::bigint"),
-	STATEMENT(NAME, 2, "UPDATE log_stream_event SET"
-		" log_id = '#' || number::text || '@' || queued_ms::text,"
-		" known = '#' || number::text || '@' || queued_ms::text"
-		" WHERE log_id IS NULL AND number IN (SELECT number"
-		"  FROM log_stream_event WHERE number > $1::bigint"
-		"  ORDER BY number LIMIT $2::bigint)"),
-	STATEMENT(EXPORT, 2, "SELECT " COLUMNS " FROM log_stream_event"
-		" WHERE number > $1::bigint ORDER BY number"
-		" LIMIT $2::bigint"),
-	STATEMENT(IMPORT, 9, "WITH input AS ("
-		"SELECT *, " KNOWN("log_id") " AS known"
-		" FROM unnest($1::text[], $2::text[], $3::text[],"
-		" $4::text[], $5::text[], $6::bigint[], $7::bigint[],"
-		" $8::bigint[], $9::bigint[]) WITH ORDINALITY"
-		" AS t (destination, log_id, type, reason, record, state,"
-		" queued_ms, changed_ms, tries, place)"
-		"), back AS ("
-		"UPDATE log_stream_event AS e SET state = i.state::smallint,"
-		" changed_ms = i.changed_ms, tries = i.tries,"
-		" reason = i.reason, record = i.record FROM input AS i"
-		" WHERE e.known = i.known AND e.destination = i.destination"
-		" AND e.state = 1 AND e.reason = '" QUEUE_EXPORTED "'"
-		" RETURNING e.destination, e.state"
-		"), added AS ("
-		"INSERT INTO log_stream_event (destination, log_id, known,"
-		" type, reason, record, state, queued_ms, changed_ms, tries)"
-		" SELECT destination, log_id, known, type, reason, record,"
-		" state::smallint, queued_ms, changed_ms, tries"
-		" FROM input ORDER BY place"
-		" ON CONFLICT (known, destination) DO NOTHING"
-		" RETURNING destination, state"
-		"), names AS ("
-		"INSERT INTO log_stream_destination (name)"
-		" SELECT DISTINCT destination FROM added"
-		" ON CONFLICT (name) DO NOTHING"
-		") SELECT count(*), count(CASE state WHEN 0 THEN 1 END)"
-		" FROM (SELECT state FROM added"
-		"  UNION ALL SELECT state FROM back) AS taken"),
-	STATEMENT(NAMES, 0, "SELECT name FROM log_stream_destination"
-		" ORDER BY name COLLATE \"C\""),
-	STATEMENT(RETRY_ID, 2, "UPDATE log_stream_event SET state = 0,"
-		" changed_ms = $1::bigint, reason = NULL"
-		" WHERE known = " KNOWN("$2::text") " AND state = 1"),
-	STATEMENT(RETRY_NUMBER, 2, "UPDATE log_stream_event SET state = 0,"
-		" changed_ms = $1::bigint, reason = NULL"
-		" WHERE number = $2::bigint AND state = 1"),
-	STATEMENT(RETRY_ALL, 1, "UPDATE log_stream_event SET state = 0,"
-		" changed_ms = $1::bigint, reason = NULL"
-		" WHERE " DONE " AND state = 1"),
-	STATEMENT(REMOVE_ID, 2, "UPDATE log_stream_event SET state = 2,"
-		" changed_ms = $1::bigint, record = NULL, reason = NULL"
-		" WHERE known = " KNOWN("$2::text") " AND state < 2"),
-	STATEMENT(REMOVE_NUMBER, 2, "UPDATE log_stream_event SET state = 2,"
-		" changed_ms = $1::bigint, record = NULL, reason = NULL"
-		" WHERE number = $2::bigint AND state < 2"),
-	STATEMENT(REMOVE_ALL, 1, "UPDATE log_stream_event SET state = 2,"
-		" changed_ms = $1::bigint, record = NULL, reason = NULL"
-		" WHERE " DONE " AND state = 1"),
-	STATEMENT(FORGET_REMOVED, 1, "DELETE FROM log_stream_event"
-		" WHERE " DONE " AND state = 2 AND changed_ms = $1::bigint"
-		" AND log_id IS NULL"),
-	STATEMENT(HURRY, 1, "UPDATE log_stream_destination"
-		" SET until_ms = obey_ms, failures = 0"
-		" WHERE ($1::text IS NULL OR name = $1)"
-		" AND until_ms > obey_ms"),
-	STATEMENT(ADD_TURN, 1, "INSERT INTO log_stream_turn (name)"
-		" VALUES ($1) ON CONFLICT (name) DO NOTHING"),
-	STATEMENT(TURN, 1, "SELECT name FROM log_stream_turn"
-		" WHERE name = $1 FOR UPDATE SKIP LOCKED"),
-	STATEMENT(SIGN_IN, 2, "INSERT INTO log_stream_machine (name, pid,"
-		" since_ms, seen_ms) VALUES ($1, $2::bigint, " CLOCK ","
-		" " CLOCK ") ON CONFLICT (name) DO UPDATE SET"
-		" since_ms = CASE WHEN log_stream_machine.pid = excluded.pid"
-		"  THEN log_stream_machine.since_ms"
-		"  ELSE excluded.since_ms END,"
-		" pid = excluded.pid, seen_ms = excluded.seen_ms"),
-	STATEMENT(SIGN_OUT, 2, "DELETE FROM log_stream_machine"
-		" WHERE name = $1 AND pid = $2::bigint"),
-	STATEMENT(MACHINES, 0, "SELECT name, pid, since_ms,"
-		" " CLOCK " - seen_ms FROM log_stream_machine"
-		" ORDER BY name COLLATE \"C\""),
-};
-
 /* ---------------------------------------------------------- parameters */
 
 /* Texts of a statement, and room for numbers among them. */
@@ -260,22 +36,6 @@ add_number(struct parameters *p, int64_t number)
 
 	snprintf(text, sizeof(p->numbers[0]), "%" PRId64, number);
 	add_text(p, text);
-}
-
-/* The server takes no byte that is not UTF-8: Slack's words may have some. */
-static void
-add_clean(struct buf *out, const char *text)
-{
-	size_t len = strlen(text), n;
-	uint32_t code;
-
-	for (; len > 0; text += n, len -= n) {
-		n = utf8_next(text, len, &code);
-		if (n == 1 && code == 0xfffd)
-			buf_adds(out, UTF8_REPLACEMENT);
-		else
-			buf_add(out, text, n);
-	}
 }
 
 /* An element of an array (PostgreSQL, "Array Input and Output Syntax"). */
@@ -342,8 +102,8 @@ static PGresult *
 ask(struct store *s, enum which which, const struct parameters *p,
     enum queue_result *result, struct buf *why)
 {
-	return session_run(s, &s->main, &statements[which], p->texts, result,
-	    why);
+	return session_run(s, &s->main, &pgsql_statements[which], p->texts,
+	    result, why);
 }
 
 /* Runs one that changes rows; *count, unless it is NULL, is how many. */
@@ -793,7 +553,7 @@ keep_pace(struct store *s, const char *name, const struct pace *pace,
 	add_text(&p, name);
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		add_number(&p, numbers[i]);
-	add_clean(&error, pace->error);
+	utf8_mend(&error, pace->error, strlen(pace->error));
 	add_text(&p, buf_text(&error));
 	result = run(s, KEEP_PACE, &p, NULL, why);
 	buf_release(&error);
@@ -862,7 +622,8 @@ change_rows(struct store *s, enum queue_change change, const char *numbers,
 			result = run(s, SETTLE, &p, NULL, why);
 		break;
 	case QUEUE_SET_ASIDE:
-		add_clean(&clean, reason);
+		/* The server takes UTF-8 alone; Slack's words may be other. */
+		utf8_mend(&clean, reason, strlen(reason));
 		add_text(&p, buf_text(&clean));
 		result = run(s, SET_ASIDE, &p, NULL, why);
 		break;
@@ -925,7 +686,7 @@ prepare_turn(struct store *s, struct turn *turn, struct buf *why)
 	if (result != QUEUE_OK)
 		return result;
 	add_text(&p, turn->destination);
-	s->pq->clear(session_run(s, &turn->session, &statements[ADD_TURN],
+	s->pq->clear(session_run(s, &turn->session, &pgsql_statements[ADD_TURN],
 	    p.texts, &result, why));
 	return result;
 }
@@ -945,7 +706,7 @@ lock_turn(struct store *s, struct turn *turn, bool *mine, struct buf *why)
 	add_text(&p, turn->destination);
 	result = session_do(s, &turn->session, "BEGIN", why);
 	if (result == QUEUE_OK)
-		r = session_run(s, &turn->session, &statements[TURN],
+		r = session_run(s, &turn->session, &pgsql_statements[TURN],
 		    p.texts, &result, why);
 	*mine = r && s->pq->ntuples(r) > 0;
 	s->pq->clear(r);
@@ -1004,7 +765,7 @@ run_machine(struct store *s, enum which which, const char *machine,
 	struct parameters p = { .count = 0 };
 	struct buf clean = BUF_INIT;
 
-	add_clean(&clean, machine);
+	utf8_mend(&clean, machine, strlen(machine));
 	add_text(&p, buf_text(&clean));
 	add_number(&p, pid);
 	if (result == QUEUE_OK)
@@ -1117,7 +878,7 @@ edit_rows(struct store *s, enum queue_edit edit, const char *log_id,
 	add_number(&p, now_ms);
 	if (log_id) {
 		which = edits[edit].by_id;
-		add_clean(&clean, log_id);
+		utf8_mend(&clean, log_id, strlen(log_id));
 		add_text(&p, buf_text(&clean));
 	} else if (number > 0) {
 		which = edits[edit].by_number;

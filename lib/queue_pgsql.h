@@ -24,6 +24,41 @@ struct statement {
 	unsigned number;	/* its bit in session.prepared */
 };
 
+enum which {
+	PUT,
+	SPAN,
+	CONFIRM,
+	COUNT_ALL,
+	READ,
+	CLAIM,
+	FORGET_NAMELESS,
+	SETTLE,
+	SET_ASIDE,
+	KEEP_PACE,
+	COUNT,
+	OLD,
+	DELETE,
+	LIST,
+	NAME,
+	EXPORT,
+	IMPORT,
+	NAMES,
+	RETRY_ID,
+	RETRY_NUMBER,
+	RETRY_ALL,
+	REMOVE_ID,
+	REMOVE_NUMBER,
+	REMOVE_ALL,
+	FORGET_REMOVED,
+	HURRY,
+	ADD_TURN,
+	TURN,
+	SIGN_IN,
+	SIGN_OUT,
+	MACHINES,
+	STATEMENTS
+};
+
 struct session {
 	PGconn *conn;		/* NULL: none */
 	uint64_t prepared;	/* statements that this session has */
@@ -62,6 +97,10 @@ enum queue_result pgsql_connect(struct store *s, struct session *session,
 
 /* What the role may not do with the tables, but has to, is the failure. */
 enum queue_result pgsql_check_rights(struct store *s, struct buf *why);
+
+/* ------------------------------------------- queue_pgsql_statements.c */
+
+extern const struct statement pgsql_statements[STATEMENTS];
 
 /* ---------------------------------------------- queue_pgsql_session.c */
 

@@ -149,18 +149,11 @@ put_number(struct json_object *object, const char *name, int64_t number)
 static void
 add_line(struct buf *out, struct json_object *object)
 {
-	size_t len, n;
+	size_t len;
 	const char *text = json_object_to_json_string_length(object,
 	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
-	uint32_t code;
 
-	for (; len > 0; text += n, len -= n) {
-		n = utf8_next(text, len, &code);
-		if (n == 1 && code == 0xfffd)
-			buf_adds(out, UTF8_REPLACEMENT);
-		else
-			buf_add(out, text, n);
-	}
+	utf8_mend(out, text, len);
 	buf_addc(out, '\n');
 	json_object_put(object);
 }

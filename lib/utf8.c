@@ -114,6 +114,21 @@ utf8_next(const char *text, size_t len, uint32_t *code)
 	return 1;
 }
 
+void
+utf8_mend(struct buf *out, const char *text, size_t len)
+{
+	uint32_t code;
+	size_t n;
+
+	for (; len > 0; text += n, len -= n) {
+		n = utf8_next(text, len, &code);
+		if (n == 1 && code == 0xfffd)
+			buf_adds(out, UTF8_REPLACEMENT);
+		else
+			buf_add(out, text, n);
+	}
+}
+
 bool
 utf8_is_control(uint32_t code)
 {

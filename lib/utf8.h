@@ -6,6 +6,8 @@
 #ifndef UTF8_H
 #define UTF8_H
 
+#include "buf.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -47,6 +49,9 @@ bool utf8_between(const struct utf8 *u);
  * character counts as one character U+FFFD of length 1.
  */
 size_t utf8_next(const char *text, size_t len, uint32_t *code);
+
+/* Adds text, len bytes, to *out with U+FFFD for each byte that is none. */
+void utf8_mend(struct buf *out, const char *text, size_t len);
 
 /*
  * Characters that do what text of others must not do to a line: end it or

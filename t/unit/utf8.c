@@ -213,6 +213,19 @@ test_between(void)
 	    "cannot be shown");
 }
 
+static void
+test_mend(void)
+{
+	static const char text[] = "a\xC3\xBC\xE2\x82" "b\xFF\xEF\xBF\xBD";
+	struct buf out = BUF_INIT;
+
+	utf8_mend(&out, text, sizeof(text) - 1);
+	is_str(buf_text(&out), "a\xC3\xBC" UTF8_REPLACEMENT UTF8_REPLACEMENT
+	    "b" UTF8_REPLACEMENT UTF8_REPLACEMENT, "each byte that is none "
+	    "of a character becomes U+FFFD, and nothing else changes");
+	buf_release(&out);
+}
+
 int
 main(void)
 {
@@ -221,5 +234,6 @@ main(void)
 	test_all_pairs();
 	test_skip();
 	test_between();
+	test_mend();
 	return done_testing();
 }
