@@ -28,7 +28,8 @@ enum exit_status {
 	GOOD = 0,
 	BAD = 1,
 	MISUSE = 2,
-	REMAINS = 3	/* events that could not be delivered now */
+	REMAINS = 3,	/* events that could not be delivered now */
+	NEEDS_PERSON = 4 /* a worker that hangs */
 };
 
 enum option {
@@ -109,9 +110,61 @@ open_queue(const struct config *c, struct buf *why)
 	return queue_open(&options, &result, why);
 }
 
+/* Whether something waits for a destination that has a webhook. */
+static bool
+something_waits(const struct config *c, struct queue *q)
+{
+	const char *names[DESTINATIONS_MAX];
+	struct buf ignored = BUF_INIT;
+	size_t i, count = 0;
+	bool waits;
+
+	for (i = 0; i < c->destination_count; i++)
+		if (c->destinations[i].webhook_url)
+			names[count++] = c->destinations[i].name;
+	if (queue_waits(q, names, count, &waits, &ignored) != QUEUE_OK)
+		waits = false;
+	buf_release(&ignored);
+	return waits;
+}
+
+/*
+ * Sees whether somebody delivers what waits. False when a worker hangs,
+ * which is then in *problems.
+ */
+static bool
+check_worker(const struct config *c, struct queue *q, struct buf *problems,
+    struct buf *doubts)
+{
+	struct queue_lock *lock = queue_lock_new(c->queue);
+	struct buf note = BUF_INIT, ignored = BUF_INIT;
+	struct queue_holder holder;
+	bool good = true;
+
+	queue_lock_look(lock, q, &holder, &ignored);
+	queue_lock_read_note(lock, q, &note);
+	if (queue_holder_hangs(&holder)) {
+		report_silence(problems, &holder);
+		good = false;
+	} else if (!holder.held && something_waits(c, q)) {
+		buf_adds(doubts, "QUEUE: events wait and no worker runs: the "
+		    "next request starts one, or log-stream-ctl drain "
+		    "delivers them");
+		if (note.len > 0)
+			buf_addf(doubts, "; the last one could not be "
+			    "started: %s", buf_text(&note));
+		buf_addc(doubts, '\n');
+	}
+	queue_lock_free(lock, q);
+	buf_release(&note);
+	buf_release(&ignored);
+	return good;
+}
+
 /* Opens the queue, which makes it, and looks it over. */
 static bool
-check_queue(const struct config *c, struct buf *problems, struct buf *doubts)
+check_queue(const struct config *c, struct buf *problems, struct buf *doubts,
+    bool *hangs)
 {
 	struct queue *q = open_queue(c, problems);
 	bool good = q && queue_verify(q, problems) == QUEUE_OK;
@@ -123,8 +176,9 @@ check_queue(const struct config *c, struct buf *problems, struct buf *doubts)
 		buf_adds(doubts, "QUEUE: its directory is root's, so that "
 		    "no other user can use it: chown -R it to the web "
 		    "server's user\n");
+	*hangs = good && !check_worker(c, q, problems, doubts);
 	queue_close(q);
-	return good;
+	return good && !*hangs;
 }
 
 /*
@@ -145,7 +199,7 @@ run_check(const struct config *ignored, const struct line *line)
 {
 	struct buf problems = BUF_INIT, doubts = BUF_INIT, text = BUF_INIT;
 	struct config c;
-	bool good;
+	bool good, hangs = false;
 
 	(void)ignored;
 	(void)line;
@@ -156,7 +210,7 @@ run_check(const struct config *ignored, const struct line *line)
 	config_describe(&c, &text);
 	printf("%s", buf_text(&text));
 	config_doubts(&c, &doubts);
-	if (c.queue && !check_queue(&c, &problems, &doubts))
+	if (c.queue && !check_queue(&c, &problems, &doubts, &hangs))
 		good = false;
 	if (!check_user(&c, &problems, &doubts))
 		good = false;
@@ -170,7 +224,7 @@ run_check(const struct config *ignored, const struct line *line)
 	buf_release(&problems);
 	buf_release(&doubts);
 	buf_release(&text);
-	return good ? GOOD : BAD;
+	return hangs ? NEEDS_PERSON : good ? GOOD : BAD;
 }
 
 /* -------------------------------------------------------------- send */
@@ -354,6 +408,8 @@ run_work(const struct config *c, const struct line *line)
 			fprintf(stderr, "log-stream-ctl: another worker "
 			    "runs: see log-stream-ctl status\n");
 		break;
+	case WORKER_STUCK:
+		return NEEDS_PERSON;
 	case WORKER_REMAINS:
 	case WORKER_EMPTY:
 		break;
@@ -361,22 +417,52 @@ run_work(const struct config *c, const struct line *line)
 	return GOOD;
 }
 
-/* Another worker delivers just as well: what remains is its business. */
+/* Says so, and returns true, when a worker runs and hangs. */
+static bool
+worker_hangs(const struct config *c)
+{
+	struct buf out = BUF_INIT, ignored = BUF_INIT;
+	struct queue *q = open_queue(c, &ignored);
+	struct queue_lock *lock;
+	struct queue_holder holder;
+
+	if (q) {
+		lock = queue_lock_new(c->queue);
+		queue_lock_look(lock, q, &holder, &ignored);
+		if (queue_holder_hangs(&holder)) {
+			report_silence(&out, &holder);
+			fprintf(stderr, "log-stream-ctl: %s", out.data);
+		}
+		queue_lock_free(lock, q);
+	}
+	queue_close(q);
+	buf_release(&ignored);
+	buf_release(&out);
+	return out.len > 0;
+}
+
+/*
+ * Another worker delivers just as well: what remains is its business. One
+ * that hangs does not; it is ended, and a person hears of that all the same.
+ */
 static enum exit_status
 run_drain(const struct config *c, const struct line *line)
 {
-	(void)c;
+	bool hangs = worker_hangs(c);
+
 	(void)line;
 	switch (worker_process(WORKER_DRAINS)) {
 	case WORKER_FAILED:
 		return BAD;
+	case WORKER_STUCK:
+		return NEEDS_PERSON;
 	case WORKER_REMAINS:
-		return REMAINS;
+		return hangs ? NEEDS_PERSON : REMAINS;
 	case WORKER_EMPTY:
 	case WORKER_OTHER:
 		break;
 	}
-	return GOOD;
+	return hangs ? NEEDS_PERSON : GOOD;
 }
 
 static enum exit_status
@@ -385,15 +471,18 @@ run_status(const struct config *c, const struct line *line)
 	struct queue *q = need_queue(c);
 	struct buf out = BUF_INIT, why = BUF_INIT;
 	enum queue_result result;
+	enum exit_status status;
+	bool hangs = false;
 
 	if (!q)
 		return BAD;
 	result = report_status(q, c, line->options & JSON, clock_wall_ms(),
-	    &out, &why);
+	    &out, &hangs, &why);
 	if (result == QUEUE_OK)
 		fwrite(buf_text(&out), 1, out.len, stdout);
 	buf_release(&out);
-	return close_queue(q, result, &why);
+	status = close_queue(q, result, &why);
+	return status == GOOD && hangs ? NEEDS_PERSON : status;
 }
 
 static enum exit_status
@@ -416,19 +505,35 @@ run_list(const struct config *c, const struct line *line)
 	return close_queue(q, result, &why);
 }
 
+/* What waits again needs somebody to send it. */
+static void
+see_to_worker(const struct config *c, struct queue *q)
+{
+	struct queue_lock *lock = queue_lock_new(c->queue);
+	struct queue_holder holder;
+	struct buf why = BUF_INIT;
+
+	if (queue_lock_look(lock, q, &holder, &why) == QUEUE_OK &&
+	    (!holder.held || queue_holder_hangs(&holder)))
+		launch_worker(&why);
+	if (why.len > 0)
+		fprintf(stderr, "log-stream-ctl: %s\n", buf_text(&why));
+	queue_lock_free(lock, q);
+	buf_release(&why);
+}
+
 /* Edits what the ids name; one that names nothing is an error. */
 static enum exit_status
-edit_events(struct queue *q, enum queue_edit edit, const struct line *line,
-    const char *done, int64_t *sum)
+edit_events(const struct config *c, struct queue *q, enum queue_edit edit,
+    const struct line *line, const char *done)
 {
 	bool all = line->options & ALL;
-	int64_t count;
+	int64_t count, sum = 0;
 	struct buf why = BUF_INIT;
 	enum queue_result result = QUEUE_OK;
 	bool found = true;
 	int i;
 
-	*sum = 0;
 	for (i = 0; (i < line->count || (all && i == 0)) &&
 	    result == QUEUE_OK; i++) {
 		result = queue_edit(q, edit, all ? NULL : line->arguments[i],
@@ -439,11 +544,13 @@ edit_events(struct queue *q, enum queue_edit edit, const struct line *line,
 			    "no such event waits or is set aside");
 			found = false;
 		}
-		*sum += count;
+		sum += count;
 	}
-	if (result == QUEUE_OK && (edit == QUEUE_RETRY || *sum > 0))
+	if (result == QUEUE_OK && (edit == QUEUE_RETRY || sum > 0))
 		result = queue_hurry(q, NULL, &why);
-	printf("%lld %s\n", (long long)*sum, done);
+	if (result == QUEUE_OK && edit == QUEUE_RETRY && (sum > 0 || all))
+		see_to_worker(c, q);
+	printf("%lld %s\n", (long long)sum, done);
 	return close_queue(q, result, &why) == GOOD && found ? GOOD : BAD;
 }
 
@@ -456,46 +563,28 @@ names_events(const struct line *line)
 	return false;
 }
 
-/* What waits again needs somebody to send it. */
-static void
-see_to_worker(const struct config *c)
+static enum exit_status
+run_edit(const struct config *c, enum queue_edit edit,
+    const struct line *line, const char *done)
 {
-	struct buf why = BUF_INIT;
+	struct queue *q;
 
-	if (queue_find_worker(c->queue, NULL) != QUEUE_WORKER &&
-	    !launch_worker(&why))
-		fprintf(stderr, "log-stream-ctl: %s\n", buf_text(&why));
-	buf_release(&why);
+	if (!names_events(line))
+		return MISUSE;
+	q = need_queue(c);
+	return q ? edit_events(c, q, edit, line, done) : BAD;
 }
 
 static enum exit_status
 run_retry(const struct config *c, const struct line *line)
 {
-	enum exit_status status;
-	struct queue *q;
-	int64_t sum;
-
-	if (!names_events(line))
-		return MISUSE;
-	q = need_queue(c);
-	if (!q)
-		return BAD;
-	status = edit_events(q, QUEUE_RETRY, line, "to be tried again", &sum);
-	if (sum > 0 || line->options & ALL)
-		see_to_worker(c);
-	return status;
+	return run_edit(c, QUEUE_RETRY, line, "to be tried again");
 }
 
 static enum exit_status
 run_remove(const struct config *c, const struct line *line)
 {
-	struct queue *q;
-	int64_t sum;
-
-	if (!names_events(line))
-		return MISUSE;
-	q = need_queue(c);
-	return q ? edit_events(q, QUEUE_REMOVE, line, "removed", &sum) : BAD;
+	return run_edit(c, QUEUE_REMOVE, line, "removed");
 }
 
 static enum exit_status
@@ -518,24 +607,25 @@ run_schema(const struct config *c, const struct line *line)
 #define LEAVE_MS 10000		/* in which a worker that must leave has left */
 #define LEAVE_AGAIN_MS 100
 
-/* The worker's lock, which keeps others from delivering; -1, and why. */
-static int
-become_worker(const struct config *c, struct buf *why)
+/* Takes the lock, which keeps others from delivering; false, and why. */
+static bool
+become_worker(const struct config *c, struct queue *q,
+    struct queue_lock *lock, struct buf *why)
 {
 	int64_t end = clock_ms() + LEAVE_MS;
-	pid_t pid = 0;
-	int lock;
+	struct queue_holder holder;
+	bool mine;
 
-	while ((lock = queue_become_worker(c->queue, why)) < 0 &&
-	    why->len == 0 && clock_ms() < end)
+	while (queue_lock_take(lock, q, &mine, why) == QUEUE_OK && !mine &&
+	    clock_ms() < end)
 		poll(NULL, 0, LEAVE_AGAIN_MS);
-	if (lock < 0 && why->len == 0) {
-		queue_find_worker(c->queue, &pid);
+	if (mine || why->len > 0)
+		return mine;
+	if (queue_lock_look(lock, q, &holder, why) == QUEUE_OK)
 		buf_addf(why, "%s: process %ld delivers from it: stop it; one "
-		    "that a door started leaves when its configuration "
-		    "names another queue", c->queue_shown, (long)pid);
-	}
-	return lock;
+		    "that the receiver started leaves when its configuration "
+		    "names another queue", c->queue_shown, (long)holder.pid);
+	return false;
 }
 
 /* Writes out, and empties it; false when it cannot. */
@@ -548,8 +638,10 @@ print_all(struct buf *out)
 	return good;
 }
 
+/* Each page is a sign of life: an export of many rows takes its time. */
 static enum queue_result
-export_queue(struct queue *q, struct transfer_sums *sums, struct buf *why)
+export_queue(struct queue *q, struct queue_lock *lock,
+    struct transfer_sums *sums, struct buf *why)
 {
 	struct buf out = BUF_INIT;
 	enum queue_result result = transfer_destinations(q, &out, why);
@@ -560,6 +652,8 @@ export_queue(struct queue *q, struct transfer_sums *sums, struct buf *why)
 		result = transfer_rows(q, &after, clock_wall_ms(), sums, &out,
 		    why);
 		more = out.len > 0;
+		if (result == QUEUE_OK)
+			result = queue_lock_sign(lock, q, why);
 	}
 	if (result == QUEUE_OK && !more) {
 		transfer_finish(sums, &out);
@@ -577,16 +671,15 @@ run_export(const struct config *c, const struct line *line)
 	struct buf why = BUF_INIT;
 	enum queue_result result = QUEUE_FAILED;
 	struct queue *q = need_queue(c);
-	int lock;
+	struct queue_lock *lock;
 
 	(void)line;
 	if (!q)
 		return BAD;
-	lock = become_worker(c, &why);
-	if (lock >= 0) {
-		result = export_queue(q, &sums, &why);
-		queue_leave(lock, false);
-	}
+	lock = queue_lock_new(c->queue);
+	if (become_worker(c, q, lock, &why))
+		result = export_queue(q, lock, &sums, &why);
+	queue_lock_free(lock, q);
 	if (result == QUEUE_OK && fflush(stdout) == 0)
 		fprintf(stderr, "%lu rows exported; %lu of them wait, and are "
 		    "set aside here\n", sums.rows, sums.waiting);
@@ -621,7 +714,6 @@ run_import(const struct config *c, const struct line *line)
 	struct queue *q = need_queue(c);
 	unsigned long rows, added;
 	struct buf why = BUF_INIT;
-	enum exit_status status;
 	struct transfer *t;
 	bool good;
 
@@ -633,10 +725,9 @@ run_import(const struct config *c, const struct line *line)
 	transfer_taken(t, &rows, &added);
 	transfer_free(t);
 	printf("%lu rows imported; %lu of them are new here\n", rows, added);
-	status = close_queue(q, good ? QUEUE_OK : QUEUE_FAILED, &why);
 	if (added > 0)
-		see_to_worker(c);
-	return status;
+		see_to_worker(c, q);
+	return close_queue(q, good ? QUEUE_OK : QUEUE_FAILED, &why);
 }
 
 /* ------------------------------------------------------------- verbs */

@@ -37,6 +37,8 @@
 #define DISCARD_SIZE 65536
 #define LOG_FIRST_MAX 2048	/* bytes; nginx has 4096 for log and header */
 #define PAUSE_MS 100		/* when the system is out of something */
+#define LOOK_S 5		/* between two looks, without a request */
+#define HELD_MAX 4096		/* bytes of log that wait for a request */
 
 /*
  * A request body as it comes. Reading it to its end is owed before the
@@ -486,7 +488,7 @@ write_file(void *to, bool is_log, const char *bytes, size_t len)
 }
 
 static int
-serve_cgi(gateway_handler *handler, void *context)
+serve_cgi(gateway_handler *handler, gateway_look *look, void *context)
 {
 	struct variables environment = { NULL };
 	struct body body = { 0 };
@@ -500,6 +502,7 @@ serve_cgi(gateway_handler *handler, void *context)
 	handle(&environment, &body, handler, context, &result);
 	result_write(&result, write_file, NULL);
 	result_release(&result);
+	look(context, true);
 	return 0;
 }
 
@@ -563,19 +566,50 @@ add_end(struct reply *reply, bool has_log)
 	    (const char *)&end, sizeof(end));
 }
 
+/* The program that is served, and what it logged between two requests. */
+struct service {
+	gateway_handler *handler;
+	gateway_look *look;
+	void *context;
+	struct buf held;
+};
+
+/* Descriptor 2 leads nowhere where a server starts FastCGI programs. */
+static void
+hold_for_request(void *context, const char *line, size_t len)
+{
+	struct buf *held = context;
+
+	if (held->len + len < HELD_MAX)
+		hold_line(held, line, len);
+}
+
+static void
+look_around(struct service *service)
+{
+	log_to(hold_for_request, &service->held);
+	service->look(service->context, false);
+	log_to(NULL, NULL);
+}
+
 /*
  * Waits for a connection, with signals let in only here. False when the
  * listening socket is gone: accept would then say "try again" for ever.
  */
 static bool
-wait_for_connection(void)
+wait_for_connection(struct service *service)
 {
+	static const struct timespec until_look = { LOOK_S, 0 };
 	struct pollfd listener = { LISTENER, POLLIN | POLLRDHUP, 0 };
 	sigset_t none;
+	int got;
 
 	sigemptyset(&none);
-	if (ppoll(&listener, 1, NULL, &none) < 0)
+	got = ppoll(&listener, 1, &until_look, &none);
+	if (got < 0)
 		return errno == EINTR;
+	if (got == 0)
+		look_around(service);
 	errno = listener.revents & POLLNVAL ? EBADF : ESHUTDOWN;
 	return (listener.revents & ~POLLIN) == 0;
 }
@@ -585,7 +619,7 @@ wait_for_connection(void)
  * which is said once.
  */
 static bool
-wait_out(int error, bool *said)
+wait_out(struct service *service, int error, bool *said)
 {
 	static const struct timespec pause = { 0, PAUSE_MS * 1000000L };
 
@@ -594,7 +628,7 @@ wait_out(int error, bool *said)
 #if EWOULDBLOCK != EAGAIN
 	case EWOULDBLOCK:
 #endif
-		return wait_for_connection();
+		return wait_for_connection(service);
 	case EINTR:
 	case ECONNABORTED:
 	case EPROTO:
@@ -617,7 +651,7 @@ wait_out(int error, bool *said)
 
 /* The next connection; -1 when asked to stop or the socket is gone. */
 static int
-accept_connection(void)
+accept_connection(struct service *service)
 {
 	bool said = false;
 	int fd;
@@ -629,7 +663,7 @@ accept_connection(void)
 			set_timeout(fd, SO_SNDTIMEO, SEND_MS);
 			return fd;
 		}
-		if (!wait_out(errno, &said))
+		if (!wait_out(service, errno, &said))
 			break;
 	}
 	return -1;
@@ -688,7 +722,7 @@ hang_up(int fd)
 }
 
 static void
-serve_request(struct exchange *x, gateway_handler *handler, void *context)
+serve_request(struct exchange *x, struct service *service)
 {
 	struct variables parameters = { x->request.envp };
 	struct body body = { 0 };
@@ -697,7 +731,10 @@ serve_request(struct exchange *x, gateway_handler *handler, void *context)
 
 	body.fd = x->fd;
 	body.stream = x->request.in;
-	handle(&parameters, &body, handler, context, &result);
+	buf_add(&result.log, buf_text(&service->held), service->held.len);
+	buf_clear(&service->held);
+	handle(&parameters, &body, service->handler, service->context,
+	    &result);
 	result_write(&result, add_part, &reply);
 	add_end(&reply, result.log.len > 0);
 	/* Short only when the server does not read: it is not waited for
@@ -711,7 +748,7 @@ serve_request(struct exchange *x, gateway_handler *handler, void *context)
 }
 
 static int
-serve_fastcgi(gateway_handler *handler, void *context)
+serve_fastcgi(struct service *service)
 {
 	struct exchange x;
 
@@ -720,11 +757,14 @@ serve_fastcgi(gateway_handler *handler, void *context)
 	fcntl(LISTENER, F_SETFL, fcntl(LISTENER, F_GETFL) | O_NONBLOCK);
 	/* No listener for libfcgi: it must not accept by itself. */
 	FCGX_InitRequest(&x.request, -1, 0);
-	while ((x.fd = accept_connection()) >= 0) {
+	look_around(service);
+	while ((x.fd = accept_connection(service)) >= 0) {
 		if (read_request(&x))
-			serve_request(&x, handler, context);
+			serve_request(&x, service);
 		hang_up(x.fd);
+		look_around(service);
 	}
+	buf_release(&service->held);
 	if (stopping)
 		return 0;
 	log_say(LEVEL_ERROR, "the listening socket is gone: %s",
@@ -733,8 +773,9 @@ serve_fastcgi(gateway_handler *handler, void *context)
 }
 
 int
-gateway_serve(gateway_handler *handler, gateway_ready *ready, void *context)
+gateway_serve(gateway_handler *handler, gateway_look *look, void *context)
 {
+	struct service service = { handler, look, context, BUF_INIT };
 	bool cgi;
 
 	block_signals();
@@ -743,8 +784,6 @@ gateway_serve(gateway_handler *handler, gateway_ready *ready, void *context)
 		mem_exhausted();
 	cgi = FCGX_IsCGI();
 	handle_signals();
-	if (cgi)
-		return serve_cgi(handler, context);
-	ready(context);
-	return serve_fastcgi(handler, context);
+	return cgi ? serve_cgi(handler, look, context) :
+	    serve_fastcgi(&service);
 }

@@ -12,8 +12,12 @@
 typedef void gateway_handler(void *context, const struct request *request,
     struct answer *answer);
 
-/* Called once, before FastCGI's first connection is waited for. */
-typedef void gateway_ready(void *context);
+/*
+ * Called when no request is in hand: before FastCGI's first connection is
+ * waited for, after each answer, and every few seconds in between. once: the
+ * process ends after this call, as a CGI program does.
+ */
+typedef void gateway_look(void *context, bool once);
 
 /*
  * Serves what the web server has for this process, and returns its exit
@@ -25,7 +29,7 @@ typedef void gateway_ready(void *context);
  * a connection, SIGPIPE is ignored, and log lines go to the web server's
  * error log while a request is in hand.
  */
-int gateway_serve(gateway_handler *handler, gateway_ready *ready,
+int gateway_serve(gateway_handler *handler, gateway_look *look,
     void *context);
 
 #endif

@@ -31,9 +31,9 @@ handle(void *context, const struct request *request, struct answer *answer)
 }
 
 static void
-ready(void *context)
+look(void *context, bool once)
 {
-	relay_ready(context);
+	relay_look(context, once);
 }
 
 int
@@ -45,7 +45,7 @@ main(void)
 	core_dump_forbid();
 	open_standard_descriptors();
 	relay = relay_new();
-	status = gateway_serve(handle, ready, relay);
+	status = gateway_serve(handle, look, relay);
 	relay_free(relay);
 	return status;
 }

@@ -21,8 +21,8 @@ channel_find(const struct worker *w, const char *name)
 	size_t i;
 
 	for (i = 0; i < w->channel_count; i++)
-		if (strcmp(w->channels[i].name, name) == 0)
-			return &w->channels[i];
+		if (strcmp(w->channels[i]->name, name) == 0)
+			return w->channels[i];
 	return NULL;
 }
 
@@ -37,34 +37,50 @@ channel_drop(struct channel *ch)
 }
 
 void
-channel_release(struct channel *ch)
+channel_free(struct channel *ch)
 {
+	if (!ch)
+		return;
 	channel_drop(ch);
 	free(ch->name);
 	free(ch->webhook_url);
+	free(ch);
 }
 
-/*
- * Places for DESTINATIONS_MAX channels are there from the start, because
- * a post on its way knows its channel by the address.
- */
+/* A post on its way knows its channel by the address, which stays. */
 static struct channel *
 channel_add(struct worker *w, const char *name)
 {
-	struct channel *ch;
+	struct channel *ch = mem_alloc(sizeof(*ch));
 
-	if (w->channel_count == DESTINATIONS_MAX)
-		return NULL;
-	ch = &w->channels[w->channel_count++];
 	memset(ch, 0, sizeof(*ch));
 	ch->name = mem_dup(name);
+	ch->renewed = w->matched;
+	w->channels = mem_realloc(w->channels,
+	    (w->channel_count + 1) * sizeof(*w->channels));
+	w->channels[w->channel_count++] = ch;
 	return ch;
+}
+
+/* Those that the configuration has no more, but for a message in hand. */
+static void
+drop_unused(struct worker *w)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < w->channel_count; i++)
+		if (w->channels[i]->webhook_url ||
+		    w->channels[i]->stage != IDLE)
+			w->channels[kept++] = w->channels[i];
+		else
+			channel_free(w->channels[i]);
+	w->channel_count = kept;
 }
 
 static void
 channel_aim(struct channel *ch, const char *url)
 {
-	if (ch->webhook_url ? strcmp(ch->webhook_url, url) != 0 : ch->known)
+	if (ch->webhook_url && strcmp(ch->webhook_url, url) != 0)
 		ch->renewed = true;
 	free(ch->webhook_url);
 	ch->webhook_url = mem_dup(url);
@@ -79,7 +95,7 @@ channels_match(struct worker *w)
 	size_t i;
 
 	for (i = 0; i < w->channel_count; i++) {
-		ch = &w->channels[i];
+		ch = w->channels[i];
 		if (config_destination(c, ch->name))
 			continue;
 		free(ch->webhook_url);
@@ -92,9 +108,10 @@ channels_match(struct worker *w)
 		ch = channel_find(w, d->name);
 		if (!ch)
 			ch = channel_add(w, d->name);
-		if (ch) /* else, after many changes, a later worker's */
-			channel_aim(ch, d->webhook_url);
+		channel_aim(ch, d->webhook_url);
 	}
+	drop_unused(w);
+	w->matched = true;
 }
 
 /* ------------------------------------------------------------ keeping */
@@ -158,22 +175,51 @@ reckon(const struct worker *w, struct channel *ch)
 		ch->not_before = ch->obey_until;
 }
 
-/* Changes the events of the message in hand; the caller frees numbers. */
+/* Changes the events of the message in hand; the caller frees the keys. */
 static struct queue_batch
 batch_of(const struct channel *ch, const struct pace *pace)
 {
 	struct queue_batch batch = { ch->name, NULL, ch->taken,
 	    ch->outcome.reason, pace };
-	int64_t *numbers = mem_alloc(ch->taken * sizeof(*numbers));
 	size_t i;
 
-	for (i = 0; i < ch->taken; i++)
-		numbers[i] = ch->events.events[i]->number;
-	batch.numbers = numbers;
+	batch.keys = mem_alloc(ch->taken * sizeof(*batch.keys));
+	for (i = 0; i < ch->taken; i++) {
+		batch.keys[i].number = ch->events.events[i]->number;
+		batch.keys[i].nonce = ch->events.events[i]->nonce;
+		batch.keys[i].missed = false;
+	}
 	return batch;
 }
 
-/* Keeps a change of these events, and the pace; false when it failed. */
+/*
+ * The database that has them now is not the one that they were read from:
+ * a backup, or a standby that lagged. It may wait there under another key.
+ */
+static void
+log_missed(const struct channel *ch, const struct queue_batch *batch)
+{
+	size_t i;
+
+	for (i = 0; i < batch->count; i++)
+		if (batch->keys[i].missed)
+			message_log_event(LEVEL_WARN, ch->events.events[i],
+			    ch->name, "left-alone");
+}
+
+/* What the queue has for the destination now. */
+static void
+keep_pace(const struct worker *w, struct channel *ch, const struct pace *pace)
+{
+	ch->tally.pace = *pace;
+	ch->obey_until = worker_run_ms(w) + pace->obey_ms - pace->set_ms;
+	reckon(w, ch);
+}
+
+/*
+ * Keeps a change of these events, and the pace; false when it failed, or
+ * when it was a claim and not all of them are there to be claimed.
+ */
 static bool
 keep(struct worker *w, struct channel *ch, enum queue_change change,
     const struct pace *pace)
@@ -181,18 +227,21 @@ keep(struct worker *w, struct channel *ch, enum queue_change change,
 	struct queue_batch batch = batch_of(ch, pace);
 	struct buf why = BUF_INIT;
 	enum queue_result result;
+	bool good;
 
 	result = queue_change(w->queue, change, &batch, queue_ms(w, ch),
 	    &why);
-	free((void *)(uintptr_t)batch.numbers);
-	if (!worker_queue_failed(w, result, &why)) {
-		ch->tally.pace = *pace;
-		ch->obey_until = worker_run_ms(w) +
-		    pace->obey_ms - pace->set_ms;
-		reckon(w, ch);
+	good = !worker_queue_failed(w, result, &why);
+	if (good && change == QUEUE_CLAIM) {
+		good = !queue_missed(&batch);
+	} else if (good) {
+		log_missed(ch, &batch);
 	}
+	if (good)
+		keep_pace(w, ch, pace);
+	free(batch.keys);
 	buf_release(&why);
-	return result == QUEUE_OK;
+	return good;
 }
 
 /* ------------------------------------------------------------ looking */

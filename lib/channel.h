@@ -51,15 +51,18 @@ struct worker {
 	enum worker_mode mode;
 	struct current current;
 	char *address;		/* of the queue it began with */
-	int lock;		/* what makes it the worker; -1: it is not */
-	bool locked_out;	/* because another process is */
+	struct queue_lock *lock; /* what makes it the worker */
+	bool locked_out;	/* another process is */
+	bool stuck;		/* that one hangs, and cannot be ended */
+	bool displaced;		/* it has lost the lock to another */
 	struct queue *queue;	/* NULL: to be opened */
 	bool opened;		/* once at least */
 	enum queue_result result; /* how it failed last */
-	struct channel *channels;
+	struct channel **channels;
 	size_t channel_count;
+	bool matched;		/* to a configuration, once at least */
 
-	int64_t sign_in_at;
+	int64_t sign_at;
 	int64_t purge_at;
 	int64_t idle_since;
 	int64_t failing_since;	/* of the queue; -1: it does not fail */
@@ -67,17 +70,19 @@ struct worker {
 	int64_t again_ms;	/* the wait till then; 0: there was none */
 	int64_t stop_by;	/* -1: not told to stop */
 	char *complaint;	/* the last about the queue; NULL: none */
+	int64_t complain_at;	/* when to say the same again */
 };
 
 /* -------------------------------------------------------- channel.c */
 
 /*
  * A channel for each destination of the configuration. One that is gone
- * from it keeps its channel, but gets no more messages.
+ * from it keeps its channel until its message is settled, and gets no more.
  */
 void channels_match(struct worker *w);
 
-void channel_release(struct channel *ch);
+/* Takes NULL too. */
+void channel_free(struct channel *ch);
 
 /* Counts what waits for it; false when the queue failed. */
 bool channel_look(struct worker *w, struct channel *ch);
@@ -97,7 +102,8 @@ int64_t worker_run_ms(const struct worker *w);
 
 /*
  * Sees to a result of the queue: true when it failed, and is then closed.
- * The same complaint is logged once. The reason in *why is used up.
+ * The same complaint is logged every few minutes. The reason in *why is
+ * used up.
  */
 bool worker_queue_failed(struct worker *w, enum queue_result result,
     struct buf *why);

@@ -18,14 +18,20 @@
  * servers give up at 40 s (mod_fcgid) and 60 s (nginx, Apache).
  */
 #define POSTS_MS 25000
-/* Between two looks whether the last worker left something. */
-#define LOOK_MS 1000
+#define LOOK_MS 1000		/* between two looks for what waits */
+#define LOOK_CGI_MS 10000	/* the same, by whichever process */
+#define LAUNCH_MS 1000		/* after a worker was started, till the next */
+#define LAUNCH_MAX_MS 60000	/* is; then twice that and so on */
+#define COMPLAIN_MS 300000	/* after which the same is said again */
 
 struct deliverer {
 	struct poster *poster;	/* NULL until the first post */
 	struct queue *queue;	/* NULL until it is first needed */
-	int64_t rest_at;	/* by clock_ms(): see deliver_rest() */
-	bool anew;		/* the configuration is another */
+	struct queue_lock *lock; /* the worker's; NULL like the queue */
+	int64_t look_at;	/* by clock_ms(), as those below */
+	int64_t launch_at;	/* no worker is started before */
+	int64_t launch_ms;	/* the last wait till then; 0: there was none */
+	int64_t complain_at;	/* not of a look that fails before */
 };
 
 struct deliverer *
@@ -37,13 +43,20 @@ deliverer_new(void)
 	return d;
 }
 
-void
-deliver_anew(struct deliverer *d)
+static void
+close_queue(struct deliverer *d)
 {
 	queue_close(d->queue);
 	d->queue = NULL;
-	d->rest_at = 0;
-	d->anew = true;
+}
+
+void
+deliver_anew(struct deliverer *d)
+{
+	queue_lock_free(d->lock, NULL);
+	d->lock = NULL;
+	close_queue(d);
+	d->look_at = d->launch_at = d->launch_ms = 0;
 }
 
 void
@@ -52,7 +65,7 @@ deliverer_free(struct deliverer *d)
 	if (!d)
 		return;
 	poster_free(d->poster);
-	queue_close(d->queue);
+	deliver_anew(d);
 	free(d);
 }
 
@@ -167,14 +180,88 @@ post_events(struct deliverer *d, const struct config *c,
 
 /* -------------------------------------------------------- by the queue */
 
+static bool
+open_queue(struct deliverer *d, const struct config *c,
+    enum queue_result *result, struct buf *why)
+{
+	struct queue_options options = { c->queue, c->queue_max,
+	    c->queue_on_network, false };
+
+	*result = QUEUE_OK;
+	if (!d->queue)
+		d->queue = queue_open(&options, result, why);
+	return d->queue != NULL;
+}
+
+static struct queue_lock *
+worker_lock(struct deliverer *d, const struct config *c)
+{
+	if (!d->lock)
+		d->lock = queue_lock_new(c->queue);
+	return d->lock;
+}
+
+/* A queue that failed is opened anew next time. */
+static enum queue_result
+check_result(struct deliverer *d, enum queue_result result)
+{
+	if (result != QUEUE_OK)
+		close_queue(d);
+	return result;
+}
+
+/*
+ * Starts a worker, or leaves that to a later call: one that was started a
+ * moment ago may not have the lock yet, and one that cannot be started, or
+ * ends at once, is not tried again without end.
+ */
 static void
-start_worker(const struct config *c)
+start_worker(struct deliverer *d, const struct config *c)
 {
 	struct buf why = BUF_INIT;
 
-	if (!launch_worker(&why))
-		log_say(LEVEL_ERROR, "%s: events wait in %s",
-		    buf_text(&why), c->queue_shown);
+	if (clock_ms() < d->launch_at) {
+		d->look_at = d->launch_at;
+		return;
+	}
+	d->launch_ms = d->launch_ms == 0 ? LAUNCH_MS : d->launch_ms * 2;
+	if (d->launch_ms > LAUNCH_MAX_MS)
+		d->launch_ms = LAUNCH_MAX_MS;
+	if (!launch_worker(&why)) {
+		log_say(LEVEL_ERROR, "%s: events wait in %s", buf_text(&why),
+		    c->queue_shown);
+		queue_lock_note(worker_lock(d, c), d->queue, buf_text(&why));
+	}
+	d->launch_at = d->look_at = clock_ms() + d->launch_ms;
+	buf_release(&why);
+}
+
+/* A worker that hangs is as good as none: the next one ends it. */
+static enum queue_result
+find_worker(struct deliverer *d, const struct config *c,
+    struct queue_holder *holder, struct buf *why)
+{
+	enum queue_result result;
+
+	result = queue_lock_look(worker_lock(d, c), d->queue, holder, why);
+	if (queue_holder_hangs(holder))
+		holder->held = false;
+	if (holder->held)
+		d->launch_ms = d->launch_at = 0;
+	return result;
+}
+
+/* After a commit: something waits. */
+static void
+see_to_worker(struct deliverer *d, const struct config *c)
+{
+	struct queue_holder holder;
+	struct buf why = BUF_INIT;
+
+	if (check_result(d, find_worker(d, c, &holder, &why)) != QUEUE_OK)
+		log_say(LEVEL_ERROR, "%s", buf_text(&why));
+	else if (!holder.held)
+		start_worker(d, c);
 	buf_release(&why);
 }
 
@@ -223,20 +310,12 @@ static enum queue_result
 put(struct deliverer *d, const struct config *c, struct queue_item *items,
     size_t count, struct buf *why)
 {
-	struct queue_options options = { c->queue, c->queue_max,
-	    c->queue_on_network, false };
-	enum queue_result result = QUEUE_OK;
+	enum queue_result result;
 
-	if (!d->queue)
-		d->queue = queue_open(&options, &result, why);
-	if (d->queue)
+	if (open_queue(d, c, &result, why))
 		result = queue_put(d->queue, items, count, clock_wall_ms(),
 		    why);
-	if (result != QUEUE_OK) {
-		queue_close(d->queue);
-		d->queue = NULL;
-	}
-	return result;
+	return check_result(d, result);
 }
 
 static void
@@ -256,8 +335,7 @@ queue_events(struct deliverer *d, const struct config *c,
 		    items[i].duplicate ? "duplicate" : "queued");
 	if (result == QUEUE_OK) {
 		answer_ok(answer);
-		if (queue_find_worker(c->queue, NULL) != QUEUE_WORKER)
-			start_worker(c);
+		see_to_worker(d, c);
 	} else {
 		log_say(LEVEL_ERROR, "%s", buf_text(&why));
 		answer_queue_failure(answer, result);
@@ -276,18 +354,77 @@ deliver_events(struct deliverer *d, const struct config *c,
 		post_events(d, c, events, answer);
 }
 
-void
-deliver_rest(struct deliverer *d, const struct config *c)
-{
-	enum queue_worker worker;
+/* ------------------------------------------------------------- looking */
 
-	if (!c->queue || clock_ms() < d->rest_at)
+/* Whether something waits for a destination of the configuration. */
+static enum queue_result
+find_waiting(struct deliverer *d, const struct config *c, bool *waits,
+    struct buf *why)
+{
+	const char *names[DESTINATIONS_MAX];
+	enum queue_result result;
+	size_t i, count = 0;
+
+	for (i = 0; i < c->destination_count; i++)
+		if (c->destinations[i].webhook_url)
+			names[count++] = c->destinations[i].name;
+	*waits = false;
+	if (open_queue(d, c, &result, why))
+		result = queue_waits(d->queue, names, count, waits, why);
+	return result;
+}
+
+/* Whether events wait and no process delivers them. */
+static enum queue_result
+needs_worker(struct deliverer *d, const struct config *c, bool once,
+    bool *needed, struct buf *why)
+{
+	struct queue_lock *lock = worker_lock(d, c);
+	struct queue_holder holder;
+	enum queue_result result = QUEUE_OK;
+
+	*needed = false;
+	if (queue_lock_needs_queue(lock) && !open_queue(d, c, &result, why))
+		return result;
+	result = find_worker(d, c, &holder, why);
+	if (result != QUEUE_OK || holder.held ||
+	    (once && holder.silent_ms < LOOK_CGI_MS))
+		return result;
+	if (once)
+		queue_lock_stamp(lock);
+	return find_waiting(d, c, needed, why);
+}
+
+/*
+ * A queue that fails is not asked again soon: a server that does not answer
+ * holds up the next request.
+ */
+static void
+look_failed(struct deliverer *d, enum queue_result result, const char *why)
+{
+	int64_t now = clock_ms();
+
+	d->look_at = now + LAUNCH_MAX_MS;
+	if (result == QUEUE_BUSY || now < d->complain_at)
 		return;
-	d->rest_at = clock_ms() + LOOK_MS;
-	worker = queue_find_worker(c->queue, NULL);
-	/* With other destinations there may be work where there was none. */
-	if (worker == QUEUE_WORKER_MISSING ||
-	    (d->anew && worker == QUEUE_NO_WORKER))
-		start_worker(c);
-	d->anew = false;
+	d->complain_at = now + COMPLAIN_MS;
+	log_say(LEVEL_ERROR, "%s", why);
+}
+
+void
+deliver_look(struct deliverer *d, const struct config *c, bool once)
+{
+	struct buf why = BUF_INIT;
+	enum queue_result result;
+	bool needed;
+
+	if (!c->queue || clock_ms() < d->look_at)
+		return;
+	d->look_at = clock_ms() + LOOK_MS;
+	result = check_result(d, needs_worker(d, c, once, &needed, &why));
+	if (result != QUEUE_OK)
+		look_failed(d, result, buf_text(&why));
+	else if (needed)
+		start_worker(d, c);
+	buf_release(&why);
 }

@@ -24,11 +24,12 @@ void deliver_events(struct deliverer *d, const struct config *c,
     const struct event_list *events, struct answer *answer);
 
 /*
- * At the start of a door, and for a request that had nothing to deliver:
- * starts a worker when the last one died, or left with something to do, as
- * a reboot makes it.
+ * Looks whether events wait that nobody delivers, whoever left them, and
+ * starts a worker for them. It may be called at any time, and looks now and
+ * then. once: by a process that handles one request and ends; then it looks
+ * when no other such process has done so for some seconds.
  */
-void deliver_rest(struct deliverer *d, const struct config *c);
+void deliver_look(struct deliverer *d, const struct config *c, bool once);
 
 /* The worker or queue of another configuration is no longer used. */
 void deliver_anew(struct deliverer *d);

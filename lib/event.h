@@ -34,6 +34,7 @@ struct event {
 	int64_t time_ms;	/* since 1970 in UTC; or EVENT_NO_TIME */
 	unsigned destinations;	/* bit mask of who wants it: see config.h */
 	int64_t number;		/* its row in the queue; 0: none */
+	int64_t nonce;		/* beside it: see struct queue_key */
 };
 
 /* The list owns its events. All zero: empty. */

@@ -2,12 +2,16 @@
 /* Locks on files. It does not know what is locked. */
 #include "lockfile.h"
 
+#include "clock.h"
 #include "ownfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define NOTE_MAX 1000		/* bytes of a note that are read */
 
 /* The whole file, for a lock that nobody shares. */
 static const struct flock whole = {
@@ -25,11 +29,9 @@ lockfile_take(const char *path)
 	if (fd < 0)
 		return -1;
 	if (fcntl(fd, F_SETLK, &lock) == 0) {
-		/* Not emptied first: who dies in between has left something
-		 * to do. On a full disk it is a lock without the mark. */
-		if (pwrite(fd, "held\n", 5, 0) != 5 ||
-		    ftruncate(fd, 5) < 0 || fsync(fd) < 0)
-			errno = 0;
+		if (ftruncate(fd, 0) < 0)
+			errno = 0; /* an old note does no harm */
+		lockfile_sign(fd);
 		return fd;
 	}
 	error = errno == EACCES || errno == EAGAIN ? 0 : errno;
@@ -48,31 +50,83 @@ lockfile_is_lost(int fd, const char *path)
 }
 
 void
-lockfile_leave(int fd, bool done)
+lockfile_sign(int fd)
 {
-	/* A file that cannot be emptied makes somebody look for work. */
-	if (done && ftruncate(fd, 0) < 0)
+	if (futimens(fd, NULL) < 0)
 		errno = 0;
-	close(fd);
 }
 
-enum lockfile_state
-lockfile_look(const char *path, pid_t *pid)
+/* For who does not hold the lock; -1: there is no such file. */
+static int
+open_beside(const char *path, int flags)
 {
-	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	enum lockfile_state state = LOCKFILE_FREE;
+	return open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+}
+
+/* A time ahead of the clock is one of before the clock was set back. */
+static int64_t
+age_ms(const struct stat *st)
+{
+	int64_t then = (int64_t)st->st_mtim.tv_sec * 1000 +
+	    st->st_mtim.tv_nsec / 1000000;
+	int64_t age = clock_wall_ms() - then;
+
+	return age < 0 ? -age : age;
+}
+
+struct lockfile_state
+lockfile_look(const char *path)
+{
+	struct lockfile_state state = { 0, INT64_MAX };
+	int fd = open_beside(path, O_RDWR);
 	struct flock lock = whole;
 	struct stat st;
 
 	if (fd < 0)
-		return LOCKFILE_FREE;
-	if (fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK) {
-		state = LOCKFILE_HELD;
-		if (pid)
-			*pid = lock.l_pid;
-	} else if (fstat(fd, &st) == 0 && st.st_size > 0) {
-		state = LOCKFILE_ABANDONED;
-	}
+		return state;
+	if (fstat(fd, &st) == 0)
+		state.silent_ms = age_ms(&st);
+	if (fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
+		state.pid = lock.l_pid > 0 ? lock.l_pid : -1;
 	close(fd);
 	return state;
+}
+
+void
+lockfile_note(const char *path, const char *note)
+{
+	int fd = ownfile_open(path, O_RDWR, 0600);
+
+	if (fd < 0)
+		return;
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, note, strlen(note), 0) < 0)
+		errno = 0;
+	close(fd);
+}
+
+void
+lockfile_read_note(const char *path, struct buf *note)
+{
+	int fd = open_beside(path, O_RDONLY);
+	char text[NOTE_MAX];
+	ssize_t len;
+
+	if (fd < 0)
+		return;
+	len = read(fd, text, sizeof(text));
+	/* Older versions of this program put a line here, as a mark. */
+	if (len > 0 && !memchr(text, '\n', (size_t)len))
+		buf_add(note, text, (size_t)len);
+	close(fd);
+}
+
+void
+lockfile_stamp(const char *path)
+{
+	int fd = ownfile_open(path, O_RDWR, 0600);
+
+	if (fd < 0)
+		return;
+	lockfile_sign(fd);
+	close(fd);
 }

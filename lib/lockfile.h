@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * One process of a kind at a time, by a lock on a file (POSIX fcntl(2)).
- * The system lets go of it when the process ends, however it ends. The
- * file stays, and is not empty when its last owner died, or left with
- * something to do.
+ * The system lets go of it when the process ends, however it ends. The file
+ * stays. Its time of modification is the last sign of life of the process
+ * that holds the lock; its text, while nobody holds the lock, is a note.
  */
 #ifndef LOCKFILE_H
 #define LOCKFILE_H
 
-#include <stdbool.h>
-#include <sys/types.h>
+#include "buf.h"
 
-enum lockfile_state { LOCKFILE_FREE, LOCKFILE_ABANDONED, LOCKFILE_HELD };
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 /*
  * Returns a descriptor as long as which is open the lock is held; -1 when
  * another process holds it (errno is 0) or there can be no such file
- * (errno says why). The process must not open the file again meanwhile:
- * closing it anywhere would let go of the lock.
+ * (errno says why). It takes a note away, and is a sign of life. The process
+ * must not open the file again meanwhile: closing it anywhere would let go
+ * of the lock.
  */
 int lockfile_take(const char *path);
 
@@ -27,10 +29,29 @@ int lockfile_take(const char *path);
  */
 bool lockfile_is_lost(int fd, const char *path);
 
-/* Lets go, and closes the descriptor; done: nothing is left to do. */
-void lockfile_leave(int fd, bool done);
+/* A sign of life of the process that holds the lock. */
+void lockfile_sign(int fd);
 
-/* Who holds it; *pid, which may be NULL, is set with LOCKFILE_HELD. */
-enum lockfile_state lockfile_look(const char *path, pid_t *pid);
+/* What can be seen of a lock from outside. */
+struct lockfile_state {
+	pid_t pid;		/* that holds it; 0: none does. -1: one that
+				 * cannot be seen from here */
+	int64_t silent_ms;	/* since the last sign of life, or stamp;
+				 * INT64_MAX: there is no file */
+};
+
+/* Not for the holder, which would lose the lock. */
+struct lockfile_state lockfile_look(const char *path);
+
+/*
+ * For others than the holder: a note for people, which replaces one that is
+ * there, and what it says now, which is added to *note. Neither makes a
+ * file that cannot be had an error: nothing depends on it.
+ */
+void lockfile_note(const char *path, const char *note);
+void lockfile_read_note(const char *path, struct buf *note);
+
+/* Makes silent_ms count from now, where nobody holds the lock. */
+void lockfile_stamp(const char *path);
 
 #endif

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "ownfile.h"
 #include "queue_engine.h"
+#include "random.h"
 #include "record.h"
 #include "utf8.h"
 
@@ -78,17 +79,17 @@ queue_close(struct queue *q)
 }
 
 static char *
-lock_path_dup(const char *address)
+own_path_dup(const char *address)
 {
 	const struct queue_engine *engine = engine_of(address);
 
-	return engine ? engine->lock_path_dup(address) : mem_dup("");
+	return engine ? engine->own_path_dup(address) : mem_dup("");
 }
 
 bool
 queue_become_owner(const char *address, struct buf *why)
 {
-	char *path = lock_path_dup(address);
+	char *path = own_path_dup(address);
 	bool good = ownfile_become_owner(path, why);
 
 	free(path);
@@ -112,6 +113,7 @@ queue_put(struct queue *q, struct queue_item *items, size_t count,
 		rows[i].log_id = items[i].event->log_id;
 		rows[i].type = items[i].event->type;
 		rows[i].record = buf_detach(&record);
+		rows[i].nonce = random_nonce();
 		rows[i].duplicate = false;
 	}
 	result = q->engine->put(q->store, rows, count, now_ms, why);
@@ -129,7 +131,7 @@ queue_put(struct queue *q, struct queue_item *items, size_t count,
 struct reading {
 	queue_take *take;
 	void *context;
-	int64_t numbers[PAGE];	/* of the bad ones */
+	struct queue_key keys[PAGE];	/* of the bad ones */
 	char *reasons[PAGE];	/* what is wrong with each */
 	size_t bad;
 };
@@ -149,11 +151,19 @@ log_row(enum log_level level, const struct queue_row *row,
 	log_end(&line);
 }
 
+static struct queue_key
+key_of(const struct queue_row *row)
+{
+	struct queue_key key = { row->number, row->nonce, false };
+
+	return key;
+}
+
 static bool
 take_bad(struct reading *r, const struct queue_row *row, char *reason)
 {
 	log_row(LEVEL_ERROR, row, reason, "set-aside");
-	r->numbers[r->bad] = row->number;
+	r->keys[r->bad] = key_of(row);
 	r->reasons[r->bad++] = reason;
 	return r->bad < PAGE;
 }
@@ -175,12 +185,13 @@ take_record(void *context, const struct queue_row *row, const char *record,
 		return take_bad(r, row, buf_detach(&why));
 	buf_release(&why);
 	e->number = row->number;
+	e->nonce = row->nonce;
 	return r->take(r->context, e, len);
 }
 
 /* Bad ones in a row that have the same fault make one change. */
 static enum queue_result
-set_bad_aside(struct queue *q, const struct reading *r,
+set_bad_aside(struct queue *q, struct reading *r,
     const char *destination, int64_t now_ms, struct buf *why)
 {
 	struct queue_batch batch = { destination, NULL, 0, NULL, NULL };
@@ -191,7 +202,7 @@ set_bad_aside(struct queue *q, const struct reading *r,
 		for (end = i + 1; end < r->bad &&
 		     strcmp(r->reasons[end], r->reasons[i]) == 0; end++)
 			;
-		batch.numbers = r->numbers + i;
+		batch.keys = r->keys + i;
 		batch.count = end - i;
 		batch.reason = r->reasons[i];
 		result = queue_change(q, QUEUE_SET_ASIDE, &batch, now_ms,
@@ -226,6 +237,17 @@ queue_change(struct queue *q, enum queue_change change,
     const struct queue_batch *batch, int64_t now_ms, struct buf *why)
 {
 	return q->engine->change(q->store, change, batch, now_ms, why);
+}
+
+bool
+queue_missed(const struct queue_batch *batch)
+{
+	size_t i;
+
+	for (i = 0; i < batch->count; i++)
+		if (batch->keys[i].missed)
+			return true;
+	return false;
 }
 
 enum queue_result
@@ -285,53 +307,48 @@ queue_purge(struct queue *q, int64_t retention_ms, int64_t now_ms,
 	return result;
 }
 
-/* ------------------------------------------------------------ worker */
-
-int
-queue_become_worker(const char *address, struct buf *why)
+enum queue_result
+queue_waits(struct queue *q, const char *const *destinations, size_t count,
+    bool *waits, struct buf *why)
 {
-	char *path = lock_path_dup(address);
-	int lock = lockfile_take(path);
+	*waits = false;
+	return q->engine->waits(q->store, destinations, count, waits, why);
+}
 
-	if (lock < 0 && errno != 0)
-		buf_addf(why, "%s: cannot be locked: %s", path,
-		    strerror(errno));
-	free(path);
+/* ------------------------------------------------- the worker's lock */
+
+struct queue_lock {
+	const struct queue_engine *engine;
+	char *path;		/* of the file; NULL: the session has it */
+	int fd;			/* -1: the file is not locked by us */
+};
+
+struct queue_lock *
+queue_lock_new(const char *address)
+{
+	struct queue_lock *lock = mem_alloc(sizeof(*lock));
+
+	lock->engine = engine_of(address);
+	lock->path = lock->engine && lock->engine->lock_worker ? NULL :
+	    own_path_dup(address);
+	lock->fd = -1;
 	return lock;
 }
 
-bool
-queue_is_worker(int worker, const char *address)
-{
-	char *path = lock_path_dup(address);
-	bool lost = lockfile_is_lost(worker, path);
-
-	free(path);
-	return !lost;
-}
-
 void
-queue_leave(int worker, bool done)
+queue_lock_free(struct queue_lock *lock, struct queue *q)
 {
-	lockfile_leave(worker, done);
+	if (!lock)
+		return;
+	queue_lock_release(lock, q);
+	free(lock->path);
+	free(lock);
 }
 
-enum queue_worker
-queue_find_worker(const char *address, pid_t *pid)
+bool
+queue_lock_needs_queue(const struct queue_lock *lock)
 {
-	char *path = lock_path_dup(address);
-	enum lockfile_state state = lockfile_look(path, pid);
-
-	free(path);
-	switch (state) {
-	case LOCKFILE_HELD:
-		return QUEUE_WORKER;
-	case LOCKFILE_ABANDONED:
-		return QUEUE_WORKER_MISSING;
-	case LOCKFILE_FREE:
-		break;
-	}
-	return QUEUE_NO_WORKER;
+	return lock->path == NULL;
 }
 
 /* As others know this machine. */
@@ -345,21 +362,109 @@ machine_name(char name[256])
 }
 
 enum queue_result
-queue_sign_in(struct queue *q, struct buf *why)
+queue_lock_take(struct queue_lock *lock, struct queue *q, bool *mine,
+    struct buf *why)
 {
 	char name[256];
 
-	return q->engine->sign_in ? q->engine->sign_in(q->store,
-	    machine_name(name), getpid(), why) : QUEUE_OK;
+	if (!lock->path)
+		return lock->engine->lock_worker(q->store,
+		    machine_name(name), getpid(), mine, why);
+	lock->fd = lockfile_take(lock->path);
+	*mine = lock->fd >= 0;
+	if (*mine || errno == 0)
+		return QUEUE_OK;
+	buf_addf(why, "%s: cannot be locked: %s", lock->path,
+	    strerror(errno));
+	return QUEUE_FAILED;
+}
+
+bool
+queue_lock_is_mine(const struct queue_lock *lock, struct queue *q)
+{
+	if (!lock->path)
+		return q && lock->engine->has_worker_lock(q->store);
+	return lock->fd >= 0 && !lockfile_is_lost(lock->fd, lock->path);
+}
+
+void
+queue_lock_release(struct queue_lock *lock, struct queue *q)
+{
+	char name[256];
+
+	if (!lock->path && q)
+		lock->engine->unlock_worker(q->store, machine_name(name),
+		    getpid());
+	if (lock->fd >= 0)
+		close(lock->fd);
+	lock->fd = -1;
 }
 
 enum queue_result
-queue_sign_out(struct queue *q, struct buf *why)
+queue_lock_sign(struct queue_lock *lock, struct queue *q, struct buf *why)
 {
 	char name[256];
 
-	return q->engine->sign_out ? q->engine->sign_out(q->store,
-	    machine_name(name), getpid(), why) : QUEUE_OK;
+	if (!lock->path)
+		return lock->engine->sign(q->store, machine_name(name),
+		    getpid(), why);
+	if (lock->fd >= 0)
+		lockfile_sign(lock->fd);
+	return QUEUE_OK;
+}
+
+enum queue_result
+queue_lock_look(struct queue_lock *lock, struct queue *q,
+    struct queue_holder *holder, struct buf *why)
+{
+	struct lockfile_state state;
+	char name[256];
+
+	memset(holder, 0, sizeof(*holder));
+	if (!lock->path)
+		return lock->engine->find_worker(q->store,
+		    machine_name(name), holder, why);
+	state = lockfile_look(lock->path);
+	holder->held = state.pid != 0;
+	holder->pid = state.pid > 0 ? state.pid : 0;
+	holder->silent_ms = state.silent_ms;
+	return QUEUE_OK;
+}
+
+bool
+queue_holder_hangs(const struct queue_holder *holder)
+{
+	return holder->held && holder->silent_ms >= QUEUE_SILENT_MS;
+}
+
+void
+queue_lock_stamp(struct queue_lock *lock)
+{
+	if (lock->path)
+		lockfile_stamp(lock->path);
+}
+
+void
+queue_lock_note(struct queue_lock *lock, struct queue *q, const char *note)
+{
+	char name[256];
+
+	if (lock->path)
+		lockfile_note(lock->path, note);
+	else
+		lock->engine->note(q->store, machine_name(name), note);
+}
+
+void
+queue_lock_read_note(struct queue_lock *lock, struct queue *q,
+    struct buf *note)
+{
+	char name[256];
+
+	if (lock->path)
+		lockfile_read_note(lock->path, note);
+	else
+		lock->engine->read_note(q->store, machine_name(name), note);
 }
 
 /* -------------------------------------------------------- for people */
@@ -443,7 +548,7 @@ struct exporting {
 	queue_take_row *take;
 	void *context;
 	int64_t *last;
-	int64_t numbers[PAGE];	/* of those that wait */
+	struct queue_key keys[PAGE];	/* of those that wait */
 	size_t waiting;
 };
 
@@ -463,7 +568,7 @@ export_row(void *context, const struct queue_row *row, const char *record,
 
 	*e->last = row->number;
 	if (row->state == QUEUE_WAITING)
-		e->numbers[e->waiting++] = row->number;
+		e->keys[e->waiting++] = key_of(row);
 	if (was_exported(row)) {
 		given.state = QUEUE_WAITING;
 		given.changed_ms = given.queued_ms;
@@ -486,7 +591,7 @@ queue_export(struct queue *q, int64_t *after, queue_take_row *take,
 	e.waiting = 0;
 	result = q->engine->export(q->store, *after, PAGE, export_row, &e,
 	    why);
-	batch.numbers = e.numbers;
+	batch.keys = e.keys;
 	batch.count = e.waiting;
 	if (result == QUEUE_OK && e.waiting > 0)
 		result = queue_change(q, QUEUE_SET_ASIDE, &batch, now_ms,

@@ -94,18 +94,38 @@ enum queue_change {
 	QUEUE_PUT_BACK		/* nothing: they wait on */
 };
 
-/* Events of one destination, by event.number, and what is to be kept. */
+/*
+ * What names a row. The number is the database's, and one that is restored
+ * from a backup, or a standby that was promoted before it had everything,
+ * gives the same number again to another event. The nonce is a random value
+ * that the program chose when it put the row in. Only both together name it.
+ */
+struct queue_key {
+	int64_t number;
+	int64_t nonce;
+	bool missed;		/* out: no such row, it was left alone */
+};
+
+/* Events of one destination, and what is to be kept. */
 struct queue_batch {
 	const char *destination;
-	const int64_t *numbers;
+	struct queue_key *keys;
 	size_t count;
 	const char *reason;	/* with QUEUE_SET_ASIDE */
 	const struct pace *pace;
 };
 
-/* Changes all of them and keeps the pace with them, or nothing. */
+/*
+ * Changes all of them and keeps the pace with them, or nothing. A row that
+ * is not the one its key names is left alone, and its key is marked; with
+ * QUEUE_CLAIM, where the row must also wait, nothing is then changed at all,
+ * and the pace is not kept. Returns QUEUE_OK in both cases.
+ */
 enum queue_result queue_change(struct queue *q, enum queue_change change,
     const struct queue_batch *batch, int64_t now_ms, struct buf *why);
+
+/* Whether a key of the batch was marked by queue_change(). */
+bool queue_missed(const struct queue_batch *batch);
 
 /*
  * Deletes the delivered and set aside rows that are older than RETENTION,
@@ -117,8 +137,9 @@ enum queue_result queue_purge(struct queue *q, int64_t retention_ms,
 /*
  * To read a destination's events and post them is one worker's turn, of all
  * machines' that share the queue: *mine says whether it is ours, until
- * queue_end_turn(), or until this process or its connection ends. Between
- * two turns others may have changed everything.
+ * queue_end_turn(), or until this process or its session ends. Between two
+ * turns others may have changed everything. QUEUE_CLAIM and what follows it
+ * changes nothing unless the turn is ours in the same transaction.
  */
 enum queue_result queue_begin_turn(struct queue *q, const char *destination,
     bool *mine, struct buf *why);
@@ -140,36 +161,79 @@ enum queue_result queue_count(struct queue *q, const char *destination,
     struct queue_tally *tally, struct buf *why);
 
 /*
- * Becomes the worker of the queue at this address, the only one on this
- * machine, until queue_leave() or the end of the process. -1 when another
- * process is, or, with the reason in *why, when there can be none. It needs
- * no open queue. Whoever leaves while something is left to do, or dies, is
- * told of by queue_find_worker().
+ * Whether an event waits for any of these destinations. It asks the rows,
+ * and writes nothing.
  */
-int queue_become_worker(const char *address, struct buf *why);
-void queue_leave(int worker, bool done);
+enum queue_result queue_waits(struct queue *q, const char *const *destinations,
+    size_t count, bool *waits, struct buf *why);
 
-/* Whether it still is: not when the queue's files were moved away. */
-bool queue_is_worker(int worker, const char *address);
+/* ------------------------------------------------- the worker's lock */
 
-enum queue_worker {
-	QUEUE_NO_WORKER,	/* none, and the last one left nothing to do */
-	QUEUE_WORKER_MISSING,	/* none, and the last one did */
-	QUEUE_WORKER		/* *pid is its process */
+/*
+ * The lock that makes a process the worker of a queue, the only one on this
+ * machine. The system, or the database's server, lets go of it when the
+ * process ends, however it ends.
+ *
+ * A queue that is a file has a file beside it that is locked, whether the
+ * queue is open or not: q may be NULL in all of these functions. One that
+ * machines share is locked by the session of the open queue: q must be
+ * open, and closing it lets go.
+ */
+struct queue_lock;
+
+struct queue_lock *queue_lock_new(const char *address);
+/* Lets go of the lock. q as above. Takes NULL for the lock. */
+void queue_lock_free(struct queue_lock *lock, struct queue *q);
+
+/* Whether q must be open. */
+bool queue_lock_needs_queue(const struct queue_lock *lock);
+
+/* Takes the lock unless another process of this machine has it. */
+enum queue_result queue_lock_take(struct queue_lock *lock, struct queue *q,
+    bool *mine, struct buf *why);
+
+/*
+ * Whether it is still ours. Not when the queue's files were moved away, or
+ * the session ended; a closed queue has no session, which is no.
+ */
+bool queue_lock_is_mine(const struct queue_lock *lock, struct queue *q);
+
+void queue_lock_release(struct queue_lock *lock, struct queue *q);
+
+/* A sign of life of the process that has the lock: every few seconds. */
+enum queue_result queue_lock_sign(struct queue_lock *lock, struct queue *q,
+    struct buf *why);
+
+/* From this time on, a worker that gives no sign of life is taken to hang. */
+#define QUEUE_SILENT_MS 60000
+
+/* Who has the lock, as others see it. */
+struct queue_holder {
+	bool held;
+	pid_t pid;		/* of the process; 0: it cannot be known */
+	int64_t silent_ms;	/* since its last sign of life; without a
+				 * holder: since the last look, or more */
 };
 
-/*
- * Needs no open queue, and little time. Not for the worker itself, which
- * would lose its lock. pid may be NULL.
- */
-enum queue_worker queue_find_worker(const char *address, pid_t *pid);
+/* Not for the process that has the lock, which would lose it. */
+enum queue_result queue_lock_look(struct queue_lock *lock, struct queue *q,
+    struct queue_holder *holder, struct buf *why);
+
+/* Whether somebody has it who gives no sign of life. */
+bool queue_holder_hangs(const struct queue_holder *holder);
+
+/* Makes silent_ms count from now, where nobody has the lock of a file. */
+void queue_lock_stamp(struct queue_lock *lock);
 
 /*
- * A queue that machines share knows those with a worker: it signs in, now
- * and then, and out when it leaves. Nothing on a queue of one machine.
+ * Why no worker could be started, for people to see; the next worker takes
+ * the note away. Where it cannot be kept, it is not. The note that is there
+ * is added to *note.
  */
-enum queue_result queue_sign_in(struct queue *q, struct buf *why);
-enum queue_result queue_sign_out(struct queue *q, struct buf *why);
+void queue_lock_note(struct queue_lock *lock, struct queue *q,
+    const char *note);
+void queue_lock_read_note(struct queue_lock *lock, struct queue *q,
+    struct buf *note);
 
 /* -------------------------------------------------------- for people */
 
@@ -192,6 +256,7 @@ enum queue_state { QUEUE_WAITING, QUEUE_ASIDE, QUEUE_GONE };
 /* Borrowed, valid during the call. */
 struct queue_row {
 	int64_t number;
+	int64_t nonce;
 	const char *destination;
 	const char *log_id;	/* NULL: none */
 	const char *type;

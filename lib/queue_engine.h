@@ -20,6 +20,7 @@ struct stored {
 	const char *log_id;	/* NULL: none, and no duplicate of any */
 	const char *type;
 	const char *record;	/* see record.h */
+	int64_t nonce;		/* see struct queue_key */
 	bool duplicate;		/* out */
 };
 
@@ -75,16 +76,32 @@ struct queue_engine {
 	void (*end_turn)(struct store *s, const char *destination);
 	bool (*has_turn)(struct store *s, const char *destination);
 
-	/* See queue_sign_in(). NULL, all three: no other machine has it. */
-	enum queue_result (*sign_in)(struct store *s, const char *machine,
+	enum queue_result (*waits)(struct store *s,
+	    const char *const *destinations, size_t count, bool *waits,
+	    struct buf *why);
+
+	/* A path in the directory whose owner is the programs' user; the
+	 * caller frees it. Without lock_worker it is the worker's file. */
+	char *(*own_path_dup)(const char *address);
+
+	/* See queue_lock_take() and what follows it. NULL, all of them: a
+	 * file is locked. */
+	enum queue_result (*lock_worker)(struct store *s, const char *machine,
+	    int64_t pid, bool *mine, struct buf *why);
+	bool (*has_worker_lock)(struct store *s);
+	void (*unlock_worker)(struct store *s, const char *machine,
+	    int64_t pid);
+	enum queue_result (*sign)(struct store *s, const char *machine,
 	    int64_t pid, struct buf *why);
-	enum queue_result (*sign_out)(struct store *s, const char *machine,
-	    int64_t pid, struct buf *why);
+	enum queue_result (*find_worker)(struct store *s, const char *machine,
+	    struct queue_holder *holder, struct buf *why);
+	void (*note)(struct store *s, const char *machine, const char *note);
+	void (*read_note)(struct store *s, const char *machine,
+	    struct buf *note);
+
+	/* See queue_machines(). NULL: no other machine has it. */
 	enum queue_result (*machines)(struct store *s,
 	    queue_show_machine *show, void *context, struct buf *why);
-
-	/* The file that is locked by the worker; the caller frees it. */
-	char *(*lock_path_dup)(const char *address);
 };
 
 extern const struct queue_engine queue_sqlite;

@@ -5,6 +5,7 @@
  */
 #include "queue_pgsql.h"
 
+#include "random.h"
 #include "utf8.h"
 
 #include <inttypes.h>
@@ -60,14 +61,9 @@ add_element(struct buf *array, const char *text)
 }
 
 static void
-add_numbers(struct buf *array, const int64_t *numbers, size_t count)
+add_to_numbers(struct buf *array, int64_t number)
 {
-	size_t i;
-
-	buf_addc(array, '{');
-	for (i = 0; i < count; i++)
-		buf_addf(array, "%s%" PRId64, i > 0 ? "," : "", numbers[i]);
-	buf_addc(array, '}');
+	buf_addf(array, "%c%" PRId64, array->len > 0 ? ',' : '{', number);
 }
 
 /* --------------------------------------------------------- statements */
@@ -172,9 +168,9 @@ mark_duplicates(const struct store *s, const PGresult *r,
 			    text_at(s, r, i, 3));
 }
 
-/* The rows as four arrays, one statement's parameters. */
+/* The rows as arrays, one statement's parameters. */
 struct columns {
-	struct buf destinations, log_ids, types, records;
+	struct buf destinations, log_ids, types, records, nonces;
 };
 
 static void
@@ -187,7 +183,9 @@ add_columns(struct columns *c, const struct stored *rows, size_t count)
 		add_element(&c->log_ids, rows[i].log_id);
 		add_element(&c->types, rows[i].type);
 		add_element(&c->records, rows[i].record);
+		add_to_numbers(&c->nonces, rows[i].nonce);
 	}
+	buf_addc(&c->nonces, '}');
 	buf_addc(&c->destinations, '}');
 	buf_addc(&c->log_ids, '}');
 	buf_addc(&c->types, '}');
@@ -201,6 +199,7 @@ columns_release(struct columns *c)
 	buf_release(&c->log_ids);
 	buf_release(&c->types);
 	buf_release(&c->records);
+	buf_release(&c->nonces);
 }
 
 static bool
@@ -229,7 +228,10 @@ confirm(struct store *s, const struct stored *row, struct buf *why)
 	return run(s, CONFIRM, &p, NULL, why);
 }
 
-/* Puts them in where max_waiting leaves room for sure: *room says. */
+/*
+ * Puts them in where max_waiting leaves room for sure, and the tables are
+ * of our version: *room says.
+ */
 static enum queue_result
 put_rows(struct store *s, const struct columns *c, struct stored *rows,
     size_t count, int64_t now_ms, int64_t max_waiting, bool *room,
@@ -246,6 +248,7 @@ put_rows(struct store *s, const struct columns *c, struct stored *rows,
 	add_number(&p, now_ms);
 	add_number(&p, (int64_t)count);
 	add_number(&p, max_waiting);
+	add_text(&p, c->nonces.data);
 	r = ask(s, PUT, &p, &result, why);
 	*room = r && strcmp(s->pq->getvalue(r, 0, 0), "t") == 0;
 	if (*room)
@@ -284,6 +287,15 @@ check_room(struct store *s, struct buf *why)
 	return QUEUE_FULL;
 }
 
+/* A program that runs on may not write what it does not understand. */
+static enum queue_result
+refuse_version(const struct store *s, struct buf *why)
+{
+	buf_addf(why, "%s: its tables are of another version now: it has to "
+	    "be opened anew", s->place);
+	return QUEUE_FAILED;
+}
+
 /* Puts them in, and counts. */
 static enum queue_result
 put_counted(struct store *s, const struct columns *c, struct stored *rows,
@@ -295,6 +307,8 @@ put_counted(struct store *s, const struct columns *c, struct stored *rows,
 	if (result != QUEUE_OK)
 		return result;
 	result = put_rows(s, c, rows, count, now_ms, INT64_MAX, &room, why);
+	if (result == QUEUE_OK && !room)
+		result = refuse_version(s, why);
 	if (result == QUEUE_OK && adds_something(rows, count))
 		result = check_room(s, why);
 	return finish(s, result, why);
@@ -316,13 +330,14 @@ store_put(struct store *s, struct stored *rows, size_t count, int64_t now_ms,
 	if (result == QUEUE_OK && !room)
 		result = put_counted(s, &c, rows, count, now_ms, why);
 	columns_release(&c);
-	return result;
+	return result == QUEUE_OK ? session_check_warning(s, &s->main, why) :
+	    result;
 }
 
 /* ------------------------------------------------------------- import */
 
 #define MOVED_TEXTS 5
-#define MOVED_NUMBERS 4
+#define MOVED_NUMBERS 5
 
 /* Puts a row's columns behind those of the rows before, in IMPORT's order. */
 static void
@@ -332,16 +347,13 @@ add_moved(struct buf *columns, const struct queue_moved *moved)
 	const char *texts[MOVED_TEXTS] = { row->destination, row->log_id,
 	    row->type, row->reason, moved->record };
 	const int64_t numbers[MOVED_NUMBERS] = { (int64_t)row->state,
-	    row->queued_ms, row->changed_ms, row->tries };
-	char number[24];
+	    row->queued_ms, row->changed_ms, row->tries, random_nonce() };
 	size_t i;
 
 	for (i = 0; i < MOVED_TEXTS; i++)
 		add_element(columns++, texts[i]);
-	for (i = 0; i < MOVED_NUMBERS; i++) {
-		snprintf(number, sizeof(number), "%" PRId64, numbers[i]);
-		add_element(columns++, number);
-	}
+	for (i = 0; i < MOVED_NUMBERS; i++)
+		add_to_numbers(columns++, numbers[i]);
 }
 
 static enum queue_result
@@ -383,7 +395,9 @@ store_import(struct store *s, const struct queue_moved *rows, size_t count,
 		return result;
 	if (count > 0)
 		result = import_rows(s, rows, count, added, why);
-	return finish(s, result, why);
+	result = finish(s, result, why);
+	return result == QUEUE_OK ? session_check_warning(s, &s->main, why) :
+	    result;
 }
 
 /* --------------------------------------------------------------- read */
@@ -397,17 +411,18 @@ take_row(const struct store *s, const PGresult *r, int i, store_take *take,
 	const char *record;
 
 	row.number = number_at(s, r, i, 0);
-	row.destination = text_at(s, r, i, 1);
-	row.log_id = text_at(s, r, i, 2);
-	row.type = text_at(s, r, i, 3);
-	row.state = (enum queue_state)number_at(s, r, i, 4);
-	row.queued_ms = number_at(s, r, i, 5);
-	row.changed_ms = number_at(s, r, i, 6);
-	row.tries = number_at(s, r, i, 7);
-	row.reason = text_at(s, r, i, 8);
-	record = text_at(s, r, i, 9);
+	row.nonce = number_at(s, r, i, 1);
+	row.destination = text_at(s, r, i, 2);
+	row.log_id = text_at(s, r, i, 3);
+	row.type = text_at(s, r, i, 4);
+	row.state = (enum queue_state)number_at(s, r, i, 5);
+	row.queued_ms = number_at(s, r, i, 6);
+	row.changed_ms = number_at(s, r, i, 7);
+	row.tries = number_at(s, r, i, 8);
+	row.reason = text_at(s, r, i, 9);
+	record = text_at(s, r, i, 10);
 	return take(context, &row, record,
-	    record ? (size_t)s->pq->getlength(r, i, 9) : 0);
+	    record ? (size_t)s->pq->getlength(r, i, 10) : 0);
 }
 
 /* Gives rows away, as long as they are wanted; false: no more. */
@@ -602,32 +617,76 @@ store_count(struct store *s, const char *destination,
 
 /* ------------------------------------------------------------- change */
 
-static enum queue_result
-change_rows(struct store *s, enum queue_change change, const char *numbers,
-    const char *reason, int64_t now_ms, struct buf *why)
+/* Marks the keys whose rows came back as met; what is left was missed. */
+static void
+mark_met(const struct store *s, const PGresult *r,
+    const struct queue_batch *batch)
 {
-	struct parameters p = { .count = 0 };
+	int i, met = s->pq->ntuples(r);
+	size_t at = batch->count - 1, looked;
+	int64_t number;
+
+	for (i = 0; i < met; i++) {
+		number = number_at(s, r, i, 0);
+		for (looked = 0; looked < batch->count; looked++) {
+			at = (at + 1) % batch->count;
+			if (batch->keys[at].number == number)
+				break;
+		}
+		batch->keys[at].missed = false;
+	}
+}
+
+static void
+mark_all(const struct queue_batch *batch, bool missed)
+{
+	size_t i;
+
+	for (i = 0; i < batch->count; i++)
+		batch->keys[i].missed = missed;
+}
+
+/* Runs a statement for the rows of a batch, and marks those that it met. */
+static enum queue_result
+change_named(struct store *s, enum which which, const struct parameters *p,
+    const struct queue_batch *batch, struct buf *why)
+{
+	enum queue_result result;
+	PGresult *r = ask(s, which, p, &result, why);
+
+	if (r)
+		mark_met(s, r, batch);
+	s->pq->clear(r);
+	return result;
+}
+
+static enum queue_result
+change_rows(struct store *s, enum queue_change change,
+    const struct queue_batch *batch, struct parameters *p, int64_t now_ms,
+    struct buf *why)
+{
 	struct buf clean = BUF_INIT;
 	enum queue_result result = QUEUE_OK;
 
-	add_text(&p, numbers);
-	add_number(&p, now_ms);
 	switch (change) {
 	case QUEUE_CLAIM:
-		result = run(s, CLAIM, &p, NULL, why);
+		result = change_named(s, CLAIM, p, batch, why);
 		break;
 	case QUEUE_SETTLE:
-		result = run(s, FORGET_NAMELESS, &p, NULL, why);
+		result = change_named(s, FORGET_NAMELESS, p, batch, why);
+		add_number(p, now_ms);
 		if (result == QUEUE_OK)
-			result = run(s, SETTLE, &p, NULL, why);
+			result = change_named(s, SETTLE, p, batch, why);
 		break;
 	case QUEUE_SET_ASIDE:
 		/* The server takes UTF-8 alone; Slack's words may be other. */
-		utf8_mend(&clean, reason, strlen(reason));
-		add_text(&p, buf_text(&clean));
-		result = run(s, SET_ASIDE, &p, NULL, why);
+		utf8_mend(&clean, batch->reason, strlen(batch->reason));
+		add_number(p, now_ms);
+		add_text(p, buf_text(&clean));
+		result = change_named(s, SET_ASIDE, p, batch, why);
 		break;
 	case QUEUE_PUT_BACK:
+		mark_all(batch, false);
 		break;
 	}
 	buf_release(&clean);
@@ -635,128 +694,187 @@ change_rows(struct store *s, enum queue_change change, const char *numbers,
 }
 
 static enum queue_result
-store_change(struct store *s, enum queue_change change,
+change_batch(struct store *s, enum queue_change change,
     const struct queue_batch *batch, int64_t now_ms, struct buf *why)
 {
-	enum queue_result result = begin(s, why);
-	struct buf numbers = BUF_INIT;
-
-	if (result != QUEUE_OK)
-		return result;
-	add_numbers(&numbers, batch->numbers, batch->count);
-	if (batch->count > 0)
-		result = change_rows(s, change, numbers.data, batch->reason,
-		    now_ms, why);
-	if (result == QUEUE_OK && batch->pace)
-		result = keep_pace(s, batch->destination, batch->pace, why);
-	buf_release(&numbers);
-	return finish(s, result, why);
-}
-
-/* --------------------------------------------------------------- turns */
-
-static struct turn *
-find_turn(struct store *s, const char *destination)
-{
-	struct turn *turn;
+	struct buf numbers = BUF_INIT, nonces = BUF_INIT;
+	struct parameters p = { .count = 0 };
+	enum queue_result result;
 	size_t i;
 
-	for (i = 0; i < s->turn_count; i++)
-		if (strcmp(s->turns[i].destination, destination) == 0)
-			return &s->turns[i];
-	s->turns = mem_realloc(s->turns,
-	    (s->turn_count + 1) * sizeof(*s->turns));
-	turn = &s->turns[s->turn_count++];
-	memset(turn, 0, sizeof(*turn));
-	turn->destination = mem_dup(destination);
-	return turn;
-}
-
-/* A session for the turn, and a row to lock. */
-static enum queue_result
-prepare_turn(struct store *s, struct turn *turn, struct buf *why)
-{
-	struct parameters p = { .count = 0 };
-	enum queue_result result;
-
-	if (session_lives(s, &turn->session))
-		return QUEUE_OK;
-	session_end(s, &turn->session);
-	result = pgsql_connect(s, &turn->session, why);
-	if (result != QUEUE_OK)
-		return result;
-	add_text(&p, turn->destination);
-	s->pq->clear(session_run(s, &turn->session, &pgsql_statements[ADD_TURN],
-	    p.texts, &result, why));
+	mark_all(batch, true);
+	for (i = 0; i < batch->count; i++) {
+		add_to_numbers(&numbers, batch->keys[i].number);
+		add_to_numbers(&nonces, batch->keys[i].nonce);
+	}
+	buf_addc(&numbers, '}');
+	buf_addc(&nonces, '}');
+	add_text(&p, numbers.data);
+	add_text(&p, nonces.data);
+	result = change_rows(s, change, batch, &p, now_ms, why);
+	buf_release(&numbers);
+	buf_release(&nonces);
 	return result;
 }
 
-/*
- * The row stays locked as long as the transaction is open, and is free the
- * moment this process or its machine is gone (PostgreSQL, "Explicit
- * Locking").
- */
+/* -------------------------------------------------------------- leases */
+
+/* Where it is kept whether this session has a lease. */
+static struct lease *
+find_lease(struct store *s, const char *name)
+{
+	struct lease *lease;
+	size_t i;
+
+	for (i = 0; i < s->lease_count; i++)
+		if (strcmp(s->leases[i].name, name) == 0)
+			return &s->leases[i];
+	s->leases = mem_realloc(s->leases,
+	    (s->lease_count + 1) * sizeof(*s->leases));
+	lease = &s->leases[s->lease_count++];
+	lease->name = mem_dup(name);
+	lease->session = 0;
+	return lease;
+}
+
+/* As far as can be seen without a call. */
+static bool
+has_lease(struct store *s, const char *name)
+{
+	return find_lease(s, name)->session == s->sessions &&
+	    session_lives(s, &s->main);
+}
+
+/* Runs a statement that answers with a boolean. */
 static enum queue_result
-lock_turn(struct store *s, struct turn *turn, bool *mine, struct buf *why)
+ask_flag(struct store *s, enum which which, const char *text, bool *flag,
+    struct buf *why)
 {
 	struct parameters p = { .count = 0 };
 	enum queue_result result;
-	PGresult *r = NULL;
+	PGresult *r;
 
-	add_text(&p, turn->destination);
-	result = session_do(s, &turn->session, "BEGIN", why);
-	if (result == QUEUE_OK)
-		r = session_run(s, &turn->session, &pgsql_statements[TURN],
-		    p.texts, &result, why);
-	*mine = r && s->pq->ntuples(r) > 0;
+	add_text(&p, text);
+	r = ask(s, which, &p, &result, why);
+	*flag = r && strcmp(s->pq->getvalue(r, 0, 0), "t") == 0;
 	s->pq->clear(r);
 	return result;
+}
+
+/* A lease that is held is not taken twice: one release would not do. */
+static enum queue_result
+take_lease(struct store *s, const char *name, bool *mine, struct buf *why)
+{
+	enum queue_result result = begin_call(s, why);
+
+	*mine = result == QUEUE_OK && has_lease(s, name);
+	if (result == QUEUE_OK && !*mine)
+		result = ask_flag(s, LOCK, name, mine, why);
+	if (result == QUEUE_OK && *mine)
+		find_lease(s, name)->session = s->sessions;
+	return result;
+}
+
+static void
+release_lease(struct store *s, const char *name)
+{
+	bool held = has_lease(s, name), done;
+	struct buf ignored = BUF_INIT;
+
+	find_lease(s, name)->session = 0;
+	session_begin_call(s);
+	if (held && ask_flag(s, UNLOCK, name, &done, &ignored) != QUEUE_OK)
+		session_end(s, &s->main);
+	buf_release(&ignored);
+}
+
+/* The caller frees it. */
+static char *
+lease_name_dup(const char *kind, const char *name)
+{
+	struct buf text = BUF_INIT, clean = BUF_INIT;
+
+	utf8_mend(&clean, name, strlen(name));
+	buf_addf(&text, "%s/%s", kind, buf_text(&clean));
+	buf_release(&clean);
+	return buf_detach(&text);
 }
 
 static enum queue_result
 store_begin_turn(struct store *s, const char *destination, bool *mine,
     struct buf *why)
 {
-	struct turn *turn = find_turn(s, destination);
-	enum queue_result result;
+	char *name = lease_name_dup("destination", destination);
+	enum queue_result result = take_lease(s, name, mine, why);
 
-	*mine = false;
-	session_begin_call(s);
-	result = prepare_turn(s, turn, why);
-	if (result == QUEUE_OK)
-		result = lock_turn(s, turn, mine, why);
-	if (result == QUEUE_OK && !*mine)
-		result = session_finish(s, &turn->session, QUEUE_OK, why);
-	if (result != QUEUE_OK)
-		session_end(s, &turn->session);
-	turn->held = result == QUEUE_OK && *mine;
+	free(name);
 	return result;
 }
 
 static bool
 store_has_turn(struct store *s, const char *destination)
 {
-	struct turn *turn = find_turn(s, destination);
+	char *name = lease_name_dup("destination", destination);
+	bool mine = has_lease(s, name);
 
-	return turn->held && session_lives(s, &turn->session);
+	free(name);
+	return mine;
 }
 
 static void
 store_end_turn(struct store *s, const char *destination)
 {
-	struct turn *turn = find_turn(s, destination);
-	struct buf ignored = BUF_INIT;
+	char *name = lease_name_dup("destination", destination);
 
-	turn->held = false;
-	session_begin_call(s);
-	if (turn->session.conn && session_finish(s, &turn->session, QUEUE_OK,
-	    &ignored) != QUEUE_OK)
-		session_end(s, &turn->session);
-	buf_release(&ignored);
+	release_lease(s, name);
+	free(name);
 }
 
-/* ------------------------------------------------------------ machines */
+/*
+ * Whether, in the transaction that is open, the destination is ours. If
+ * not, every row of the claim is missed.
+ */
+static enum queue_result
+prove_lease(struct store *s, const struct queue_batch *batch, bool *mine,
+    struct buf *why)
+{
+	char *name = lease_name_dup("destination", batch->destination);
+	enum queue_result result = QUEUE_OK;
 
+	*mine = has_lease(s, name);
+	if (*mine)
+		result = ask_flag(s, PROVE, name, mine, why);
+	if (!*mine)
+		mark_all(batch, true);
+	free(name);
+	return result;
+}
+
+static enum queue_result
+store_change(struct store *s, enum queue_change change,
+    const struct queue_batch *batch, int64_t now_ms, struct buf *why)
+{
+	bool claim = change == QUEUE_CLAIM, mine = true;
+	enum queue_result result = begin(s, why);
+
+	if (result != QUEUE_OK)
+		return result;
+	if (claim)
+		result = prove_lease(s, batch, &mine, why);
+	if (result == QUEUE_OK && mine && batch->count > 0)
+		result = change_batch(s, change, batch, now_ms, why);
+	if (result == QUEUE_OK && claim && queue_missed(batch)) {
+		finish(s, QUEUE_FAILED, why);
+		return QUEUE_OK;
+	}
+	if (result == QUEUE_OK && batch->pace)
+		result = keep_pace(s, batch->destination, batch->pace, why);
+	return finish(s, result, why);
+}
+
+/* ------------------------------------------------------------- workers */
+
+/* Runs a statement about a machine, which gives no rows. */
 static enum queue_result
 run_machine(struct store *s, enum which which, const char *machine,
     int64_t pid, struct buf *why)
@@ -775,17 +893,127 @@ run_machine(struct store *s, enum which which, const char *machine,
 }
 
 static enum queue_result
-store_sign_in(struct store *s, const char *machine, int64_t pid,
+store_sign(struct store *s, const char *machine, int64_t pid,
     struct buf *why)
 {
-	return run_machine(s, SIGN_IN, machine, pid, why);
+	return run_machine(s, SIGN, machine, pid, why);
+}
+
+/* Where the worker's lock of this session is kept. */
+static const char worker_lease[] = "worker of this machine";
+
+static enum queue_result
+store_lock_worker(struct store *s, const char *machine, int64_t pid,
+    bool *mine, struct buf *why)
+{
+	char *name = lease_name_dup("worker", machine);
+	enum queue_result result = take_lease(s, name, mine, why);
+
+	free(name);
+	if (result == QUEUE_OK && *mine) {
+		find_lease(s, worker_lease)->session = s->sessions;
+		result = store_sign(s, machine, pid, why);
+	}
+	return result;
+}
+
+static bool
+store_has_worker_lock(struct store *s)
+{
+	return has_lease(s, worker_lease);
+}
+
+/* Others see that none is there, before it can be. */
+static void
+store_unlock_worker(struct store *s, const char *machine, int64_t pid)
+{
+	char *name = lease_name_dup("worker", machine);
+	struct buf ignored = BUF_INIT;
+
+	if (has_lease(s, worker_lease)) {
+		run_machine(s, SIGN_OUT, machine, pid, &ignored);
+		release_lease(s, name);
+	}
+	find_lease(s, worker_lease)->session = 0;
+	buf_release(&ignored);
+	free(name);
 }
 
 static enum queue_result
-store_sign_out(struct store *s, const char *machine, int64_t pid,
-    struct buf *why)
+store_find_worker(struct store *s, const char *machine,
+    struct queue_holder *holder, struct buf *why)
 {
-	return run_machine(s, SIGN_OUT, machine, pid, why);
+	char *name = lease_name_dup("worker", machine);
+	enum queue_result result = begin_call(s, why);
+	struct parameters p = { .count = 0 };
+	PGresult *r = NULL;
+
+	add_text(&p, name);
+	add_text(&p, name + strlen("worker/"));
+	if (result == QUEUE_OK)
+		r = ask(s, FIND_WORKER, &p, &result, why);
+	if (r) {
+		holder->held = strcmp(s->pq->getvalue(r, 0, 0), "t") == 0;
+		holder->pid = (pid_t)number_at(s, r, 0, 1);
+		holder->silent_ms = number_at(s, r, 0, 2);
+	}
+	s->pq->clear(r);
+	free(name);
+	return result;
+}
+
+static void
+store_note(struct store *s, const char *machine, const char *note)
+{
+	struct buf clean = BUF_INIT, name = BUF_INIT, ignored = BUF_INIT;
+	enum queue_result result = begin_call(s, &ignored);
+	struct parameters p = { .count = 0 };
+
+	utf8_mend(&name, machine, strlen(machine));
+	utf8_mend(&clean, note, strlen(note));
+	add_text(&p, buf_text(&name));
+	add_text(&p, buf_text(&clean));
+	if (result == QUEUE_OK)
+		run(s, NOTE, &p, NULL, &ignored);
+	buf_release(&name);
+	buf_release(&clean);
+	buf_release(&ignored);
+}
+
+static void
+store_read_note(struct store *s, const char *machine, struct buf *note)
+{
+	struct buf name = BUF_INIT, ignored = BUF_INIT;
+	enum queue_result result = begin_call(s, &ignored);
+	struct parameters p = { .count = 0 };
+	PGresult *r = NULL;
+
+	utf8_mend(&name, machine, strlen(machine));
+	add_text(&p, buf_text(&name));
+	if (result == QUEUE_OK)
+		r = ask(s, READ_NOTE, &p, &result, &ignored);
+	if (r && s->pq->ntuples(r) > 0)
+		buf_adds(note, s->pq->getvalue(r, 0, 0));
+	s->pq->clear(r);
+	buf_release(&name);
+	buf_release(&ignored);
+}
+
+static enum queue_result
+store_waits(struct store *s, const char *const *destinations, size_t count,
+    bool *waits, struct buf *why)
+{
+	enum queue_result result = begin_call(s, why);
+	struct buf names = BUF_INIT;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		add_element(&names, destinations[i]);
+	buf_adds(&names, count > 0 ? "}" : "{}");
+	if (result == QUEUE_OK)
+		result = ask_flag(s, WAITS, names.data, waits, why);
+	buf_release(&names);
+	return result;
 }
 
 static enum queue_result
@@ -945,8 +1173,14 @@ const struct queue_engine queue_pgsql = {
 	.begin_turn = store_begin_turn,
 	.end_turn = store_end_turn,
 	.has_turn = store_has_turn,
-	.sign_in = store_sign_in,
-	.sign_out = store_sign_out,
+	.waits = store_waits,
+	.own_path_dup = queue_state_path_dup,
+	.lock_worker = store_lock_worker,
+	.has_worker_lock = store_has_worker_lock,
+	.unlock_worker = store_unlock_worker,
+	.sign = store_sign,
+	.find_worker = store_find_worker,
+	.note = store_note,
+	.read_note = store_read_note,
 	.machines = store_machines,
-	.lock_path_dup = queue_lock_path_dup,
 };

@@ -3,9 +3,8 @@
  * What the files of the PostgreSQL engine share: a session and its
  * statements. For queue_pgsql*.c alone.
  *
- * Only SQL that CockroachDB and YugabyteDB document as well. All of a
- * function's calls to the server together have CALL_MS; then the session is
- * given up, and what it was about is undone by the server.
+ * All of a function's calls to the server together have CALL_MS; then the
+ * session is given up, and what it was about is undone by the server.
  */
 #ifndef QUEUE_PGSQL_H
 #define QUEUE_PGSQL_H
@@ -16,6 +15,9 @@
 #include "queue_pq.h"
 
 #define CALL_MS 10000		/* web servers wait for 40 s and more */
+#define SCHEMA_MS 60000		/* for making tables, or changing old ones */
+#define SCHEMA 2		/* the version of the tables that this
+				 * program uses: log_stream_version */
 
 struct statement {
 	const char *name;	/* of the server's prepared one */
@@ -51,10 +53,15 @@ enum which {
 	REMOVE_ALL,
 	FORGET_REMOVED,
 	HURRY,
-	ADD_TURN,
-	TURN,
-	SIGN_IN,
+	WAITS,
+	LOCK,
+	UNLOCK,
+	PROVE,
+	SIGN,
 	SIGN_OUT,
+	FIND_WORKER,
+	NOTE,
+	READ_NOTE,
 	MACHINES,
 	STATEMENTS
 };
@@ -62,13 +69,17 @@ enum which {
 struct session {
 	PGconn *conn;		/* NULL: none */
 	uint64_t prepared;	/* statements that this session has */
+	struct buf warning;	/* of the server, since the call began */
 };
 
-/* A session that holds the turn of a destination. */
-struct turn {
-	char *destination;
-	bool held;
-	struct session session;
+/*
+ * A lock of the session (PostgreSQL, "Advisory Locks"): the worker's, or
+ * the lease of a destination. It is gone with the session.
+ */
+struct lease {
+	char *name;
+	unsigned session;	/* of which it is: store.sessions then; 0: of
+				 * none */
 };
 
 struct store {
@@ -76,11 +87,13 @@ struct store {
 	char *address;
 	char *place;		/* the address without its secrets */
 	int64_t max_waiting;
+	bool settles;		/* it is a worker's, or a person's */
 	int64_t end_ms;		/* by clock_ms(): of the call in hand */
 	char state[6];		/* the SQLSTATE of the last failure */
 	struct session main;
-	struct turn *turns;
-	size_t turn_count;
+	unsigned sessions;	/* begun so far */
+	struct lease *leases;
+	size_t lease_count;
 };
 
 /* ------------------------------------------------- queue_pgsql_open.c */
@@ -91,7 +104,7 @@ struct store *pgsql_open(const struct queue_options *options,
 void pgsql_close(struct store *s);
 
 
-/* Connects, within the time of the call in hand. */
+/* Connects, within the time of the call in hand. All leases are gone. */
 enum queue_result pgsql_connect(struct store *s, struct session *session,
     struct buf *why);
 
@@ -136,6 +149,10 @@ bool session_lives(struct store *s, struct session *session);
 /* Says what libpq or the server said, as one line, and what to do. */
 void session_complain(const struct store *s, const char *words,
     const char *state, struct buf *why);
+
+/* What commits and has a warning is not as safe as it has to be. */
+enum queue_result session_check_warning(struct store *s,
+    const struct session *session, struct buf *why);
 
 /* Whether the last failure had this SQLSTATE. */
 bool session_failed_with(const struct store *s, const char *state);

@@ -82,6 +82,22 @@ session_complain(const struct store *s, const char *words, const char *state,
 		buf_addf(why, ": %s", advice);
 }
 
+/*
+ * A commit that waits for a synchronous standby, and is cancelled, is done
+ * all the same and says so by a warning alone (PostgreSQL, "Synchronous
+ * Replication").
+ */
+enum queue_result
+session_check_warning(struct store *s, const struct session *session,
+    struct buf *why)
+{
+	if (session->warning.len == 0)
+		return QUEUE_OK;
+	buf_addf(why, "%s: the server committed with a warning", s->place);
+	add_words(why, session->warning.data);
+	return QUEUE_BUSY;
+}
+
 bool
 session_failed_with(const struct store *s, const char *state)
 {
@@ -100,6 +116,7 @@ void
 session_begin_call(struct store *s)
 {
 	s->end_ms = clock_ms() + CALL_MS;
+	buf_clear(&s->main.warning);
 }
 
 /* False when the time is over, or the connection. */
@@ -290,6 +307,7 @@ session_end(struct store *s, struct session *session)
 		s->pq->finish(session->conn);
 	session->conn = NULL;
 	session->prepared = 0;
+	buf_release(&session->warning);
 }
 
 /*

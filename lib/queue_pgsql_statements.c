@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * The SQL of a queue on PostgreSQL, a statement each: what CockroachDB and
- * YugabyteDB document, too.
- */
+/* The SQL of a queue on PostgreSQL, a statement each. */
 #include "queue_pgsql.h"
 
 /* What a row is read from, in the order of take_row(). */
-#define COLUMNS "number, destination, log_id, type, state, queued_ms, " \
-	"changed_ms, tries, reason, record"
+#define COLUMNS "number, nonce, destination, log_id, type, state, " \
+	"queued_ms, changed_ms, tries, reason, record"
 
 /* Conditions as the indexes have them. */
 #define WAITING "state = 0"
@@ -21,25 +18,49 @@
 #define KNOWN(log_id) "CASE WHEN length(" log_id ") > 500 THEN 'md5:' ||" \
 	" md5(" log_id ") ELSE " log_id " END"
 
+/* The rows that two arrays name: see struct queue_key. */
+#define KEYS "unnest($1::bigint[], $2::bigint[]) AS key (number, nonce)"
+#define NAMED "e.number = key.number AND e.nonce = key.nonce"
+
+/* Whether the tables are still those that this program knows. */
+#define KNOWN_VERSION "(SELECT max(version) FROM log_stream_version)" \
+	" = " TEXT_OF(SCHEMA)
+#define TEXT_OF(number) TEXT_OF_2(number)
+#define TEXT_OF_2(number) #number
+
+/*
+ * The key of a lease: two numbers, the first of which tells queues of one
+ * database apart, the second those of a queue.
+ */
+#define QUEUE_KEY "'log_stream_event'::regclass::oid::int"
+#define LEASE_KEY "('x' || substr(md5($1::text), 1, 8))::bit(32)::int"
+
+/* The locks of sessions that are leases of this queue and name. */
+#define LEASES "FROM pg_locks WHERE locktype = 'advisory' AND granted" \
+	" AND database = (SELECT oid FROM pg_database" \
+	"  WHERE datname = current_database())" \
+	" AND classid = 'log_stream_event'::regclass" \
+	" AND objid = (" LEASE_KEY ")::oid AND objsubid = 2"
+
 #define STATEMENT(which, parameters, text) \
 	[which] = { #which, text, parameters, which }
 
 const struct statement pgsql_statements[STATEMENTS] = {
 	/* The span of numbers is as many as can wait at the most, at next
 	 * to no cost: there is room for sure, or it is to be counted. */
-	STATEMENT(PUT, 7, "WITH input AS ("
+	STATEMENT(PUT, 8, "WITH input AS ("
 		"SELECT * FROM unnest($1::text[], $2::text[], $3::text[],"
-		" $4::text[]) WITH ORDINALITY"
-		" AS t (destination, log_id, type, record, place)"
+		" $4::text[], $8::bigint[]) WITH ORDINALITY"
+		" AS t (destination, log_id, type, record, nonce, place)"
 		"), room AS ("
 		"SELECT coalesce(max(number) - min(number) + 1, 0)"
-		" + $6::bigint <= $7::bigint AS good"
+		" + $6::bigint <= $7::bigint AND " KNOWN_VERSION " AS good"
 		" FROM log_stream_event WHERE " WAITING
 		"), added AS ("
 		"INSERT INTO log_stream_event (destination, log_id, known,"
-		" type, record, queued_ms, changed_ms)"
+		" type, record, queued_ms, changed_ms, nonce)"
 		" SELECT destination, log_id, " KNOWN("log_id") ", type,"
-		" record, $5::bigint, $5::bigint FROM input"
+		" record, $5::bigint, $5::bigint, nonce FROM input"
 		" WHERE (SELECT good FROM room) ORDER BY place"
 		" ON CONFLICT (known, destination) DO NOTHING"
 		" RETURNING number, destination, log_id"
@@ -60,16 +81,19 @@ const struct statement pgsql_statements[STATEMENTS] = {
 	STATEMENT(READ, 3, "SELECT " COLUMNS " FROM log_stream_event"
 		" WHERE " WAITING " AND destination = $1"
 		" AND number > $2::bigint ORDER BY number LIMIT $3::bigint"),
-	STATEMENT(CLAIM, 1, "UPDATE log_stream_event SET tries = tries + 1"
-		" WHERE number = ANY ($1::bigint[]) AND state = 0"),
-	STATEMENT(FORGET_NAMELESS, 1, "DELETE FROM log_stream_event"
-		" WHERE number = ANY ($1::bigint[]) AND log_id IS NULL"),
-	STATEMENT(SETTLE, 2, "UPDATE log_stream_event SET state = 2,"
-		" changed_ms = $2::bigint, record = NULL, reason = NULL"
-		" WHERE number = ANY ($1::bigint[])"),
-	STATEMENT(SET_ASIDE, 3, "UPDATE log_stream_event SET state = 1,"
-		" changed_ms = $2::bigint, reason = $3"
-		" WHERE number = ANY ($1::bigint[]) AND state = 0"),
+	STATEMENT(CLAIM, 2, "UPDATE log_stream_event AS e"
+		" SET tries = tries + 1 FROM " KEYS
+		" WHERE " NAMED " AND state = 0 RETURNING e.number"),
+	STATEMENT(FORGET_NAMELESS, 2, "DELETE FROM log_stream_event AS e"
+		" USING " KEYS " WHERE " NAMED " AND log_id IS NULL"
+		" RETURNING e.number"),
+	STATEMENT(SETTLE, 3, "UPDATE log_stream_event AS e SET state = 2,"
+		" changed_ms = $3::bigint, record = NULL, reason = NULL"
+		" FROM " KEYS " WHERE " NAMED " RETURNING e.number"),
+	STATEMENT(SET_ASIDE, 4, "UPDATE log_stream_event AS e SET state = 1,"
+		" changed_ms = $3::bigint, reason = $4"
+		" FROM " KEYS " WHERE " NAMED " AND state = 0"
+		" RETURNING e.number"),
 	STATEMENT(KEEP_PACE, 11, "INSERT INTO log_stream_destination (name,"
 		" set_ms, until_ms, obey_ms, failures, suspects, posting,"
 		" refused, success_ms, error_ms, error)"
@@ -103,7 +127,7 @@ const struct statement pgsql_statements[STATEMENTS] = {
 	STATEMENT(DELETE, 1, "DELETE FROM log_stream_event"
 		" WHERE number = ANY ($1::bigint[])"),
 	/* What waits has no reason of its own, but that of its destination. */
-	STATEMENT(LIST, 2, "SELECT number, destination, log_id, type, state,"
+	STATEMENT(LIST, 2, "SELECT number, nonce, destination, log_id, type, state,"
 		" queued_ms, changed_ms, tries,"
 		" CASE state WHEN 1 THEN reason ELSE"
 		"  (SELECT error FROM log_stream_destination"
@@ -120,25 +144,28 @@ const struct statement pgsql_statements[STATEMENTS] = {
 	STATEMENT(EXPORT, 2, "SELECT " COLUMNS " FROM log_stream_event"
 		" WHERE number > $1::bigint ORDER BY number"
 		" LIMIT $2::bigint"),
-	STATEMENT(IMPORT, 9, "WITH input AS ("
+	STATEMENT(IMPORT, 10, "WITH input AS ("
 		"SELECT *, " KNOWN("log_id") " AS known"
 		" FROM unnest($1::text[], $2::text[], $3::text[],"
 		" $4::text[], $5::text[], $6::bigint[], $7::bigint[],"
-		" $8::bigint[], $9::bigint[]) WITH ORDINALITY"
+		" $8::bigint[], $9::bigint[], $10::bigint[])"
+		" WITH ORDINALITY"
 		" AS t (destination, log_id, type, reason, record, state,"
-		" queued_ms, changed_ms, tries, place)"
+		" queued_ms, changed_ms, tries, nonce, place)"
 		"), back AS ("
 		"UPDATE log_stream_event AS e SET state = i.state::smallint,"
 		" changed_ms = i.changed_ms, tries = i.tries,"
-		" reason = i.reason, record = i.record FROM input AS i"
+		" reason = i.reason, record = i.record, nonce = i.nonce"
+		" FROM input AS i"
 		" WHERE e.known = i.known AND e.destination = i.destination"
 		" AND e.state = 1 AND e.reason = '" QUEUE_EXPORTED "'"
 		" RETURNING e.destination, e.state"
 		"), added AS ("
 		"INSERT INTO log_stream_event (destination, log_id, known,"
-		" type, reason, record, state, queued_ms, changed_ms, tries)"
+		" type, reason, record, state, queued_ms, changed_ms, tries,"
+		" nonce)"
 		" SELECT destination, log_id, known, type, reason, record,"
-		" state::smallint, queued_ms, changed_ms, tries"
+		" state::smallint, queued_ms, changed_ms, tries, nonce"
 		" FROM input ORDER BY place"
 		" ON CONFLICT (known, destination) DO NOTHING"
 		" RETURNING destination, state"
@@ -176,20 +203,36 @@ const struct statement pgsql_statements[STATEMENTS] = {
 		" SET until_ms = obey_ms, failures = 0"
 		" WHERE ($1::text IS NULL OR name = $1)"
 		" AND until_ms > obey_ms"),
-	STATEMENT(ADD_TURN, 1, "INSERT INTO log_stream_turn (name)"
-		" VALUES ($1) ON CONFLICT (name) DO NOTHING"),
-	STATEMENT(TURN, 1, "SELECT name FROM log_stream_turn"
-		" WHERE name = $1 FOR UPDATE SKIP LOCKED"),
-	STATEMENT(SIGN_IN, 2, "INSERT INTO log_stream_machine (name, pid,"
+	STATEMENT(WAITS, 1, "SELECT EXISTS (SELECT 1 FROM log_stream_event"
+		" WHERE " WAITING " AND destination = ANY ($1::text[]))"),
+	STATEMENT(LOCK, 1, "SELECT pg_try_advisory_lock(" QUEUE_KEY ", "
+		LEASE_KEY ")"),
+	STATEMENT(UNLOCK, 1, "SELECT pg_advisory_unlock(" QUEUE_KEY ", "
+		LEASE_KEY ")"),
+	/* For the transaction that it is in: the lease is this session's. A
+	 * pooler may have given us another. */
+	STATEMENT(PROVE, 1, "SELECT EXISTS (SELECT 1 " LEASES
+		" AND pid = pg_backend_pid()) AND " KNOWN_VERSION),
+	STATEMENT(SIGN, 2, "INSERT INTO log_stream_machine (name, pid,"
 		" since_ms, seen_ms) VALUES ($1, $2::bigint, " CLOCK ","
 		" " CLOCK ") ON CONFLICT (name) DO UPDATE SET"
 		" since_ms = CASE WHEN log_stream_machine.pid = excluded.pid"
 		"  THEN log_stream_machine.since_ms"
 		"  ELSE excluded.since_ms END,"
-		" pid = excluded.pid, seen_ms = excluded.seen_ms"),
+		" pid = excluded.pid, seen_ms = excluded.seen_ms, note = ''"),
 	STATEMENT(SIGN_OUT, 2, "DELETE FROM log_stream_machine"
 		" WHERE name = $1 AND pid = $2::bigint"),
+	STATEMENT(FIND_WORKER, 2, "SELECT EXISTS (SELECT 1 " LEASES "),"
+		" coalesce(pid, 0), coalesce(" CLOCK " - seen_ms, 0)"
+		" FROM (SELECT 1) AS one"
+		" LEFT JOIN log_stream_machine ON name = $2"),
+	STATEMENT(NOTE, 2, "INSERT INTO log_stream_machine (name, pid,"
+		" since_ms, seen_ms, note)"
+		" VALUES ($1, 0, " CLOCK ", " CLOCK ", $2)"
+		" ON CONFLICT (name) DO UPDATE SET note = excluded.note"),
+	STATEMENT(READ_NOTE, 1, "SELECT note FROM log_stream_machine"
+		" WHERE name = $1"),
 	STATEMENT(MACHINES, 0, "SELECT name, pid, since_ms,"
 		" " CLOCK " - seen_ms FROM log_stream_machine"
-		" ORDER BY name COLLATE \"C\""),
+		" WHERE pid <> 0 ORDER BY name COLLATE \"C\""),
 };

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* Addresses of queues, as text, and the lock's file. It opens none. */
+/* Addresses of queues, as text. It opens none. */
 #include "queue_place.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define MASK "********"
 #define NAME "log-stream-to-slack"
@@ -119,65 +116,19 @@ queue_place_dup(const char *address)
 	return shown;
 }
 
-/* ----------------------------------------------------------------- lock */
-
-static bool
-is_writable_directory(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode) &&
-	    access(path, W_OK | X_OK) == 0;
-}
-
-static bool
-add_state_directory(struct buf *out)
-{
-	const char *named = getenv("STATE_DIRECTORY");
-
-	if (named && *named)
-		buf_add(out, named, strcspn(named, ":"));
-	else
-		buf_adds(out, LOCALSTATEDIR "/lib/" NAME);
-	if (is_writable_directory(buf_text(out)))
-		return true;
-	buf_clear(out);
-	return false;
-}
-
-/* Others may make one there first: it has to be ours, and for us alone. */
-static void
-add_own_directory(struct buf *out)
-{
-	struct stat st;
-
-	buf_addf(out, "/tmp/" NAME "-%lu", (unsigned long)geteuid());
-	mkdir(buf_text(out), 0700);
-	if (lstat(buf_text(out), &st) < 0 || !S_ISDIR(st.st_mode) ||
-	    st.st_uid != geteuid() || st.st_mode & (S_IRWXG | S_IRWXO))
-		buf_adds(out, ", which others may use"); /* nor exists */
-}
-
-/* FNV-1a: two queues of one machine need two names. */
-static uint64_t
-hash(const char *text)
-{
-	uint64_t sum = UINT64_C(14695981039346656037);
-
-	for (; *text; text++)
-		sum = (sum ^ (unsigned char)*text) * UINT64_C(1099511628211);
-	return sum;
-}
+/* ---------------------------------------------------------------- owner */
 
 char *
-queue_lock_path_dup(const char *address)
+queue_state_path_dup(const char *address)
 {
-	char *shown = queue_shown_dup(address);
+	const char *named = getenv("STATE_DIRECTORY");
 	struct buf path = BUF_INIT;
 
-	if (!add_state_directory(&path))
-		add_own_directory(&path);
-	buf_addf(&path, "/queue-%016" PRIx64 "-worker", hash(shown));
-	free(shown);
+	(void)address;
+	if (named && *named)
+		buf_add(&path, named, strcspn(named, ":"));
+	else
+		buf_adds(&path, LOCALSTATEDIR "/lib/" NAME);
+	buf_addc(&path, '/');
 	return buf_detach(&path);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Where a queue is: how an address is shown to people, and where a machine
- * keeps the worker's lock of a queue that is on another. Addresses are URIs
- * (RFC 3986; libpq, "Connection URIs").
+ * Where a queue is, and how its address is shown to people. Addresses are
+ * URIs (RFC 3986; libpq, "Connection URIs").
  */
 #ifndef QUEUE_PLACE_H
 #define QUEUE_PLACE_H
@@ -27,11 +26,11 @@ char *queue_shown_dup(const char *address);
 char *queue_place_dup(const char *address);
 
 /*
- * The file that is locked by this machine's worker of a queue that is not
- * a file: in $STATE_DIRECTORY (systemd.exec(5)), or else the program's
- * directory below localstatedir, or else one of the user's in /tmp, which
- * is made. The caller frees it.
+ * The directory whose owner is the user of the programs, for a queue that
+ * is not a file: $STATE_DIRECTORY (systemd.exec(5)), or else the program's
+ * below localstatedir; with a "/" behind it. Nothing is made. The caller
+ * frees it.
  */
-char *queue_lock_path_dup(const char *address);
+char *queue_state_path_dup(const char *address);
 
 #endif

@@ -35,7 +35,7 @@
 	function(sendPrepare) \
 	function(sendQuery) \
 	function(sendQueryPrepared) \
-	function(setNoticeProcessor) \
+	function(setNoticeReceiver) \
 	function(setnonblocking) \
 	function(socket) \
 	function(status)

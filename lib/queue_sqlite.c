@@ -5,6 +5,8 @@
  */
 #include "queue_sqlite.h"
 
+#include "random.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +30,7 @@ put_row(struct store *s, struct stored *row, int64_t now_ms)
 	store_bind_text(st, 3, row->type);
 	store_bind_text(st, 4, row->record);
 	sqlite3_bind_int64(st, 5, now_ms);
+	sqlite3_bind_int64(st, 6, row->nonce);
 	if (!store_run(st))
 		return false;
 	row->duplicate = sqlite3_changes(s->db) == 0;
@@ -129,6 +132,7 @@ import_row(struct store *s, const struct queue_moved *moved, bool *added)
 	sqlite3_bind_int64(st, 7, row->tries);
 	store_bind_text(st, 8, row->reason);
 	store_bind_text(st, 9, moved->record);
+	sqlite3_bind_int64(st, 10, random_nonce());
 	if (!store_run(st))
 		return false;
 	*added = sqlite3_changes(s->db) > 0;
@@ -179,21 +183,22 @@ take_row(sqlite3_stmt *st, store_take *take, void *context)
 	const char *record;
 
 	row.number = sqlite3_column_int64(st, 0);
-	row.destination = text_at(st, 1);
-	row.log_id = text_at(st, 2);
-	row.type = text_at(st, 3);
-	row.state = (enum queue_state)sqlite3_column_int(st, 4);
-	row.queued_ms = sqlite3_column_int64(st, 5);
-	row.changed_ms = sqlite3_column_int64(st, 6);
-	row.tries = sqlite3_column_int64(st, 7);
-	row.reason = text_at(st, 8);
-	record = text_at(st, 9);
+	row.nonce = sqlite3_column_int64(st, 1);
+	row.destination = text_at(st, 2);
+	row.log_id = text_at(st, 3);
+	row.type = text_at(st, 4);
+	row.state = (enum queue_state)sqlite3_column_int(st, 5);
+	row.queued_ms = sqlite3_column_int64(st, 6);
+	row.changed_ms = sqlite3_column_int64(st, 7);
+	row.tries = sqlite3_column_int64(st, 8);
+	row.reason = text_at(st, 9);
+	record = text_at(st, 10);
 	if (!row.destination)
 		row.destination = "";
 	if (!row.type)
 		row.type = "";
 	return take(context, &row, record,
-	    record ? (size_t)sqlite3_column_bytes(st, 9) : 0);
+	    record ? (size_t)sqlite3_column_bytes(st, 10) : 0);
 }
 
 /* Gives the rows of a bound statement away, as long as they are wanted. */
@@ -371,37 +376,64 @@ store_count(struct store *s, const char *destination,
 
 /* ------------------------------------------------------------- change */
 
+/* Which statements make a change, one after the other until a row is met. */
+static const struct {
+	enum statement first, second;	/* STATEMENTS: none */
+} changes[] = {
+	[QUEUE_CLAIM] = { CLAIM, STATEMENTS },
+	[QUEUE_SETTLE] = { FORGET_NAMELESS, SETTLE },
+	[QUEUE_SET_ASIDE] = { SET_ASIDE, STATEMENTS },
+	[QUEUE_PUT_BACK] = { STATEMENTS, STATEMENTS },
+};
+
+/* Runs one for the row of a key, which is missed unless there is one. */
 static bool
-run_change(struct store *s, enum statement which, int64_t number,
+run_change(struct store *s, enum statement which, struct queue_key *key,
     int64_t now_ms, const char *reason)
 {
 	sqlite3_stmt *st = store_statement(s, which);
 
 	if (!st)
 		return false;
-	sqlite3_bind_int64(st, 1, number);
-	sqlite3_bind_int64(st, 2, now_ms);
+	sqlite3_bind_int64(st, 1, key->number);
+	sqlite3_bind_int64(st, 2, key->nonce);
+	if (which == SETTLE || which == SET_ASIDE)
+		sqlite3_bind_int64(st, 3, now_ms);
 	if (which == SET_ASIDE)
-		store_bind_text(st, 3, reason);
-	return store_run(st);
+		store_bind_text(st, 4, reason);
+	if (!store_run(st))
+		return false;
+	key->missed = sqlite3_changes(s->db) == 0;
+	return true;
 }
 
 static bool
-change_row(struct store *s, enum queue_change change, int64_t number,
+change_row(struct store *s, enum queue_change change, struct queue_key *key,
     int64_t now_ms, const char *reason)
 {
-	switch (change) {
-	case QUEUE_CLAIM:
-		return store_run_number(s, CLAIM, number);
-	case QUEUE_SETTLE:
-		return store_run_number(s, FORGET_NAMELESS, number) &&
-		    run_change(s, SETTLE, number, now_ms, NULL);
-	case QUEUE_SET_ASIDE:
-		return run_change(s, SET_ASIDE, number, now_ms, reason);
-	case QUEUE_PUT_BACK:
+	enum statement first = changes[change].first;
+	enum statement second = changes[change].second;
+
+	key->missed = false;
+	if (first == STATEMENTS)
 		return true;
+	return run_change(s, first, key, now_ms, reason) &&
+	    (!key->missed || second == STATEMENTS ||
+	    run_change(s, second, key, now_ms, reason));
+}
+
+/* Ends a transaction; one of a claim that met not every row does nothing. */
+static enum queue_result
+finish_change(struct store *s, enum queue_change change,
+    const struct queue_batch *batch, enum queue_result result,
+    struct buf *why)
+{
+	if (result == QUEUE_OK && change == QUEUE_CLAIM &&
+	    queue_missed(batch)) {
+		store_finish(s, QUEUE_FAILED, why);
+		return QUEUE_OK;
 	}
-	return false;
+	return store_finish(s, result, why);
 }
 
 static enum queue_result
@@ -414,13 +446,13 @@ store_change(struct store *s, enum queue_change change,
 	if (result != QUEUE_OK)
 		return result;
 	for (i = 0; i < batch->count && result == QUEUE_OK; i++)
-		if (!change_row(s, change, batch->numbers[i], now_ms,
+		if (!change_row(s, change, &batch->keys[i], now_ms,
 		    batch->reason))
 			result = store_fail(s, "cannot be written to", why);
 	if (result == QUEUE_OK && batch->pace &&
 	    !keep_pace(s, batch->destination, batch->pace))
 		result = store_fail(s, "cannot be written to", why);
-	return store_finish(s, result, why);
+	return finish_change(s, change, batch, result, why);
 }
 
 /* -------------------------------------------------------------- purge */
@@ -559,6 +591,27 @@ store_hurry(struct store *s, const char *destination, struct buf *why)
 }
 
 static enum queue_result
+store_waits(struct store *s, const char *const *destinations, size_t count,
+    bool *waits, struct buf *why)
+{
+	sqlite3_stmt *st;
+	bool good = true;
+	size_t i;
+
+	if (store_check_unmoved(s, why) != QUEUE_OK)
+		return QUEUE_FAILED;
+	for (i = 0; i < count && good && !*waits; i++) {
+		st = store_statement(s, WAITS);
+		if (!st)
+			return store_fail(s, "cannot be read", why);
+		store_bind_text(st, 1, destinations[i]);
+		while (store_step(st, &good))
+			*waits = true;
+	}
+	return good ? QUEUE_OK : store_fail(s, "cannot be read", why);
+}
+
+static enum queue_result
 store_verify(struct store *s, struct buf *why)
 {
 	char word[16];
@@ -592,5 +645,6 @@ const struct queue_engine queue_sqlite = {
 	.edit = store_edit,
 	.hurry = store_hurry,
 	.verify = store_verify,
-	.lock_path_dup = store_lock_path_dup,
+	.waits = store_waits,
+	.own_path_dup = store_lock_path_dup,
 };

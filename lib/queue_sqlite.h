@@ -10,8 +10,12 @@
 
 #include <sqlite3.h>
 
+#define SCHEMA 2		/* the version of the tables that this
+				 * program uses: PRAGMA user_version */
+
 enum statement {
 	BEGIN,
+	VERSION_NOW,
 	COMMIT,
 	ROLLBACK,
 	PUT,
@@ -25,6 +29,7 @@ enum statement {
 	SET_ASIDE,
 	KEEP_PACE,
 	COUNT_WAITING,
+	WAITS,
 	COUNT_ASIDE,
 	FIND_PACE,
 	OLD,
@@ -132,8 +137,14 @@ void store_end_turn(struct store *s);
 /* QUEUE_FAILED when the file is not where it was: see queue.h. */
 enum queue_result store_check_unmoved(struct store *s, struct buf *why);
 
-/* Begins a transaction that writes; when it fails none is open. */
+/*
+ * Begins a transaction that writes; when it fails none is open. It does
+ * where a newer program has changed the tables since they were opened.
+ */
 enum queue_result store_begin(struct store *s, struct buf *why);
+
+/* The same whatever the version of the tables. */
+enum queue_result store_begin_any(struct store *s, struct buf *why);
 
 /*
  * Ends it: as a whole when result is QUEUE_OK, else not at all. Returns

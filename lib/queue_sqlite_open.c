@@ -18,7 +18,6 @@
 /* With the wait for a turn below every web server's own time-out, 40 s. */
 #define BUSY_MS 5000
 #define LOOK_MS 100
-#define SCHEMA 1		/* PRAGMA user_version */
 #define SCHEMA_NONE 0		/* no tables yet */
 #define SCHEMA_OTHER (-2)	/* those of another program */
 #define PAGES_LEAST 16384	/* of a file's limit, however small QUEUE_MAX */
@@ -27,10 +26,13 @@
 #define APPLICATION 0x4c533253
 
 /*
- * In the order of the enum: 0 waits, 1 is set aside, 2 is gone, that is
- * delivered or removed, and only kept so that its log_id is known.
+ * How each version of the tables comes from the one before it; a new queue
+ * takes all of the steps. A step is never changed once a release has it.
+ *
+ * States are in the order of the enum: 0 waits, 1 is set aside, 2 is gone,
+ * that is delivered or removed, and only kept so that its log_id is known.
  */
-static const char schema[] =
+static const char *const steps[SCHEMA] = {
 	"CREATE TABLE event ("
 	" number INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" destination TEXT NOT NULL,"
@@ -60,7 +62,23 @@ static const char schema[] =
 	" refused INTEGER NOT NULL DEFAULT 0,"
 	" success_ms INTEGER NOT NULL DEFAULT 0,"
 	" error_ms INTEGER NOT NULL DEFAULT 0,"
-	" error TEXT NOT NULL DEFAULT '');";
+	" error TEXT NOT NULL DEFAULT '');",
+
+	/* A row is named by its number and a nonce (see struct queue_key),
+	 * and one that fails alone goes behind the others. What is gone
+	 * needs no nonce: nobody names it any more. */
+	"ALTER TABLE event ADD COLUMN nonce INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE event ADD COLUMN later_ms INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE event SET nonce = random() WHERE state < 2;"
+	"CREATE INDEX event_later ON event (destination, later_ms)"
+	" WHERE state = 0 AND later_ms > 0;"
+	"ALTER TABLE destination"
+	" ADD COLUMN condemned INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE destination"
+	" ADD COLUMN condemned_ms INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE destination"
+	" ADD COLUMN untold INTEGER NOT NULL DEFAULT 0;",
+};
 
 /*
  * WAL mode loses committed rows when several connections write, in SQLite
@@ -163,7 +181,7 @@ find_version_in_turn(struct store *s)
 static enum queue_result
 check_version(struct store *s, int64_t version, struct buf *why)
 {
-	if (version == SCHEMA || version == SCHEMA_NONE)
+	if (version >= SCHEMA_NONE && version <= SCHEMA)
 		return QUEUE_OK;
 	if (version == -1)
 		return store_fail(s, "cannot be opened", why);
@@ -192,24 +210,39 @@ begin_numbers(struct store *s)
 	return store_execute(s, text);
 }
 
-/* Several processes may get here at once: one of them makes the tables. */
+/* Takes the steps from this version on. */
+static bool
+take_steps(struct store *s, int64_t version)
+{
+	char text[96];
+	int64_t i;
+
+	for (i = version; i < SCHEMA; i++)
+		if (!store_execute(s, steps[i]))
+			return false;
+	snprintf(text, sizeof(text), "PRAGMA user_version = %d;"
+	    "PRAGMA application_id = %d", SCHEMA, APPLICATION);
+	return (version != SCHEMA_NONE || begin_numbers(s)) &&
+	    store_execute(s, text);
+}
+
+/*
+ * Makes the tables, or brings older ones up to date, in one transaction.
+ * Several processes may get here at once: one of them does it.
+ */
 static enum queue_result
 make_schema(struct store *s, struct buf *why)
 {
-	enum queue_result result = store_begin(s, why);
+	enum queue_result result = store_begin_any(s, why);
 	int64_t version;
-	char text[96];
 
 	if (result != QUEUE_OK)
 		return result;
-	snprintf(text, sizeof(text), "PRAGMA user_version = %d;"
-	    "PRAGMA application_id = %d", SCHEMA, APPLICATION);
 	version = find_version(s);
-	if (version != SCHEMA_NONE)
-		result = check_version(s, version, why);
-	else if (!store_execute(s, schema) || !begin_numbers(s) ||
-	    !store_execute(s, text))
-		result = store_fail(s, "cannot be made", why);
+	result = check_version(s, version, why);
+	if (result == QUEUE_OK && version != SCHEMA &&
+	    !take_steps(s, version))
+		result = store_fail(s, "its tables cannot be made", why);
 	return store_finish(s, result, why);
 }
 
@@ -246,7 +279,7 @@ set_up(struct store *s, const struct queue_options *options, bool on_network,
 	if (result == QUEUE_OK)
 		result = set_journal(s, on_network, why);
 	store_end_turn(s);
-	if (result == QUEUE_OK && version == SCHEMA_NONE)
+	if (result == QUEUE_OK && version != SCHEMA)
 		result = make_schema(s, why);
 	return result;
 }

@@ -19,8 +19,8 @@
 #define TURN_AGAIN_US 100000
 
 /* What a row is read from, in the order of take_row(). */
-#define COLUMNS "number, destination, log_id, type, state, queued_ms, " \
-	"changed_ms, tries, reason, record"
+#define COLUMNS "number, nonce, destination, log_id, type, state, " \
+	"queued_ms, changed_ms, tries, reason, record"
 
 /*
  * Conditions as the indexes have them (SQLite, "Partial Indexes": one is
@@ -30,13 +30,18 @@
 #define LISTED "state < 2"
 #define DONE "state > 0"
 
+/* What names a row: see struct queue_key. */
+#define KEY "number = ?1 AND nonce = ?2"
+
 static const char *const sql[STATEMENTS] = {
 	/* A deferred one that then writes may fail with BUSY at once. */
 	[BEGIN] = "BEGIN IMMEDIATE",
+	[VERSION_NOW] = "PRAGMA user_version",
 	[COMMIT] = "COMMIT",
 	[ROLLBACK] = "ROLLBACK",
 	[PUT] = "INSERT INTO event (destination, log_id, type, record,"
-		" queued_ms, changed_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?5)"
+		" queued_ms, changed_ms, nonce)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6)"
 		" ON CONFLICT (log_id, destination) DO NOTHING",
 	[PUT_DESTINATION] = "INSERT INTO destination (name) VALUES (?1)"
 		" ON CONFLICT (name) DO NOTHING",
@@ -50,13 +55,13 @@ static const char *const sql[STATEMENTS] = {
 		" WHERE " WAITING " AND destination = ?1"
 		" ORDER BY number LIMIT ?2",
 	[CLAIM] = "UPDATE event SET tries = tries + 1"
-		" WHERE number = ?1 AND state = 0",
+		" WHERE " KEY " AND state = 0",
 	[FORGET_NAMELESS] = "DELETE FROM event"
-		" WHERE number = ?1 AND log_id IS NULL",
-	[SETTLE] = "UPDATE event SET state = 2, changed_ms = ?2,"
-		" record = NULL, reason = NULL WHERE number = ?1",
-	[SET_ASIDE] = "UPDATE event SET state = 1, changed_ms = ?2,"
-		" reason = ?3 WHERE number = ?1 AND state = 0",
+		" WHERE " KEY " AND log_id IS NULL",
+	[SETTLE] = "UPDATE event SET state = 2, changed_ms = ?3,"
+		" record = NULL, reason = NULL WHERE " KEY,
+	[SET_ASIDE] = "UPDATE event SET state = 1, changed_ms = ?3,"
+		" reason = ?4 WHERE " KEY " AND state = 0",
 	[KEEP_PACE] = "INSERT INTO destination (name, set_ms, until_ms,"
 		" obey_ms, failures, suspects, posting, refused, success_ms,"
 		" error_ms, error)"
@@ -69,6 +74,8 @@ static const char *const sql[STATEMENTS] = {
 		"  WHERE " WAITING " AND destination = ?1"
 		"  ORDER BY number LIMIT 1)"
 		" FROM event WHERE " WAITING " AND destination = ?1",
+	[WAITS] = "SELECT 1 FROM event"
+		" WHERE " WAITING " AND destination = ?1 LIMIT 1",
 	[COUNT_ASIDE] = "SELECT count(*) FROM event"
 		" WHERE " DONE " AND state = 1 AND destination = ?1",
 	[FIND_PACE] = "SELECT set_ms, until_ms, obey_ms, failures, suspects,"
@@ -79,7 +86,7 @@ static const char *const sql[STATEMENTS] = {
 		" LIMIT ?2",
 	[DELETE] = "DELETE FROM event WHERE number = ?1",
 	/* What waits has no reason of its own, but that of its destination. */
-	[LIST] = "SELECT number, destination, log_id, type, state,"
+	[LIST] = "SELECT number, nonce, destination, log_id, type, state,"
 		" queued_ms, changed_ms, tries,"
 		" CASE state WHEN 1 THEN reason ELSE"
 		"  (SELECT error FROM destination"
@@ -92,10 +99,11 @@ static const char *const sql[STATEMENTS] = {
 	[EXPORT] = "SELECT " COLUMNS " FROM event WHERE number > ?1"
 		" ORDER BY number LIMIT ?2",
 	[IMPORT] = "INSERT INTO event (destination, log_id, type, state,"
-		" queued_ms, changed_ms, tries, reason, record)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+		" queued_ms, changed_ms, tries, reason, record, nonce)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
 		" ON CONFLICT (log_id, destination) DO UPDATE SET state = ?4,"
-		" changed_ms = ?6, tries = ?7, reason = ?8, record = ?9"
+		" changed_ms = ?6, tries = ?7, reason = ?8, record = ?9,"
+		" nonce = ?10"
 		" WHERE event.state = 1"
 		" AND event.reason = '" QUEUE_EXPORTED "'",
 	[NAMES] = "SELECT name FROM destination ORDER BY name",
@@ -376,8 +384,38 @@ store_finish(struct store *s, enum queue_result result, struct buf *why)
 	return result;
 }
 
+/* A program that runs on may not write what it does not understand. */
+static enum queue_result
+check_version_now(struct store *s, struct buf *why)
+{
+	sqlite3_stmt *st = store_statement(s, VERSION_NOW);
+	int64_t version = -1;
+	bool good = false;
+
+	while (st && store_step(st, &good))
+		version = sqlite3_column_int64(st, 0);
+	if (!good)
+		return store_fail(s, "cannot be read", why);
+	if (version == SCHEMA)
+		return QUEUE_OK;
+	buf_addf(why, "%s: its tables are of another version now: it has to "
+	    "be opened anew", s->path);
+	return QUEUE_FAILED;
+}
+
 enum queue_result
 store_begin(struct store *s, struct buf *why)
+{
+	enum queue_result result = store_begin_any(s, why);
+
+	if (result != QUEUE_OK)
+		return result;
+	result = check_version_now(s, why);
+	return result == QUEUE_OK ? QUEUE_OK : store_finish(s, result, why);
+}
+
+enum queue_result
+store_begin_any(struct store *s, struct buf *why)
 {
 	enum queue_result result;
 

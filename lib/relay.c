@@ -50,10 +50,10 @@ relay_new(void)
 }
 
 void
-relay_ready(struct relay *r)
+relay_look(struct relay *r, bool once)
 {
 	if (current_is_ready(&r->current))
-		deliver_rest(r->deliverer, &r->current.config);
+		deliver_look(r->deliverer, &r->current.config, once);
 }
 
 void
@@ -253,7 +253,6 @@ check_events(struct handling *h)
 	if (h->events.count > 0)
 		return true;
 	h->answer->status = 204;
-	deliver_rest(h->relay->deliverer, &h->relay->current.config);
 	return false;
 }
 

@@ -82,10 +82,12 @@ struct relay *relay_new(void);
 void relay_free(struct relay *r);
 
 /*
- * For a door that stays: delivers what was left when the machine, or the
- * last worker, went down.
+ * Sees to it that what waits is delivered, whatever happened to the worker
+ * or the machine: see deliver_look(). To be called at the start of a
+ * receiver that stays, after each answer, and now and then in between;
+ * once: this receiver handles a single request.
  */
-void relay_ready(struct relay *r);
+void relay_look(struct relay *r, bool once);
 
 /*
  * Handles one request, after looking for a change of configuration. It may

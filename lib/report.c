@@ -245,31 +245,70 @@ find_names(struct queue *q, const struct config *c, struct names *names,
 	return queue_names(q, add_name, names, why);
 }
 
+/* The worker as a report tells of it. */
+struct delivery {
+	struct queue_holder holder;
+	struct buf note;	/* why none could be started; empty: it could */
+};
+
+static enum queue_result
+find_delivery(struct queue *q, const struct config *c, struct delivery *d,
+    struct buf *why)
+{
+	struct queue_lock *lock = queue_lock_new(c->queue);
+	enum queue_result result;
+
+	result = queue_lock_look(lock, q, &d->holder, why);
+	if (result == QUEUE_OK && !d->holder.held)
+		queue_lock_read_note(lock, q, &d->note);
+	queue_lock_free(lock, q);
+	return result;
+}
+
 static struct json_object *
-status_json(const struct config *c, enum queue_worker worker, pid_t pid,
+status_json(const struct config *c, const struct delivery *d,
     struct json_object *machines, struct json_object *destinations)
 {
 	struct json_object *status = json_object_new_object();
 
 	put_text(status, "queue", c->queue_shown);
-	put_flag(status, "worker", worker == QUEUE_WORKER);
-	put_ms(status, "worker_pid", worker == QUEUE_WORKER ? pid : 0);
+	put_flag(status, "worker", d->holder.held);
+	put_ms(status, "worker_pid", d->holder.held ? d->holder.pid : 0);
+	put_ms(status, "worker_silent_ms",
+	    d->holder.held ? d->holder.silent_ms : 0);
+	put_text(status, "worker_note", buf_text(&d->note));
 	json_object_object_add(status, "machines", machines);
 	json_object_object_add(status, "destinations", destinations);
 	return status;
 }
 
+void
+report_silence(struct buf *out, const struct queue_holder *holder)
+{
+	buf_addf(out, "the worker, process %ld, has given no sign of life "
+	    "for ", (long)holder->pid);
+	add_span(out, holder->silent_ms);
+	buf_adds(out, ": it hangs, and the next worker ends it\n");
+}
+
 static void
-show_status(const struct config *c, enum queue_worker worker, pid_t pid,
-    struct buf *out)
+show_status(const struct config *c, const struct delivery *d, struct buf *out)
 {
 	buf_adds(out, "queue: ");
 	log_escape(out, c->queue_shown, strlen(c->queue_shown));
 	buf_addc(out, '\n');
-	if (worker == QUEUE_WORKER)
-		buf_addf(out, "worker: running, process %ld\n", (long)pid);
+	if (queue_holder_hangs(&d->holder))
+		report_silence(out, &d->holder);
+	else if (d->holder.held)
+		buf_addf(out, "worker: running, process %ld\n",
+		    (long)d->holder.pid);
 	else
 		buf_adds(out, "worker: none\n");
+	if (d->note.len > 0) {
+		buf_adds(out, "    could not be started: ");
+		log_escape(out, d->note.data, d->note.len);
+		buf_addc(out, '\n');
+	}
 }
 
 /* ----------------------------------------------------------- machines */
@@ -303,21 +342,22 @@ add_machine(void *context, const struct queue_machine *machine)
 
 enum queue_result
 report_status(struct queue *q, const struct config *c, bool json,
-    int64_t now_ms, struct buf *out, struct buf *why)
+    int64_t now_ms, struct buf *out, bool *hangs, struct buf *why)
 {
 	struct json_object *list = json ? json_object_new_array() : NULL;
 	struct json_object *machines = json ? json_object_new_array() : NULL;
 	enum queue_result result;
 	struct names names = { NULL, 0 };
-	enum queue_worker worker;
+	struct delivery delivery = { .note = BUF_INIT };
 	struct standing s;
-	pid_t pid = 0;
 	size_t i;
 
-	worker = queue_find_worker(c->queue, &pid);
+	result = find_delivery(q, c, &delivery, why);
+	*hangs = queue_holder_hangs(&delivery.holder);
 	if (!json)
-		show_status(c, worker, pid, out);
-	result = json ? queue_machines(q, add_machine, machines, why) :
+		show_status(c, &delivery, out);
+	if (result == QUEUE_OK)
+		result = json ? queue_machines(q, add_machine, machines, why) :
 	    queue_machines(q, show_machine, out, why);
 	if (result == QUEUE_OK)
 		result = find_names(q, c, &names, why);
@@ -331,7 +371,8 @@ report_status(struct queue *q, const struct config *c, bool json,
 			show_standing(&s, now_ms, out);
 	}
 	if (json)
-		add_json(out, status_json(c, worker, pid, machines, list));
+		add_json(out, status_json(c, &delivery, machines, list));
+	buf_release(&delivery.note);
 	names_release(&names);
 	return result;
 }

@@ -15,11 +15,16 @@
 
 /*
  * Adds how every destination stands, configured or not, and whether a
- * worker runs. As JSON it is one object on a line. Unless QUEUE_OK comes
- * back, *out is not to be used and *why has the reason.
+ * worker runs; *hangs says that one does, and gives no sign of life. As
+ * JSON it is one object on a line. Unless QUEUE_OK comes back, *out is not
+ * to be used and *why has the reason.
  */
 enum queue_result report_status(struct queue *q, const struct config *c,
-    bool json, int64_t now_ms, struct buf *out, struct buf *why);
+    bool json, int64_t now_ms, struct buf *out, bool *hangs,
+    struct buf *why);
+
+/* Adds a line about a worker that hangs. */
+void report_silence(struct buf *out, const struct queue_holder *holder);
 
 /*
  * Adds a line for each event that waits or is set aside, oldest first; as

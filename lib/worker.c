@@ -14,10 +14,14 @@
 
 #define LINGER_MS 4000		/* with nothing to do, before it leaves */
 #define PURGE_MS 3600000
-#define SIGN_IN_MS 5000
+#define SIGN_MS 5000		/* between two signs of life */
 #define AGAIN_MS 1000		/* after the queue failed; then twice that */
 #define AGAIN_MAX_MS 4000	/* and so on */
 #define GIVE_UP_MS 15000	/* on a queue that fails, when it may end */
+#define COMPLAIN_MS 300000	/* after which the same is said again */
+#define WATCH_MS 7000		/* of a holder, before it is taken to hang */
+#define ENDING_MS 5000		/* in which a process that was killed ends */
+#define WATCH_AGAIN_MS 100
 
 int64_t
 worker_wall_ms(const struct worker *w)
@@ -33,17 +37,26 @@ worker_run_ms(const struct worker *w)
 
 /* ------------------------------------------------------------- queue */
 
+/* A complaint that lasts is repeated now and then, and not every second. */
+static void
+complain(struct worker *w, const char *text)
+{
+	if (w->complaint && strcmp(w->complaint, text) == 0 &&
+	    worker_run_ms(w) < w->complain_at)
+		return;
+	log_say(LEVEL_ERROR, "%s", text);
+	free(w->complaint);
+	w->complaint = mem_dup(text);
+	w->complain_at = worker_run_ms(w) + COMPLAIN_MS;
+}
+
 bool
 worker_queue_failed(struct worker *w, enum queue_result result,
     struct buf *why)
 {
 	if (result == QUEUE_OK)
 		return false;
-	if (!w->complaint || strcmp(w->complaint, buf_text(why)) != 0) {
-		log_say(LEVEL_ERROR, "%s", buf_text(why));
-		free(w->complaint);
-		w->complaint = mem_dup(buf_text(why));
-	}
+	complain(w, buf_text(why));
 	buf_clear(why);
 	w->result = result;
 	if (w->failing_since < 0)
@@ -104,22 +117,195 @@ purge(struct worker *w)
 }
 
 static void
-sign_in(struct worker *w)
+sign(struct worker *w)
 {
 	struct buf why = BUF_INIT;
 
-	worker_queue_failed(w, queue_sign_in(w->queue, &why), &why);
-	w->sign_in_at = worker_run_ms(w) + SIGN_IN_MS;
+	worker_queue_failed(w, queue_lock_sign(w->lock, w->queue, &why),
+	    &why);
+	w->sign_at = worker_run_ms(w) + SIGN_MS;
 	buf_release(&why);
 }
 
-static void
-sign_out(struct worker *w)
+static bool
+is_busy(const struct worker *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->channel_count; i++)
+		if (w->channels[i]->stage != IDLE)
+			return true;
+	return false;
+}
+
+/*
+ * With a message that is not settled it stays: the next worker would send
+ * that once more. A person who drains a queue that is none hears at once.
+ */
+static bool
+gives_up(const struct worker *w)
+{
+	if (w->mode == WORKER_STAYS || w->failing_since < 0 || is_busy(w))
+		return false;
+	return worker_run_ms(w) - w->failing_since >= GIVE_UP_MS ||
+	    (w->mode == WORKER_DRAINS && !w->opened &&
+	    w->result == QUEUE_FAILED);
+}
+
+/* --------------------------------------------------------------- lock */
+
+/* False when another process is the worker, or there can be none. */
+static bool
+become_the_worker(struct worker *w)
 {
 	struct buf why = BUF_INIT;
+	enum queue_result result;
+	bool mine = false;
 
-	worker_queue_failed(w, queue_sign_out(w->queue, &why), &why);
+	w->locked_out = false;
+	if (queue_lock_needs_queue(w->lock))
+		open_queue(w);
+	if (queue_lock_needs_queue(w->lock) && !w->queue)
+		return false;
+	result = queue_lock_take(w->lock, w->queue, &mine, &why);
+	worker_queue_failed(w, result, &why);
+	w->locked_out = result == QUEUE_OK && !mine;
+	if (mine)
+		sign(w);
 	buf_release(&why);
+	return mine;
+}
+
+/* What others see of the worker's lock. */
+static bool
+look_at_holder(struct worker *w, struct queue_holder *holder)
+{
+	struct buf why = BUF_INIT;
+	enum queue_result result;
+
+	result = queue_lock_look(w->lock, w->queue, holder, &why);
+	worker_queue_failed(w, result, &why);
+	buf_release(&why);
+	return result == QUEUE_OK;
+}
+
+static void
+pause_for(struct worker *w, int64_t ms)
+{
+	struct post_outcome none;
+
+	w->world->wait(w->world->context, ms, &none);
+}
+
+/*
+ * Whether the holder gives no sign of life while it is watched. What its
+ * last sign says alone may be the date, which was set.
+ */
+static bool
+is_silent(struct worker *w)
+{
+	int64_t end = worker_run_ms(w) + WATCH_MS;
+	struct queue_holder holder;
+
+	do {
+		if (!look_at_holder(w, &holder) ||
+		    !queue_holder_hangs(&holder))
+			return false;
+		pause_for(w, WATCH_AGAIN_MS);
+	} while (worker_run_ms(w) < end &&
+	    !w->world->stopping(w->world->context));
+	return worker_run_ms(w) >= end;
+}
+
+/* Ends the holder that hangs; true when the lock is ours then. */
+static bool
+take_over_from(struct worker *w, const struct queue_holder *holder)
+{
+	int64_t end = worker_run_ms(w) + ENDING_MS;
+	struct buf why = BUF_INIT, text = BUF_INIT;
+
+	if (!w->stuck)
+		log_say(LEVEL_ERROR, "the worker, process %ld, has given no "
+		    "sign of life for %lld s: it is ended",
+		    (long)holder->pid,
+		    (long long)(holder->silent_ms / 1000));
+	if (w->world->end_process(w->world->context, holder->pid, &why)) {
+		while (!become_the_worker(w) && w->locked_out &&
+		    worker_run_ms(w) < end)
+			pause_for(w, WATCH_AGAIN_MS);
+		if (w->locked_out)
+			buf_adds(&why, "it was killed and has not ended");
+	}
+	w->stuck = why.len > 0;
+	if (w->stuck) {
+		buf_addf(&text, "the worker, process %ld, hangs, and nothing "
+		    "is delivered: %s: end it by hand", (long)holder->pid,
+		    buf_text(&why));
+		complain(w, buf_text(&text));
+	}
+	buf_release(&text);
+	buf_release(&why);
+	return !w->stuck && !w->locked_out;
+}
+
+/* Whether one that hangs has the lock, which is then ours instead. */
+static bool
+replace_holder(struct worker *w)
+{
+	struct queue_holder holder;
+
+	return look_at_holder(w, &holder) && queue_holder_hangs(&holder) &&
+	    is_silent(w) && take_over_from(w, &holder);
+}
+
+/* Whether another try to become the worker makes sense. */
+static bool
+may_wait(const struct worker *w)
+{
+	if (w->world->stopping(w->world->context))
+		return false;
+	if (w->locked_out)
+		return w->mode == WORKER_STAYS;
+	return queue_lock_needs_queue(w->lock) && !gives_up(w);
+}
+
+/* A service takes over from a worker that a door started, when it leaves. */
+static bool
+wait_to_be_the_worker(struct worker *w)
+{
+	bool said = false;
+
+	for (;;) {
+		if (become_the_worker(w) ||
+		    (w->locked_out && replace_holder(w)))
+			return true;
+		if (!may_wait(w))
+			return false;
+		if (w->locked_out && !said)
+			log_say(LEVEL_INFO, "another worker runs: waiting "
+			    "until it leaves");
+		said = said || w->locked_out;
+		pause_for(w, AGAIN_MS);
+	}
+}
+
+/*
+ * Gives a sign of life, and sees that it is still the worker: somebody may
+ * have moved the queue's files away, the locked one with them, or the
+ * session has ended. Where another has the lock by now, this one leaves.
+ */
+static void
+keep_lock(struct worker *w)
+{
+	if (w->displaced)
+		return;
+	if (!queue_lock_is_mine(w->lock, w->queue)) {
+		queue_lock_release(w->lock, w->queue);
+		if (!become_the_worker(w))
+			w->displaced = w->locked_out;
+	} else if (worker_run_ms(w) >= w->sign_at) {
+		sign(w);
+	}
 }
 
 /* --------------------------------------------------------------- turn */
@@ -133,7 +319,7 @@ time_to_wait(const struct worker *w)
 	size_t i;
 
 	for (i = 0; i < w->channel_count; i++) {
-		ch = &w->channels[i];
+		ch = w->channels[i];
 		if (ch->stage != IDLE || !ch->webhook_url || !w->queue ||
 		    w->stop_by >= 0)
 			continue;
@@ -143,17 +329,6 @@ time_to_wait(const struct worker *w)
 			next = ch->not_before;
 	}
 	return next > now ? next - now : 0;
-}
-
-static bool
-is_busy(const struct worker *w)
-{
-	size_t i;
-
-	for (i = 0; i < w->channel_count; i++)
-		if (w->channels[i].stage != IDLE)
-			return true;
-	return false;
 }
 
 static void
@@ -166,10 +341,10 @@ turn(struct worker *w)
 	if (current_refresh(&w->current))
 		channels_match(w);
 	open_queue(w);
-	if (w->queue && worker_run_ms(w) >= w->sign_in_at)
-		sign_in(w);
+	if (!queue_lock_needs_queue(w->lock) || w->queue)
+		keep_lock(w);
 	for (i = 0; i < w->channel_count && w->queue; i++)
-		channel_serve(w, &w->channels[i]);
+		channel_serve(w, w->channels[i]);
 	if (w->queue && worker_run_ms(w) >= w->purge_at && !is_busy(w))
 		purge(w);
 	if (w->queue)
@@ -177,54 +352,6 @@ turn(struct worker *w)
 	ch = w->world->wait(w->world->context, time_to_wait(w), &outcome);
 	if (ch)
 		channel_end_message(w, ch, &outcome);
-}
-
-/* --------------------------------------------------------------- lock */
-
-/* False when another process is the worker, or there can be none. */
-static bool
-become_the_worker(struct worker *w)
-{
-	struct buf why = BUF_INIT;
-
-	w->lock = queue_become_worker(w->address, &why);
-	w->locked_out = w->lock < 0 && why.len == 0;
-	if (why.len > 0)
-		log_say(LEVEL_ERROR, "%s", buf_text(&why));
-	buf_release(&why);
-	return w->lock >= 0;
-}
-
-/* A service takes over from a worker that a door started, when it leaves. */
-static bool
-wait_to_be_the_worker(struct worker *w)
-{
-	struct post_outcome none;
-	bool said = false;
-
-	while (!become_the_worker(w) && w->locked_out &&
-	    w->mode == WORKER_STAYS &&
-	    !w->world->stopping(w->world->context)) {
-		if (!said)
-			log_say(LEVEL_INFO, "another worker runs: waiting "
-			    "until it leaves");
-		said = true;
-		w->world->wait(w->world->context, AGAIN_MS, &none);
-	}
-	return w->lock >= 0;
-}
-
-/*
- * Somebody may have moved the queue's files away, the locked one with
- * them: then whoever locks the new one is the worker.
- */
-static bool
-is_the_worker(struct worker *w)
-{
-	if (queue_is_worker(w->lock, w->address))
-		return true;
-	queue_leave(w->lock, false);
-	return become_the_worker(w);
 }
 
 /* ---------------------------------------------------------------- end */
@@ -237,7 +364,7 @@ has_waiting(const struct worker *w, bool later)
 	size_t i;
 
 	for (i = 0; i < w->channel_count; i++) {
-		ch = &w->channels[i];
+		ch = w->channels[i];
 		if (!ch->webhook_url)
 			continue;
 		if (!ch->known)
@@ -259,30 +386,19 @@ has_moved_on(const struct worker *w)
 	return !address || strcmp(address, w->address) != 0;
 }
 
-/* Told to stop, or to use another queue: what is on its way is settled. */
+/*
+ * Told to stop, or to use another queue, or no longer the worker: what is
+ * on its way is settled.
+ */
 static bool
 must_stop(struct worker *w)
 {
 	if (w->stop_by < 0 && (w->world->stopping(w->world->context) ||
-	    has_moved_on(w)))
+	    w->displaced || has_moved_on(w)))
 		w->stop_by = worker_run_ms(w) + GIVE_UP_MS +
 		    w->current.config.slack_timeout_ms;
 	return w->stop_by >= 0 &&
 	    (!is_busy(w) || worker_run_ms(w) >= w->stop_by);
-}
-
-/*
- * With a message that is not settled it stays: the next worker would send
- * that once more. A person who drains a queue that is none hears at once.
- */
-static bool
-gives_up(const struct worker *w)
-{
-	if (w->mode == WORKER_STAYS || w->failing_since < 0 || is_busy(w))
-		return false;
-	return worker_run_ms(w) - w->failing_since >= GIVE_UP_MS ||
-	    (w->mode == WORKER_DRAINS && !w->opened &&
-	    w->result == QUEUE_FAILED);
 }
 
 static bool
@@ -306,15 +422,13 @@ static bool
 work(struct worker *w)
 {
 	w->idle_since = -1;
-	while (is_the_worker(w) && !must_stop(w) && !is_done(w)) {
+	while (!must_stop(w) && !is_done(w)) {
 		if (gives_up(w))
 			return false;
 		turn(w);
 	}
 	if (w->queue)
 		purge(w);
-	if (w->queue)
-		sign_out(w);
 	return w->queue != NULL || w->stop_by >= 0;
 }
 
@@ -371,10 +485,10 @@ anything_remains(struct worker *w)
 
 /*
  * The worker that leaves looks once more after it has let go of the lock:
- * what a door put in before that, seeing the lock held, would else be left
- * to nobody. A door that comes later finds no worker and starts one. So
- * does one that gave up a queue that failed: if it can be opened now, a door
- * may have put something in.
+ * what a receiver put in before that, seeing the lock held, would else wait
+ * for the next request. A receiver that comes later finds no worker and
+ * starts one. So does one that gave up a queue that failed: if it can be
+ * opened now, a receiver may have put something in.
  */
 static bool
 must_return(struct worker *w, bool good)
@@ -390,7 +504,7 @@ must_return(struct worker *w, bool good)
 	if (!w->queue)
 		return false;
 	for (i = 0; i < w->channel_count; i++)
-		if (!channel_look(w, &w->channels[i]))
+		if (!channel_look(w, w->channels[i]))
 			return true;
 	return has_waiting(w, w->mode == WORKER_UNTIL_IDLE);
 }
@@ -398,16 +512,18 @@ must_return(struct worker *w, bool good)
 static enum worker_end
 work_as_the_one(struct worker *w)
 {
-	bool good, done;
+	bool good;
 	char *shown;
 
 	do {
-		good = wait_to_be_the_worker(w) && work(w);
-		done = good && w->stop_by < 0 && !has_waiting(w, true);
-		if (w->lock < 0)
-			return w->locked_out ? WORKER_OTHER : WORKER_FAILED;
-		queue_leave(w->lock, done);
+		if (!wait_to_be_the_worker(w))
+			return w->stuck ? WORKER_STUCK : w->locked_out ?
+			    WORKER_OTHER : WORKER_FAILED;
+		good = work(w);
+		queue_lock_release(w->lock, w->queue);
 	} while (must_return(w, good));
+	if (w->displaced)
+		return WORKER_OTHER;
 	if (!good)
 		return WORKER_FAILED;
 	if (!anything_remains(w))
@@ -430,16 +546,17 @@ run_configured(struct worker *w)
 	size_t i;
 
 	w->address = mem_dup(w->current.config.queue);
-	w->channels = mem_alloc(DESTINATIONS_MAX * sizeof(*w->channels));
+	w->lock = queue_lock_new(w->address);
 	channels_match(w);
 	if (queue_become_owner(w->address, &why))
 		end = work_as_the_one(w);
 	else
 		log_say(LEVEL_ERROR, "%s", buf_text(&why));
 	buf_release(&why);
+	queue_lock_free(w->lock, w->queue);
 	queue_close(w->queue);
 	for (i = 0; i < w->channel_count; i++)
-		channel_release(&w->channels[i]);
+		channel_free(w->channels[i]);
 	free(w->channels);
 	free(w->address);
 	free(w->complaint);

@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* What the worker needs of the world, so that a test can be the world. */
 struct world {
@@ -32,6 +33,8 @@ struct world {
 	    struct post_outcome *outcome);
 	/* Whether to end; what is on its way is settled first. */
 	bool (*stopping)(void *context);
+	/* Kills a process; false, and why, when that cannot be. */
+	bool (*end_process)(void *context, pid_t pid, struct buf *why);
 	void *context;
 };
 
@@ -45,7 +48,8 @@ enum worker_end {
 	WORKER_FAILED,		/* configuration or queue: the log says why */
 	WORKER_REMAINS,		/* some events still wait */
 	WORKER_EMPTY,		/* none does */
-	WORKER_OTHER		/* another process is the worker */
+	WORKER_OTHER,		/* another process is the worker */
+	WORKER_STUCK		/* the same, and it hangs and cannot be ended */
 };
 
 /*

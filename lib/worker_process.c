@@ -8,11 +8,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#define PROGRAM "log-stream-ctl"
 
 static const int stop_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
 
@@ -110,11 +113,45 @@ must_stop(void *context)
 	return stopping;
 }
 
+/* One of another kind has the number of one that is gone. */
+static bool
+is_ours(pid_t pid)
+{
+	char path[64], name[32] = "";
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%ld/comm", (long)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return true; /* kill(2) will tell */
+	len = read(fd, name, sizeof(name) - 1);
+	close(fd);
+	name[len > 0 ? len : 0] = '\0';
+	name[strcspn(name, "\n")] = '\0';
+	return strcmp(name, PROGRAM) == 0;
+}
+
+static bool
+end_process(void *context, pid_t pid, struct buf *why)
+{
+	(void)context;
+	if (pid <= 1 || pid == getpid())
+		buf_adds(why, "its number cannot be known from here");
+	else if (!is_ours(pid))
+		buf_addf(why, "process %ld is not " PROGRAM, (long)pid);
+	else if (kill(pid, SIGKILL) < 0)
+		buf_addf(why, "it cannot be killed: %s", strerror(errno));
+	else
+		return true;
+	return false;
+}
+
 enum worker_end
 worker_process(enum worker_mode mode)
 {
 	struct world world = { wall_ms, run_ms, chance, begin, wait_for_post,
-	    must_stop, NULL };
+	    must_stop, end_process, NULL };
 	enum worker_end end;
 
 	if (!handle_signals())

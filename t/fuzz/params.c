@@ -409,7 +409,7 @@ handle(void *context, const struct request *request, struct answer *answer)
 }
 
 static void
-ready(void *context)
+look(void *context, bool once)
 {
 	(void)context;
 }
@@ -482,7 +482,7 @@ serve(struct seen *seen)
 	for (i = 0; i < 4; i++)
 		sigaction(numbers[i], NULL, &actions[i]);
 	log_to_file("/dev/null");
-	if (gateway_serve(handle, ready, seen) != 1)
+	if (gateway_serve(handle, look, seen) != 1)
 		seen->fault = "the gateway was asked to stop";
 	log_to_file(NULL);
 	for (i = 0; i < 4; i++)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static int64_t
@@ -45,29 +46,24 @@ take_elsewhere(const char *path)
 	return errno == 0 ? 1 : 2;
 }
 
+/* 0: nobody holds it, 1: the parent does, 2: somebody else. */
 static int
 look_elsewhere(const char *path)
 {
-	return (int)lockfile_look(path, NULL);
-}
+	pid_t pid = lockfile_look(path).pid;
 
-static int
-parent_elsewhere(const char *path)
-{
-	pid_t pid = 0;
-
-	return lockfile_look(path, &pid) == LOCKFILE_HELD && pid == getppid();
+	return pid == 0 ? 0 : pid == getppid() ? 1 : 2;
 }
 
 static void
 test_take(void)
 {
-	pid_t pid = 77;
 	struct stat st;
 	int fd;
 
 	umask(0);
-	ok(lockfile_look("none", &pid) == LOCKFILE_FREE && pid == 77,
+	ok(lockfile_look("none").pid == 0 &&
+	    lockfile_look("none").silent_ms == INT64_MAX,
 	    "where there is no file nobody holds the lock");
 	is_num(size_of("none"), -1, "looking makes none");
 	fd = lockfile_take("lock");
@@ -78,39 +74,85 @@ test_take(void)
 	    "no program that is started has it open");
 	is_num(in_child(take_elsewhere, "lock"), 1,
 	    "no other process gets it, and errno is 0");
-	is_num(in_child(look_elsewhere, "lock"), LOCKFILE_HELD,
-	    "another sees it held");
-	is_num(in_child(parent_elsewhere, "lock"), 1, "and by whom");
+	is_num(in_child(look_elsewhere, "lock"), 1,
+	    "another sees it held, and by whom");
 	is_num(in_child(take_elsewhere, "lock"), 1,
 	    "that others looked and tried does not let go of it");
-	lockfile_leave(fd, true);
-	is_num(in_child(look_elsewhere, "lock"), LOCKFILE_FREE,
-	    "left with nothing to do it is free");
+	close(fd);
+	is_num(in_child(look_elsewhere, "lock"), 0, "closed, it is free");
 	is_num(size_of("lock"), 0, "and the file stays, empty");
-	ok(fcntl(fd, F_GETFD) < 0, "the descriptor is closed");
+}
+
+/* Sets the file's time to so long before now. */
+static void
+age_file(const char *path, long seconds)
+{
+	struct timespec times[2];
+
+	clock_gettime(CLOCK_REALTIME, &times[0]);
+	times[0].tv_sec -= seconds;
+	times[1] = times[0];
+	utimensat(AT_FDCWD, path, times, 0);
+}
+
+static bool
+is_about(int64_t ms, int64_t want)
+{
+	return ms >= want && ms < want + 5000;
 }
 
 static void
-test_abandon(void)
+test_signs(void)
 {
-	pid_t pid = 77;
 	int fd;
 
-	fd = lockfile_take("abandoned");
-	lockfile_leave(fd, false);
-	ok(lockfile_look("abandoned", &pid) == LOCKFILE_ABANDONED &&
-	    pid == 77, "left with something to do it is abandoned");
-	fd = lockfile_take("abandoned");
-	ok(fd >= 0, "which keeps nobody from taking it");
-	is_num(in_child(look_elsewhere, "abandoned"), LOCKFILE_HELD,
-	    "it is held then");
-	lockfile_leave(fd, true);
-	is_num(lockfile_look("abandoned", NULL), LOCKFILE_FREE,
-	    "and abandoned no longer when all is done");
-	is_num(in_child(take_elsewhere, "abandoned"), 0,
-	    "a process takes it and ends");
-	is_num(lockfile_look("abandoned", NULL), LOCKFILE_ABANDONED,
-	    "and did not say that it was done");
+	lockfile_stamp("signs");
+	ok(is_about(lockfile_look("signs").silent_ms, 0),
+	    "a stamp makes the file, and counts from now");
+	age_file("signs", 100);
+	ok(is_about(lockfile_look("signs").silent_ms, 100000),
+	    "the silence is as long as the last sign is old");
+	age_file("signs", -100);
+	ok(is_about(lockfile_look("signs").silent_ms, 99000),
+	    "a sign that is ahead of the clock is not one of now");
+	age_file("signs", 100);
+	fd = lockfile_take("signs");
+	ok(is_about(lockfile_look("signs").silent_ms, 0),
+	    "to take the lock is a sign of life");
+	close(fd);
+	fd = lockfile_take("signs");
+	age_file("signs", 100);
+	lockfile_sign(fd);
+	ok(is_about(lockfile_look("signs").silent_ms, 0),
+	    "the holder gives one when it likes");
+	close(fd);
+}
+
+static void
+test_notes(void)
+{
+	struct buf note = BUF_INIT;
+	int fd;
+
+	lockfile_read_note("notes", &note);
+	is_str(buf_text(&note), "", "without a file there is no note");
+	lockfile_note("notes", "the first and long one");
+	lockfile_note("notes", "the second");
+	lockfile_read_note("notes", &note);
+	is_str(buf_text(&note), "the second", "a note replaces the last one");
+	close(lockfile_take("notes"));
+	buf_clear(&note);
+	lockfile_read_note("notes", &note);
+	is_str(buf_text(&note), "", "who takes the lock takes it away");
+	fd = open("notes", O_WRONLY);
+	ok(write(fd, "held\n", 5) == 5, "an older version leaves its mark");
+	close(fd);
+	lockfile_read_note("notes", &note);
+	is_str(buf_text(&note), "", "which is no note");
+	lockfile_note("missing/notes", "a note");
+	lockfile_read_note("missing/notes", &note);
+	is_str(buf_text(&note), "", "where there can be no file there is none");
+	buf_release(&note);
 }
 
 /* A child takes the lock, says so, and stays until it is killed. */
@@ -139,18 +181,18 @@ holder_start(const char *path)
 static void
 test_killed(void)
 {
-	pid_t pid = 0, child = holder_start("killed");
+	pid_t child = holder_start("killed");
 
-	ok(lockfile_look("killed", &pid) == LOCKFILE_HELD && pid == child,
+	is_num(lockfile_look("killed").pid, child,
 	    "the lock of a child is held by the child");
 	errno = EIO;
 	ok(lockfile_take("killed") == -1 && errno == 0,
 	    "and not to be had by its parent");
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
-	is_num(lockfile_look("killed", NULL), LOCKFILE_ABANDONED,
-	    "a lock whose owner was killed is abandoned");
-	is_num(in_child(take_elsewhere, "killed"), 0, "and free to be taken");
+	is_num(lockfile_look("killed").pid, 0,
+	    "a lock whose owner was killed is free");
+	is_num(in_child(take_elsewhere, "killed"), 0, "to be taken");
 }
 
 /* A lock belongs to the process, not to a child that has it open as well. */
@@ -159,11 +201,11 @@ test_fork(void)
 {
 	int fd = lockfile_take("forked");
 
-	is_num(in_child(look_elsewhere, "forked"), LOCKFILE_HELD,
+	is_num(in_child(look_elsewhere, "forked"), 1,
 	    "a child is not the owner");
-	is_num(in_child(look_elsewhere, "forked"), LOCKFILE_HELD,
+	is_num(in_child(look_elsewhere, "forked"), 1,
 	    "and its end lets go of nothing");
-	lockfile_leave(fd, true);
+	close(fd);
 }
 
 static const struct {
@@ -189,8 +231,9 @@ test_places(void)
 		is_num(lockfile_take(places[i].path), -1, "there is no lock "
 		    "%s", places[i].title);
 		is_num(errno, places[i].error, "... and errno says why");
-		is_num(lockfile_look(places[i].path, NULL), LOCKFILE_FREE,
+		is_num(lockfile_look(places[i].path).pid, 0,
 		    "... and nobody holds it");
+		lockfile_stamp(places[i].path);
 	}
 	is_num(size_of("target"), -1, "no link was followed");
 }
@@ -200,7 +243,8 @@ main(void)
 {
 	scratch_enter();
 	test_take();
-	test_abandon();
+	test_signs();
+	test_notes();
 	test_killed();
 	test_fork();
 	test_places();

@@ -18,17 +18,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* As queue_become_worker(), whatever the reason. */
-static int
-become_worker(const char *address)
-{
-	struct buf why = BUF_INIT;
-	int worker = queue_become_worker(address, &why);
-
-	buf_release(&why);
-	return worker;
-}
-
 #define NOW 1785587696789	/* some day of 2026 */
 #define DAY 86400000
 #define LOTS 1000000		/* QUEUE_MAX where it does not matter */
@@ -303,7 +292,7 @@ list(void)
 
 struct finder {
 	const char *destination, *log_id;
-	int64_t number;
+	struct queue_key key;
 };
 
 static void
@@ -312,22 +301,46 @@ find(void *context, const struct queue_row *row)
 	struct finder *f = context;
 
 	if (strcmp(row->destination, f->destination) == 0 &&
-	    strcmp(row->log_id ? row->log_id : "-", f->log_id) == 0)
-		f->number = row->number;
+	    strcmp(row->log_id ? row->log_id : "-", f->log_id) == 0) {
+		f->key.number = row->number;
+		f->key.nonce = row->nonce;
+	}
 }
 
-/* Of what is listed; 0: it is not. */
-static int64_t
-number_of(const char *destination, const char *log_id)
+/* Of what is listed; its number is 0 when it is not. */
+static struct queue_key
+key_of(const char *destination, const char *log_id)
 {
-	struct finder f = { destination, log_id, 0 };
+	struct finder f = { destination, log_id, { 0, 0, false } };
 	int64_t before, after = 0;
 
 	do {
 		before = after;
 		must(queue_list(at.q, &after, find, &f, &at.why), "list");
 	} while (after != before);
-	return f.number;
+	return f.key;
+}
+
+static int64_t
+number_of(const char *destination, const char *log_id)
+{
+	return key_of(destination, log_id).number;
+}
+
+/* A change by the worker whose turn it is: "ok", or "missed" some. */
+static const char *
+change_keys(enum queue_change what, const struct queue_batch *batch,
+    int64_t now_ms)
+{
+	enum queue_result result;
+	bool mine;
+
+	must(queue_begin_turn(at.q, batch->destination, &mine, &at.why),
+	    "turn");
+	result = queue_change(at.q, what, batch, now_ms, &at.why);
+	queue_end_turn(at.q, batch->destination);
+	return result == QUEUE_OK && queue_missed(batch) ? "missed" :
+	    word_of(result);
 }
 
 /* Changes the events of these log_ids, which must be listed. */
@@ -335,18 +348,18 @@ static const char *
 change(enum queue_change what, const char *destination, const char *ids,
     const char *reason, const struct pace *pace, int64_t now_ms)
 {
-	int64_t numbers[16];
-	struct queue_batch batch = { destination, numbers, 0, reason, pace };
+	struct queue_key keys[16];
+	struct queue_batch batch = { destination, keys, 0, reason, pace };
 	char *id;
 
 	while (*ids) {
 		id = next_word(&ids);
-		numbers[batch.count] = number_of(destination, id);
-		if (numbers[batch.count++] == 0)
+		keys[batch.count] = key_of(destination, id);
+		if (keys[batch.count++].number == 0)
 			diag("%s/%s is not listed", destination, id);
 		free(id);
 	}
-	return word_of(queue_change(at.q, what, &batch, now_ms, &at.why));
+	return change_keys(what, &batch, now_ms);
 }
 
 static const char *
@@ -591,6 +604,22 @@ test_fields(void)
 
 /* ------------------------------------------------------------- change */
 
+static const struct pace some_pace = {
+	.set_ms = NOW, .until_ms = NOW + 70000, .obey_ms = NOW + 1000,
+	.failures = 3, .suspects = 17, .posting = true, .refused = true,
+	.success_ms = NOW - 5, .error_ms = NOW - 1,
+	.error = "no_service: it's \"gone\" \xe2\x82\xac\\\n\x01%s",
+};
+
+static struct pace
+pace_of(const char *destination)
+{
+	struct queue_tally tally;
+
+	must(queue_count(at.q, destination, &tally, &at.why), "count");
+	return tally.pace;
+}
+
 static void
 test_change(void)
 {
@@ -610,11 +639,13 @@ test_change(void)
 	is_str(list(), "a/2 aside 1 it's \"never\"\na/4 waits 0 -",
 	    "one is listed with its reason, the others are gone");
 	is_str(waiting("a"), "4", "and only one waits");
-	is_str(change(QUEUE_CLAIM, "a", "2", NULL, NULL, NOW), "ok",
-	    "what is set aside can be claimed");
+	is_str(change(QUEUE_CLAIM, "a", "4 2", NULL, &some_pace, NOW),
+	    "missed", "what is set aside cannot be claimed");
 	is_str(list(), "a/2 aside 1 it's \"never\"\na/4 waits 0 -",
-	    "to no effect");
-	is_str(set_aside("a", "2", "other", NOW), "ok", "or set aside again");
+	    "nor what is claimed with it");
+	is_num(pace_of("a").failures, 0, "and its pace is not kept");
+	is_str(set_aside("a", "2", "other", NOW), "missed",
+	    "nor can it be set aside again");
 	is_str(list(), "a/2 aside 1 it's \"never\"\na/4 waits 0 -",
 	    "but for the first reason");
 	is_str(settle("a", "2", NOW), "ok", "and be delivered after all");
@@ -626,31 +657,88 @@ test_change(void)
 static void
 test_change_removed(void)
 {
-	int64_t number;
-	struct queue_batch batch = { "a", &number, 1, "r", NULL };
+	struct queue_key key;
+	struct queue_batch batch = { "a", &key, 1, "r", NULL };
 
 	begin(LOTS);
 	put("a/1");
-	number = number_of("a", "1");
+	key = key_of("a", "1");
 	edit(QUEUE_REMOVE, "1");
-	is_str(word_of(queue_change(at.q, QUEUE_SET_ASIDE, &batch, NOW,
-	    &at.why)), "ok", "what was removed cannot be set aside");
+	is_str(change_keys(QUEUE_SET_ASIDE, &batch, NOW), "missed",
+	    "what was removed cannot be set aside");
 	is_str(list(), "", "it stays gone");
-	queue_change(at.q, QUEUE_CLAIM, &batch, NOW, &at.why);
-	queue_change(at.q, QUEUE_SETTLE, &batch, NOW, &at.why);
+	is_str(change_keys(QUEUE_CLAIM, &batch, NOW), "missed",
+	    "nor claimed");
+	is_str(change_keys(QUEUE_SETTLE, &batch, NOW), "ok",
+	    "but it may be delivered");
 	is_str(list(), "", "whatever becomes of it");
 	is_str(put("a/1"), "=", "and known");
-	number = 123456789;
-	is_str(word_of(queue_change(at.q, QUEUE_SETTLE, &batch, NOW,
-	    &at.why)), "ok", "a number that is none is passed over");
+	key.number = 123456789;
+	is_str(change_keys(QUEUE_SETTLE, &batch, NOW), "missed",
+	    "a number that is none is passed over");
 }
 
-static const struct pace some_pace = {
-	.set_ms = NOW, .until_ms = NOW + 70000, .obey_ms = NOW + 1000,
-	.failures = 3, .suspects = 17, .posting = true, .refused = true,
-	.success_ms = NOW - 5, .error_ms = NOW - 1,
-	.error = "no_service: it's \"gone\" \xe2\x82\xac\\\n\x01%s",
-};
+/*
+ * Another incarnation of the database gives the same number to another
+ * event: the keys of two rows with their nonces exchanged.
+ */
+static void
+test_change_other(void)
+{
+	static const char *const names[] = { "1", "2", "-" };
+	struct queue_key keys[3];
+	struct queue_batch batch = { "a", keys, 3, "r", &some_pace };
+	int64_t nonce;
+	size_t i;
+
+	begin(LOTS);
+	put("a/1 a/2 a/- a/4");
+	for (i = 0; i < 3; i++)
+		keys[i] = key_of("a", names[i]);
+	nonce = keys[0].nonce;
+	for (i = 0; i < 2; i++)
+		keys[i].nonce = keys[i + 1].nonce;
+	keys[2].nonce = nonce;
+	is_str(change_keys(QUEUE_CLAIM, &batch, NOW), "missed", "rows of the "
+	    "same numbers that are others cannot be claimed");
+	is_str(change_keys(QUEUE_SETTLE, &batch, NOW), "missed",
+	    "nor delivered");
+	is_str(change_keys(QUEUE_SET_ASIDE, &batch, NOW), "missed",
+	    "nor set aside");
+	is_str(waiting("a"), "1 2 - 4", "they wait on, all of them");
+	is_num(pace_of("a").failures, 3, "what else is known is kept");
+	batch.count = 2;
+	keys[0] = key_of("a", "4");
+	is_str(change_keys(QUEUE_SETTLE, &batch, NOW), "missed",
+	    "of several");
+	ok(!keys[0].missed && keys[1].missed, "each that is missed is marked");
+	is_str(waiting("a"), "1 2 -", "and the others are delivered");
+}
+
+static void
+test_waits(void)
+{
+	static const char *const none[] = { "c", "d" };
+	static const char *const some[] = { "c", "b", "a" };
+	bool waits = true;
+
+	begin(LOTS);
+	must(queue_waits(at.q, some, 3, &waits, &at.why), "waits");
+	ok(!waits, "in a new queue nothing waits");
+	put("a/1 b/2");
+	must(queue_waits(at.q, some, 3, &waits, &at.why), "waits");
+	ok(waits, "what was put waits");
+	must(queue_waits(at.q, none, 2, &waits, &at.why), "waits");
+	ok(!waits, "not for other destinations");
+	must(queue_waits(at.q, NULL, 0, &waits, &at.why), "waits");
+	ok(!waits, "nor for none");
+	settle("a", "1", NOW);
+	must(queue_waits(at.q, some, 3, &waits, &at.why), "waits");
+	ok(waits, "one is enough");
+	set_aside("b", "2", "r", NOW);
+	must(queue_waits(at.q, some, 3, &waits, &at.why), "waits");
+	ok(!waits, "what is delivered or set aside does not wait");
+}
 
 static void
 is_pace(const char *destination, const struct pace *want, const char *title)
@@ -776,18 +864,19 @@ put_lots(const char *destination, size_t first, size_t lots)
 	buf_release(&words);
 }
 
-struct numbers {
-	int64_t list[2 * WORDS_MAX];
+struct keys {
+	struct queue_key list[2 * WORDS_MAX];
 	size_t count;
 };
 
 static bool
-take_number(void *context, struct event *e, size_t bytes)
+take_key(void *context, struct event *e, size_t bytes)
 {
-	struct numbers *n = context;
+	struct keys *k = context;
 
 	(void)bytes;
-	n->list[n->count++] = e->number;
+	k->list[k->count].number = e->number;
+	k->list[k->count++].nonce = e->nonce;
 	free(e);
 	return true;
 }
@@ -796,13 +885,13 @@ take_number(void *context, struct event *e, size_t bytes)
 static void
 change_lots(enum queue_change what, const char *destination, size_t but)
 {
-	static struct numbers n;
-	struct queue_batch batch = { destination, n.list, 0, "r", NULL };
+	static struct keys k;
+	struct queue_batch batch = { destination, k.list, 0, "r", NULL };
 
-	n.count = 0;
-	must(queue_read(at.q, destination, 2 * WORDS_MAX, take_number, &n,
+	k.count = 0;
+	must(queue_read(at.q, destination, 2 * WORDS_MAX, take_key, &k,
 	    NOW, &at.why), "read");
-	batch.count = n.count - but;
+	batch.count = k.count - but;
 	must(queue_change(at.q, what, &batch, NOW, &at.why), "change");
 }
 
@@ -1536,25 +1625,62 @@ test_kills(void)
 	is_str(word_of(queue_verify(at.q, &at.why)), "ok", "which is whole");
 }
 
-/* -------------------------------------------------------------- worker */
+/* ---------------------------------------------------- the worker's lock */
 
+static struct queue_lock *lock;
+
+/* "mine", "another's", or how it failed. */
+static const char *
+take_lock(void)
+{
+	bool mine = false;
+	enum queue_result result = queue_lock_take(lock, at.q, &mine,
+	    &at.why);
+
+	return result != QUEUE_OK ? word_of(result) :
+	    mine ? "mine" : "another's";
+}
+
+static struct queue_holder
+look(void)
+{
+	struct queue_holder holder;
+
+	must(queue_lock_look(lock, at.q, &holder, &at.why), "look");
+	return holder;
+}
+
+/* In a process of its own, with a queue of its own. */
+static void
+open_elsewhere(void)
+{
+	at.q = NULL;
+	at.max_waiting = LOTS;
+	connect_queue();
+	lock = queue_lock_new(at.address);
+}
+
+/* 1: it got the lock, and ends with it. */
 static int
 try_to_work(int out)
 {
 	(void)out;
-	return become_worker(at.address) >= 0;
+	open_elsewhere();
+	return strcmp(take_lock(), "mine") == 0;
 }
 
-/* What another process finds: an enum queue_worker. */
+/* 1: it sees that our process has the lock and lives, 2: another does. */
 static int
 look_for_worker(int out)
 {
-	pid_t pid = 0;
-	enum queue_worker found = queue_find_worker(at.address, &pid);
+	struct queue_holder holder;
 
-	if (found == QUEUE_WORKER && write(out, &pid, sizeof(pid)) < 0)
-		return 99;
-	return (int)found;
+	(void)out;
+	open_elsewhere();
+	holder = look();
+	if (!holder.held)
+		return 0;
+	return holder.pid == getppid() && holder.silent_ms < 5000 ? 1 : 2;
 }
 
 static int
@@ -1569,78 +1695,91 @@ elsewhere(int (*run)(int out))
 static void
 test_worker(void)
 {
-	struct child child;
-	pid_t pid = 0;
-	int worker;
+	struct buf note = BUF_INIT;
 
-	begin_apart();
-	is_num(queue_find_worker(at.address, &pid), QUEUE_NO_WORKER,
-	    "where there is no queue nobody works");
-	worker = become_worker(at.address);
-	ok(worker >= 0, "a process becomes the worker, with no queue open");
+	begin(LOTS);
+	lock = queue_lock_new(at.address);
+	ok(!look().held, "of a new queue nobody is the worker");
+	ok(!queue_lock_is_mine(lock, at.q), "least of all this process");
+	queue_lock_note(lock, at.q, "no program");
+	queue_lock_read_note(lock, at.q, &note);
+	is_str(buf_text(&note), "no program", "why there is none is kept");
+	is_str(take_lock(), "mine", "a process becomes the worker");
+	ok(queue_lock_is_mine(lock, at.q), "and knows it");
 	is_num(elsewhere(try_to_work), 0, "no other does");
-	child = child_start(look_for_worker);
-	child_go(&child);
-	ok(read(child.out, &pid, sizeof(pid)) == sizeof(pid) &&
-	    pid == getpid(), "others see which it is");
-	is_num(child_end(&child), QUEUE_WORKER, "that it works");
-	at.max_waiting = LOTS;
-	connect_queue();
+	is_num(elsewhere(look_for_worker), 1, "others see which it is");
 	put("a/1");
-	leave_queue();
-	is_num(elsewhere(look_for_worker), QUEUE_WORKER,
-	    "opening and closing the queue changes nothing");
-	queue_leave(worker, true);
-	is_num(queue_find_worker(at.address, NULL), QUEUE_NO_WORKER,
-	    "a worker that is done leaves nothing to do");
+	is_num(elsewhere(look_for_worker), 1,
+	    "using the queue changes nothing");
+	must(queue_lock_sign(lock, at.q, &at.why), "sign");
+	queue_lock_release(lock, at.q);
+	ok(!queue_lock_is_mine(lock, at.q) && !look().held,
+	    "who lets go of the lock is the worker no more");
+	buf_clear(&note);
+	queue_lock_read_note(lock, at.q, &note);
+	is_str(buf_text(&note), "", "the note is gone");
 	is_num(elsewhere(try_to_work), 1, "another takes its place");
-	is_num(queue_find_worker(at.address, NULL), QUEUE_WORKER_MISSING,
-	    "ends without leaving, and is missed");
-	worker = become_worker(at.address);
-	is_num(elsewhere(look_for_worker), QUEUE_WORKER,
-	    "until there is another");
-	queue_leave(worker, false);
-	is_num(queue_find_worker(at.address, NULL), QUEUE_WORKER_MISSING,
-	    "who leaves with something to do is missed too");
-	worker = become_worker(at.address);
-	queue_leave(worker, true);
-	is_num(queue_find_worker(at.address, NULL), QUEUE_NO_WORKER,
-	    "and nobody, when all is done");
+	ok(!look().held, "and ends: then there is none");
+	is_str(take_lock(), "mine", "it can be taken again");
+	if (queue_lock_needs_queue(lock)) {
+		leave_queue();
+		ok(!queue_lock_is_mine(lock, NULL),
+		    "a session that ends lets go of it");
+		connect_queue();
+	} else {
+		leave_queue();
+		ok(queue_lock_is_mine(lock, NULL),
+		    "closing the queue does not let go of it");
+		is_num(elsewhere(look_for_worker), 1, "as others see");
+	}
+	queue_lock_free(lock, at.q);
+	buf_release(&note);
 }
 
 static int
 work_until_killed(int out)
 {
-	if (become_worker(at.address) < 0 || write(out, "", 1) != 1)
+	open_elsewhere();
+	if (strcmp(take_lock(), "mine") != 0 || write(out, "", 1) != 1)
 		return 1;
 	for (;;)
 		pause();
+}
+
+/* A server notices the end of a session a moment later. */
+static bool
+is_free_soon(void)
+{
+	int tries;
+
+	for (tries = 0; look().held && tries < 500; tries++)
+		usleep(10000);
+	return !look().held;
 }
 
 static void
 test_worker_killed(void)
 {
 	struct child child;
-	pid_t pid = 0;
 	char byte;
-	int worker;
 
-	begin_apart();
+	begin(LOTS);
+	leave_queue();
 	child = child_start(work_until_killed);
 	child_go(&child);
 	if (read(child.out, &byte, 1) != 1)
 		diag("the child failed");
-	ok(queue_find_worker(at.address, &pid) == QUEUE_WORKER &&
-	    pid == child.pid, "another process is the worker");
-	is_num(become_worker(at.address), -1, "so we cannot be it");
-	is_str(buf_text(&at.log), "", "which is no error");
+	connect_queue();
+	lock = queue_lock_new(at.address);
+	ok(look().held && look().pid == child.pid,
+	    "another process is the worker");
+	is_str(take_lock(), "another's", "so we cannot be it");
+	is_str(buf_text(&at.why), "", "which is no error");
 	kill(child.pid, SIGKILL);
 	child_end(&child);
-	is_num(queue_find_worker(at.address, NULL), QUEUE_WORKER_MISSING,
-	    "a worker that was killed is missed");
-	worker = become_worker(at.address);
-	ok(worker >= 0, "and another takes its place");
-	queue_leave(worker, true);
+	ok(is_free_soon(), "a worker that was killed is none");
+	is_str(take_lock(), "mine", "and another takes its place");
+	queue_lock_free(lock, at.q);
 }
 
 /* ---------------------------------------------------------------- all */
@@ -1656,6 +1795,8 @@ test_engine(void)
 	test_fields();
 	test_change();
 	test_change_removed();
+	test_change_other();
+	test_waits();
 	test_pace();
 	test_count();
 	test_purge();

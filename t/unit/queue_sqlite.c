@@ -19,15 +19,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* As queue_become_worker(), whatever the reason. */
-static int
+/* Becomes the worker for the life of this process, whatever the reason. */
+static bool
 become_worker(const char *address)
 {
+	struct queue_lock *lock = queue_lock_new(address);
 	struct buf why = BUF_INIT;
-	int worker = queue_become_worker(address, &why);
+	bool mine = false;
 
+	queue_lock_take(lock, NULL, &mine, &why);
 	buf_release(&why);
-	return worker;
+	return mine;
 }
 
 #define NOW 1785587696789	/* some day of 2026 */
@@ -206,7 +208,7 @@ put_two(struct queue *q, const char *first, const char *second)
 
 struct taken {
 	struct buf ids;
-	int64_t numbers[NUMBERS_MAX];
+	struct queue_key keys[NUMBERS_MAX];
 	size_t count;
 	size_t stop_after;
 };
@@ -218,7 +220,8 @@ take(void *context, struct event *e, size_t bytes)
 
 	(void)bytes;
 	buf_addf(&t->ids, "%s ", e->log_id ? e->log_id : "-");
-	t->numbers[t->count++] = e->number;
+	t->keys[t->count].number = e->number;
+	t->keys[t->count++].nonce = e->nonce;
 	free(e);
 	return t->count != t->stop_after && t->count < NUMBERS_MAX;
 }
@@ -242,7 +245,7 @@ waiting(struct queue *q)
 static const char *
 change(struct queue *q, enum queue_change what, const struct pace *pace)
 {
-	struct queue_batch batch = { "a", taken.numbers, taken.count, "r",
+	struct queue_batch batch = { "a", taken.keys, taken.count, "r",
 	    pace };
 
 	buf_clear(&why);
@@ -550,7 +553,7 @@ test_settings(void)
 	is_str(ask(newest, "PRAGMA synchronous"), "2", "every commit is "
 	    "synced");
 	is_str(ask(newest, "PRAGMA auto_vacuum"), "2", "the file can shrink");
-	is_str(ask(newest, "PRAGMA user_version"), "1", "the tables have a "
+	is_str(ask(newest, "PRAGMA user_version"), "2", "the tables have a "
 	    "version");
 	is_str(ask(newest, "PRAGMA application_id"), "1280520787",
 	    "and are ours");
@@ -719,7 +722,7 @@ static void
 make_newer(const char *name)
 {
 	queue_close(open_queue(name));
-	raw(name, "PRAGMA user_version = 2");
+	raw(name, "PRAGMA user_version = 3");
 }
 
 #define LINK "is not a regular file but a link: name the file itself"
@@ -752,8 +755,108 @@ static const struct {
 	{ make_other_version, "version.db", OTHER },
 	{ make_other_negative, "negative.db", OTHER },
 	{ make_newer, "newer.db", "was made by a newer version of this "
-	    "program (2; this one knows 1)" },
+	    "program (3; this one knows 2)" },
 };
+
+/* ----------------------------------------------------------- versions */
+
+/* What each column of each table and each index is. */
+static const char *
+schema_of(const char *name)
+{
+	static struct buf texts[2];
+	static size_t next;
+	struct buf *out = &texts[next++ % 2];
+	sqlite3 *db = raw_open(name);
+
+	buf_clear(out);
+	buf_adds(out, ask(db, "SELECT m.name || ' ' || c.name || ' ' ||"
+	    " c.type || ' ' || ifnull(c.dflt_value, '-') || ' ' || m.type"
+	    " FROM sqlite_master AS m, pragma_table_info(m.name) AS c"
+	    " UNION SELECT sql FROM sqlite_master WHERE type = 'index'"
+	    " AND sql IS NOT NULL ORDER BY 1"));
+	sqlite3_close(db);
+	return buf_text(out);
+}
+
+/* A copy of the file that the programs of version 1 of the tables made. */
+static void
+copy_version_1(const char *name)
+{
+	struct buf bytes = BUF_INIT;
+
+	file_read(source_path("t/data/queue/version-1.db"), &bytes);
+	file_write(name, bytes.data, bytes.len, 0600);
+	buf_release(&bytes);
+}
+
+static bool
+stop_after_one(void *context, struct event *e, size_t bytes)
+{
+	(void)bytes;
+	*(struct event **)context = e;
+	return false;
+}
+
+static void
+test_migration(void)
+{
+	struct event *first = NULL;
+	struct queue_tally tally;
+	struct queue_key key = { 0, 0, false };
+	struct queue_batch batch = { "default", &key, 1, NULL, NULL };
+	struct queue *q;
+
+	copy_version_1("old.db");
+	q = open_queue("old.db");
+	is_str(ask(newest, "PRAGMA user_version"), "2", "a queue of version 1 "
+	    "becomes one of version 2");
+	is_str(ask(newest, "SELECT count(*) FROM event"), "6",
+	    "with all that is in it");
+	is_str(ask(newest, "SELECT count(DISTINCT nonce) FROM event"
+	    " WHERE state < 2 AND nonce <> 0"), "4",
+	    "each row that waits or is set aside gets a nonce of its own");
+	is_num(queue_count(q, "default", &tally, &why), QUEUE_OK,
+	    "it can be used");
+	ok(tally.waiting == 3 && tally.aside == 1 && tally.pace.refused &&
+	    strcmp(tally.pace.error, "no_service") == 0,
+	    "what was known of a destination is known");
+	queue_read(q, "default", 1, stop_after_one, &first, NOW, &why);
+	ok(first && strcmp(first->log_id, "waits-1") == 0,
+	    "what waited waits in its order");
+	key.number = first ? first->number : 0;
+	key.nonce = first ? first->nonce : 0;
+	is_num(queue_change(q, QUEUE_SETTLE, &batch, NOW, &why), QUEUE_OK,
+	    "and can be delivered");
+	ok(!key.missed, "by its key");
+	queue_close(q);
+	free(first);
+	q = open_queue("new.db");
+	queue_close(q);
+	is_str(schema_of("old.db"), schema_of("new.db"),
+	    "its tables are those of a new queue");
+}
+
+/* Both know the file as it was; the newer one changes it. */
+static void
+test_newer_meanwhile(void)
+{
+	struct queue *q = open_queue("meanwhile.db");
+	sqlite3 *db;
+
+	is_str(put(q, "1"), "ok", "a program puts");
+	raw("meanwhile.db", "PRAGMA user_version = 3");
+	buf_clear(&why);
+	is_str(put(q, "2"), "failed", "and no more when a newer one has "
+	    "changed the tables");
+	is_str(reason(), "meanwhile.db: its tables are of another version "
+	    "now: it has to be opened anew", "which it says");
+	queue_close(q);
+	db = raw_open("meanwhile.db");
+	is_str(ask(db, "SELECT count(*) FROM event"), "1",
+	    "nothing is written");
+	sqlite3_close(db);
+}
 
 static void
 test_place(size_t i)
@@ -823,7 +926,7 @@ use_unwritable(int out)
 	queue_close(q);
 	if (!try_open("closed/new.db", 10, true, &result))
 		say(out, "\n"), say(out, reason());
-	say(out, become_worker("sqlite:closed/new.db") < 0 ?
+	say(out, !become_worker("sqlite:closed/new.db") ?
 	    "\nno worker" : "\na worker");
 }
 
@@ -1464,6 +1567,8 @@ main(void)
 	test_owners();
 	test_damage();
 	test_damage_in_use();
+	test_migration();
+	test_newer_meanwhile();
 	test_moved();
 	test_atomic_put();
 	test_atomic_change();

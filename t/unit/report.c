@@ -4,21 +4,27 @@
 
 #include "tap.h"
 
+#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-/* As queue_become_worker(), whatever the reason. */
-static int
+/* Becomes the worker for the life of this process, whatever the reason. */
+static bool
 become_worker(const char *address)
 {
+	struct queue_lock *lock = queue_lock_new(address);
 	struct buf why = BUF_INIT;
-	int worker = queue_become_worker(address, &why);
+	bool mine = false;
 
+	queue_lock_take(lock, NULL, &mine, &why);
 	buf_release(&why);
-	return worker;
+	return mine;
 }
 
 #define NOW 1785587696000	/* 2026-08-01 12:34:56 UTC */
@@ -30,6 +36,7 @@ static const char *scratch;
 static struct buf why;
 static struct buf address;
 static struct queue *q;
+static bool hangs;
 
 /* A configuration with two destinations, one of which has no webhook. */
 static char name_default[] = "default", name_ops[] = "ops";
@@ -91,13 +98,40 @@ number_before(void)
 	return before;
 }
 
+struct nth {
+	int64_t left;		/* of the rows before it */
+	struct queue_key key;
+};
+
+static void
+note_key(void *context, const struct queue_row *row)
+{
+	struct nth *nth = context;
+
+	if (--nth->left != 0)
+		return;
+	nth->key.number = row->number;
+	nth->key.nonce = row->nonce;
+}
+
+/* Of the nth row that is listed. */
+static struct queue_key
+key_of(int64_t nth)
+{
+	struct nth found = { nth, { 0, 0, false } };
+	int64_t after = 0;
+
+	queue_list(q, &after, note_key, &found, &why);
+	return found.key;
+}
+
 /* Changes the nth row; 0: none. */
 static void
 change(enum queue_change what, const char *destination, int64_t nth,
     const char *reason, const struct pace *pace)
 {
-	int64_t number = number_before() + nth;
-	struct queue_batch batch = { destination, &number, nth > 0, reason,
+	struct queue_key key = key_of(nth);
+	struct queue_batch batch = { destination, &key, nth > 0, reason,
 	    pace };
 
 	queue_change(q, what, &batch, NOW, &why);
@@ -127,7 +161,8 @@ status(bool json, int64_t now_ms)
 {
 	struct buf out = BUF_INIT;
 
-	if (report_status(q, &config, json, now_ms, &out, &why) != QUEUE_OK)
+	if (report_status(q, &config, json, now_ms, &out, &hangs,
+	    &why) != QUEUE_OK)
 		diag("no status: %s", buf_text(&why));
 	return tidy(&out);
 }
@@ -166,7 +201,8 @@ test_status_empty(void)
 	    "    last success: none\n",
 	    "a new queue has a destination of the configuration's");
 	is_str(status(true, NOW), "{\"queue\":\"QUEUE\",\"worker\":false,"
-	    "\"worker_pid\":null,\"machines\":[],\"destinations\":[{\"name\":\"ops\","
+	    "\"worker_pid\":null,"
+	    "\"worker_silent_ms\":null,\"worker_note\":null,\"machines\":[],\"destinations\":[{\"name\":\"ops\","
 	    "\"configured\":true,\"waiting\":0,\"set_aside\":0,"
 	    "\"oldest_ms\":null,\"last_success_ms\":null,"
 	    "\"last_error_ms\":null,\"last_error\":null,\"refused\":false,"
@@ -196,7 +232,8 @@ test_status(void)
 	    "name\n",
 	    "each destination stands as it does, configured or not");
 	is_str(status(true, NOW), "{\"queue\":\"QUEUE\",\"worker\":false,"
-	    "\"worker_pid\":null,\"machines\":[],\"destinations\":[{\"name\":\"ops\","
+	    "\"worker_pid\":null,"
+	    "\"worker_silent_ms\":null,\"worker_note\":null,\"machines\":[],\"destinations\":[{\"name\":\"ops\","
 	    "\"configured\":true,\"waiting\":2,\"set_aside\":1,"
 	    "\"oldest_ms\":1785587456000,\"last_success_ms\":1785576896000,"
 	    "\"last_error_ms\":1785587686000,\"last_error\":\"no_service\","
@@ -235,6 +272,21 @@ test_status_thousands(void)
 	    "but not in JSON");
 }
 
+/* Sets the time of the file so many seconds back. */
+static void
+age_file(const char *path, const char *ending, long seconds)
+{
+	struct timespec times[2];
+	struct buf file = BUF_INIT;
+
+	buf_addf(&file, "%s%s", path, ending);
+	clock_gettime(CLOCK_REALTIME, &times[0]);
+	times[0].tv_sec -= seconds;
+	times[1] = times[0];
+	utimensat(AT_FDCWD, file.data, times, 0);
+	buf_release(&file);
+}
+
 /* A worker that is another process, as it is for whoever reports. */
 static void
 test_status_worker(void)
@@ -249,7 +301,7 @@ test_status_worker(void)
 		abort();
 	if (child == 0) {
 		close(end[1]);
-		if (become_worker(address.data) < 0 ||
+		if (!become_worker(address.data) ||
 		    write(ready[1], "", 1) != 1 || read(end[0], &byte, 1) < 0)
 			_exit(1);
 		_exit(0);
@@ -263,8 +315,34 @@ test_status_worker(void)
 	buf_clear(&want);
 	buf_addf(&want, "\"worker\":true,\"worker_pid\":%ld,", (long)child);
 	ok(strstr(status(true, NOW), want.data) != NULL, "so in JSON");
+	ok(!hangs, "it gives signs of life");
+	age_file(address.data + strlen("sqlite:"), "-worker", 200);
+	buf_clear(&want);
+	buf_addf(&want, "queue: QUEUE\nthe worker, process %ld, has given no "
+	    "sign of life for 3min: it hangs, and the next worker ends it\n",
+	    (long)child);
+	ok(strncmp(status(false, NOW), want.data, want.len) == 0,
+	    "or it is told that it does not");
+	ok(hangs, "and that a person has to look");
 	close(end[1]);
+	waitpid(child, NULL, 0);
 	buf_release(&want);
+}
+
+static void
+test_status_note(void)
+{
+	struct queue_lock *lock;
+
+	begin();
+	lock = queue_lock_new(address.data);
+	queue_lock_note(lock, NULL, "x cannot be started: \033[2J");
+	ok(strstr(status(false, NOW), "worker: none\n    could not be "
+	    "started: x cannot be started: \\x1b[2J\n") != NULL,
+	    "why no worker could be started is told");
+	ok(strstr(status(true, NOW), "\"worker_note\":\"x cannot be "
+	    "started: \\u001b[2J\"") != NULL, "so in JSON");
+	queue_lock_free(lock, NULL);
 }
 
 /* ---------------------------------------------------------------- list */
@@ -415,7 +493,7 @@ test_failure(void)
 	begin();
 	put("ops", "1", "f", NOW);
 	file_write(address.data + strlen("sqlite:"), "damage", 6, 0600);
-	is_num(report_status(q, &config, true, NOW, &out, &why),
+	is_num(report_status(q, &config, true, NOW, &out, &hangs, &why),
 	    QUEUE_FAILED, "a queue that cannot be read has no status");
 	is_num(report_list(q, true, NOW, &after, &out, &why), QUEUE_FAILED,
 	    "nor a list");
@@ -431,6 +509,7 @@ main(void)
 	test_status();
 	test_status_thousands();
 	test_status_worker();
+	test_status_note();
 	test_list();
 	test_ages();
 	test_hostile();

@@ -17,7 +17,9 @@
 #include "tap.h"
 
 #include <ctype.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,17 +27,20 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-/* As queue_become_worker(), whatever the reason. */
-static int
+/* Becomes the worker for the life of this process, whatever the reason. */
+static bool
 become_worker(const char *address)
 {
+	struct queue_lock *lock = queue_lock_new(address);
 	struct buf why = BUF_INIT;
-	int worker = queue_become_worker(address, &why);
+	bool mine = false;
 
+	queue_lock_take(lock, NULL, &mine, &why);
 	buf_release(&why);
-	return worker;
+	return mine;
 }
 
 #define WALL 1790000000000	/* when each test begins, by the wall clock */
@@ -99,6 +104,8 @@ static struct {
 	double chance;
 	bool stopping;
 	bool in_child;
+	pid_t ended;		/* the process that it ended last; 0: none */
+	bool deathless;		/* no process can be */
 	unsigned waits;
 	unsigned still;		/* waits in a row without time going by */
 	unsigned overlaps;	/* posts to a place that had one on its way */
@@ -174,6 +181,19 @@ stopping(void *context)
 {
 	(void)context;
 	return w->stopping;
+}
+
+static bool
+end_process(void *context, pid_t pid, struct buf *why)
+{
+	(void)context;
+	w->ended = pid;
+	if (!w->deathless && kill(pid, SIGKILL) == 0 &&
+	    waitpid(pid, NULL, 0) == pid)
+		return true;
+	if (w->deathless)
+		buf_adds(why, "it cannot be killed: for a test");
+	return false;
 }
 
 #if defined(__GNUC__)
@@ -365,7 +385,7 @@ static enum worker_end
 work(enum worker_mode mode)
 {
 	const struct world world = { wall, run, chance, begin, wait_for_post,
-	    stopping, NULL };
+	    stopping, end_process, NULL };
 
 	return worker_run(mode, &world);
 }
@@ -1142,12 +1162,10 @@ test_destinations_without_end(void)
 	at(SECOND, do_configure_many, "b");
 	at_with(2 * SECOND, do_put, "b31", 1, 1);
 	at_with(2 * SECOND, do_put, "default", 2, 1);
-	is_num(work(WORKER_UNTIL_IDLE), WORKER_REMAINS, "a worker whose "
+	is_num(work(WORKER_UNTIL_IDLE), WORKER_EMPTY, "a worker whose "
 	    "destinations are all renamed");
 	is_num(w->had[2], 1, "goes on with those it knows");
-	is_num(work_again(WORKER_DRAINS), WORKER_EMPTY, "the next one has "
-	    "the others");
-	is_num(w->had[1], 1, "too");
+	is_num(w->had[1], 1, "and serves the new ones");
 }
 
 /* ------------------------------------------------------------ failures */
@@ -1485,7 +1503,8 @@ test_settling_fails(void)
 	    "gone for a while");
 	is_num(taken(40, 1), 40, "nothing is posted twice");
 	ok(w->messages[1].began_ms >= 20 * MINUTE, "nor too soon");
-	is_num(logged("is not a regular file"), 1, "the log tells");
+	is_num(logged("is not a regular file"), 4, "the log tells, every "
+	    "five minutes");
 }
 
 static void
@@ -1573,10 +1592,11 @@ test_opening_fails(void)
 }
 
 /* Another process looks: one that holds the lock would lose it. */
-static enum queue_worker
+static bool
 worker_there(void)
 {
-	struct buf address = BUF_INIT;
+	struct buf address = BUF_INIT, why = BUF_INIT;
+	struct queue_holder holder;
 	int status;
 	pid_t child;
 
@@ -1584,17 +1604,19 @@ worker_there(void)
 	child = fork();
 	if (child == 0) {
 		buf_addf(&address, "sqlite:%s/queue.db", scratch);
-		_exit((int)queue_find_worker(buf_text(&address), NULL));
+		queue_lock_look(queue_lock_new(buf_text(&address)), NULL,
+		    &holder, &why);
+		_exit(holder.held);
 	}
 	if (waitpid(child, &status, 0) != child || !WIFEXITED(status))
 		bail("the other process has failed");
-	return (enum queue_worker)WEXITSTATUS(status);
+	return WEXITSTATUS(status) != 0;
 }
 
 static void
 do_expect_worker(const struct hook *hook)
 {
-	is_num(worker_there(), QUEUE_WORKER, "%s", hook->text);
+	ok(worker_there(), "%s", hook->text);
 }
 
 static void
@@ -1787,7 +1809,6 @@ test_gap(void)
 	is_num(work(WORKER_UNTIL_IDLE), WORKER_REMAINS, "but a worker that is "
 	    "told to stop leaves it");
 	is_num((long long)w->message_count, 0, "unsent");
-	is_num(worker_there(), QUEUE_WORKER_MISSING, "and is missed");
 }
 
 /* The same for a destination that failed, and must wait. */
@@ -1827,7 +1848,7 @@ hold_lock(int *fd)
 	child = fork();
 	if (child == 0) {
 		close(done[1]);
-		if (become_worker(buf_text(&address)) < 0 ||
+		if (!become_worker(buf_text(&address)) ||
 		    write(ready[1], "", 1) != 1)
 			_exit(1);
 		_exit(read(done[0], &byte, 1) < 0);
@@ -1868,32 +1889,94 @@ test_one_worker(void)
 	    "there may be another");
 }
 
+/* Sets the holder's last sign of life so far back. */
+static void
+silence(int64_t ms)
+{
+	struct timespec times[2];
+
+	clock_gettime(CLOCK_REALTIME, &times[0]);
+	times[0].tv_sec -= (time_t)(ms / SECOND);
+	times[1] = times[0];
+	if (utimensat(AT_FDCWD, "queue.db-worker", times, 0) < 0)
+		bail("the lock's time cannot be set");
+}
+
+static void
+do_silence(const struct hook *hook)
+{
+	silence(hook->number);
+}
+
+static void
+test_hanging_worker(void)
+{
+	pid_t child;
+	int fd;
+
+	set_up(ONE);
+	put("default", 1, 1);
+	child = hold_lock(&fd);
+	silence(50 * SECOND);
+	is_num(work(WORKER_UNTIL_IDLE), WORKER_OTHER, "a worker that was "
+	    "silent for less than a minute is let alone");
+	silence(70 * SECOND);
+	at_with(2 * SECOND, do_silence, NULL, 0, 0);
+	is_num(work(WORKER_UNTIL_IDLE), WORKER_OTHER, "so is one that gives "
+	    "a sign of life while it is watched");
+	is_num(w->ended, 0, "neither is ended");
+	silence(70 * SECOND);
+	w->deathless = true;
+	is_num(work(WORKER_DRAINS), WORKER_STUCK, "one that hangs and cannot "
+	    "be ended is not replaced");
+	is_num(logged("hangs, and nothing is delivered: it cannot be killed: "
+	    "for a test: end it by hand"), 1, "which the log says");
+	is_num((long long)w->message_count, 0, "nothing is sent");
+	w->deathless = false;
+	is_num(work(WORKER_DRAINS), WORKER_EMPTY, "one that can be is ended");
+	is_num(w->ended, child, "it and no other");
+	is_num(logged("has given no sign of life for"), 2, "the log says so");
+	is_num(w->had[1], 1, "and what waits is sent");
+	close(fd);
+}
+
+/* By now the lock is another's, as after a move of the files. */
+static void
+do_lose_lock(const struct hook *hook)
+{
+	static int fd;
+
+	(void)hook;
+	do_move_queue(NULL);
+	hold_lock(&fd);
+}
+
+static void
+test_displaced(void)
+{
+	set_up(ONE);
+	slack_says("one", 5000, "o");
+	put("default", 1, 1);
+	at(2 * SECOND, do_lose_lock, NULL);
+	is_num(work(WORKER_STAYS), WORKER_OTHER, "a worker that has lost the "
+	    "lock to another leaves");
+	ok(now() >= 5 * SECOND && now() <= 7 * SECOND,
+	    "when what was on its way is settled");
+}
+
 static void
 test_traces(void)
 {
 	set_up(ONE);
 	put("default", 1, 1);
 	work(WORKER_DRAINS);
-	is_num(worker_there(), QUEUE_NO_WORKER, "a worker that has done all "
-	    "is not missed");
-	set_up(ONE);
-	slack_says("one", 100, "r");
-	put("default", 1, 1);
-	work(WORKER_DRAINS);
-	is_num(worker_there(), QUEUE_WORKER_MISSING, "one that has left "
-	    "something is");
+	ok(!worker_there(), "a worker that has done all is gone");
 	set_up(ONE);
 	slack_says("one", 100, "o");
 	put("default", 1, 1);
 	at(50, do_die, NULL);
 	work_and_die(WORKER_DRAINS);
-	is_num(worker_there(), QUEUE_WORKER_MISSING, "so is one that died");
-	set_up(ONE);
-	put("default", 1, 1);
-	w->stopping = true;
-	is_num(work(WORKER_STAYS), WORKER_REMAINS, "one that is told to stop "
-	    "before it could look");
-	is_num(worker_there(), QUEUE_WORKER_MISSING, "is missed as well");
+	ok(!worker_there(), "so is one that died");
 }
 
 static void
@@ -2139,6 +2222,8 @@ static void (*const tests[])(void) = {
 	test_gap,
 	test_gap_in_back_off,
 	test_one_worker,
+	test_hanging_worker,
+	test_displaced,
 	test_traces,
 	test_stopping,
 	test_bad_configuration,
