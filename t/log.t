@@ -270,26 +270,55 @@ for my $kind (sort keys %full) {
 	};
 }
 
-beside 'a CGI receiver that may not open its full standard error again answers' => sub {
-	plan skip_all => 'only root can become another user' if $> != 0;
-	need('setpriv');
-	my @other = qw(setpriv --reuid=65534 --clear-groups);
-	plan skip_all => 'there is no other user here'
-		if run(cmd => [ @other, 'true' ], cwd => '/')->{exit};
+# Older kernels do not write to a pipe without waiting, on demand.
+for my $old ('', ' of an older kernel') {
+	beside "a CGI receiver$old that may not open its full standard error again answers" => sub {
+		plan skip_all => 'only root can become another user' if $> != 0;
+		need('setpriv');
+		my @other = qw(setpriv --reuid=65534 --clear-groups);
+		plan skip_all => 'there is no other user here'
+			if run(cmd => [ @other, 'true' ], cwd => '/')->{exit};
+		my @old = $old ? (need('strace'), qw(-f -o /dev/null -e trace=pwritev2
+			-e inject=pwritev2:error=EOPNOTSUPP)) : ();
+		my $dir = tempdir();
+		chmod 0711, $dir;
+		spew("$dir/door", slurp(door_path()), 0755);
+		spew("$dir/conf", '', 0644);
+		my $queue = queue(env => { LOG => undef, QUEUE => undef, LOG_STREAM_CONFIG => "$dir/conf",
+			SLACK_WEBHOOK_URL => 'http://127.0.0.1:9/x' });
+		my ($read, $write) = full_pipe();
+		my $flags = fcntl $write, F_GETFL, 0;
+		my @cmd = ('sh', '-c', 'cd / && exec "$@"', 'sh', @old, @other, "$dir/door");
+		is cgi_with_stderr($queue, $write, '[]', @cmd), '0 ', 'the answer';
+		is drain($read), '', 'nothing was written';
+		is cgi_with_stderr($queue, $write, '[]', @cmd), '0 ', 'the next answer';
+		like drain($read), qr/^$line status=204\n\z/, 'is logged';
+		is fcntl($write, F_GETFL, 0), $flags, 'the flags of that descriptor are what they were';
+	};
+}
+
+# Where another malloc can take the place of the C library's: see memory.t.
+beside 'a receiver that is out of memory ends although its log is full' => sub {
 	my $dir = tempdir();
-	chmod 0711, $dir;
-	spew("$dir/door", slurp(door_path()), 0755);
-	spew("$dir/conf", '', 0644);
-	my $queue = queue(env => { LOG => undef, QUEUE => undef, LOG_STREAM_CONFIG => "$dir/conf",
-		SLACK_WEBHOOK_URL => 'http://127.0.0.1:9/x' });
-	my ($read, $write) = full_pipe();
-	my $flags = fcntl $write, F_GETFL, 0;
-	my @under = ('sh', '-c', 'cd / && exec "$@"', 'sh', @other, "$dir/door");
-	is cgi_with_stderr($queue, $write, '[]', @under), '0 ', 'the answer';
-	is drain($read), '', 'nothing was written';
-	is cgi_with_stderr($queue, $write, '[]', @under), '0 ', 'the next answer';
-	like drain($read), qr/^$line status=204\n\z/, 'is logged';
-	is fcntl($write, F_GETFL, 0), $flags, 'the flags of that descriptor are what they were';
+	my $queue = queue(env => { QUEUE => undef, SLACK_WEBHOOK_URL => 'http://127.0.0.1:9/x',
+		LD_PRELOAD => builddir() . '/t/preload/fail.so', FAIL_PROGRAM => 'log-stream-to-slack',
+		FAIL_REPORT => "$dir/report" });
+	plan skip_all => 't/preload/fail.so is not built' if !-e $queue->env->{LD_PRELOAD};
+	$queue->cgi(body => '[]');
+	my ($count) = (eval { slurp("$dir/report") } // '') =~ /^allocations (\d+)$/m
+		or plan skip_all => 'no library can take the place of malloc here';
+	$queue->env->{FAIL_FOR_GOOD} = 1;
+	for my $sink ('syslog', 'stderr') {
+		my $log = $sink eq 'syslog' && full_syslog();
+		my ($read, $write) = full_pipe();
+		$queue->env->{LOG} = $sink;
+		# Those at the end are our own, while a request is in hand.
+		for my $n (map { $count - $_ } 10, 20) {
+			$queue->env->{FAIL_MALLOC} = $n;
+			is cgi_with_stderr($queue, $write, '[]', $log ? @{ logs_to($log, door_path()) } : ()),
+				(71 << 8) . ' ', "$sink: allocation $n";
+		}
+	}
 };
 
 beside 'a server that is late to read what is logged has all of it' => sub {
