@@ -137,7 +137,7 @@ put(const struct outlet *to, const char *bytes, size_t len, int64_t end_ms)
 /*
  * O_NONBLOCK belongs to the open file, which the web server and others have,
  * too; a pipe or terminal that is opened again is one of our own. False when
- * nobody has a pipe open for reading.
+ * there is nothing to write to, as a FIFO that nobody has open for reading.
  */
 static bool
 open_stderr(struct outlet *to)
@@ -275,13 +275,14 @@ static bool
 connect_as(struct sink_syslog *s, int type)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	size_t len = strlen(s->path);
 	int error;
 
-	if (strlen(s->path) >= sizeof(address.sun_path)) {
+	if (len >= sizeof(address.sun_path)) {
 		errno = ENAMETOOLONG;
 		return false;
 	}
-	strcpy(address.sun_path, s->path);
+	memcpy(address.sun_path, s->path, len + 1);
 	s->fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	s->is_stream = type == SOCK_STREAM;
 	if (s->fd < 0)

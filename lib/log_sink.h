@@ -16,7 +16,7 @@
  * Writes a line, with its line end, to descriptor 2. The flags of that
  * descriptor, which other processes share, are never changed. Returns false
  * when the line could not be written within wait_ms, or at all. If a part of
- * it was, the next line begins a new one.
+ * it was, the next line begins a new one. The caller ignores SIGPIPE.
  */
 bool sink_stderr(const char *line, size_t len, int wait_ms);
 
