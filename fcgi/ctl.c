@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -952,6 +953,7 @@ main(int argc, char **argv)
 	enum exit_status status;
 
 	core_dump_forbid();
+	signal(SIGXFSZ, SIG_IGN); /* a full file is an error, and not death */
 	if (is_request()) {
 		fprintf(stderr, "log-stream-ctl: this program does not answer "
 		    "requests: keep it out of the web server's reach\n");

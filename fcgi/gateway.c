@@ -484,7 +484,10 @@ static void
 write_file(void *to, bool is_log, const char *bytes, size_t len)
 {
 	(void)to;
-	write_all(is_log ? STDERR_FILENO : STDOUT_FILENO, bytes, len);
+	if (is_log)
+		log_write_held(bytes, len);
+	else
+		write_all(STDOUT_FILENO, bytes, len);
 }
 
 static int

@@ -9,6 +9,7 @@
 #include "core_dump.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 /* A closed descriptor 2 would soon be a connection, and get our log. */
@@ -43,6 +44,7 @@ main(void)
 	int status;
 
 	core_dump_forbid();
+	signal(SIGXFSZ, SIG_IGN); /* a full file is an error, and not death */
 	open_standard_descriptors();
 	relay = relay_new();
 	status = gateway_serve(handle, look, relay);

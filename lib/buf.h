@@ -2,8 +2,8 @@
 /*
  * Growable text, and the memory it stands on.
  *
- * Out of memory ends the process with exit status 71 and a line on
- * descriptor 2: the web server starts another, and Auth0 sends again.
+ * Out of memory ends the process with exit status 71 and a line in the log:
+ * the web server starts another, and Auth0 sends again.
  */
 #ifndef BUF_H
 #define BUF_H

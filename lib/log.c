@@ -2,15 +2,14 @@
 /* The log. It knows levels, sinks and escaping, and no meaning. */
 #include "log.h"
 
-#include "ownfile.h"
+#include "clock.h"
+#include "log_sink.h"
 #include "utf8.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <paths.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <syslog.h>
 #include <time.h>
@@ -18,6 +17,8 @@
 
 #define VALUE_MAX 500
 #define IDENT "log-stream-to-slack"
+#define WAIT_MS 1000		/* longest wait of lines for room */
+#define WAIT_SHARE 10		/* they wait a tenth of the time at most */
 
 struct level {
 	const char *name;
@@ -39,7 +40,11 @@ static struct {
 	bool syslog;
 	bool no_stderr;	/* it leads nowhere: syslog takes its place */
 	char *file;	/* NULL: none */
-} sink = { NULL, NULL, LEVEL_INFO, false, false, NULL };
+	struct sink_syslog daemon;
+	unsigned long dropped;	/* lines that this could not be said of yet */
+	int64_t rested_ms;	/* when all waits are made up for */
+} sink = { NULL, NULL, LEVEL_INFO, false, false, NULL,
+	SINK_SYSLOG_INIT(_PATH_LOG), 0, 0 };
 
 void
 log_to(log_writer *writer, void *context)
@@ -51,20 +56,15 @@ log_to(log_writer *writer, void *context)
 void
 log_to_syslog(bool on)
 {
-	if (on == sink.syslog)
-		return;
 	sink.syslog = on;
-	if (on)
-		openlog(IDENT, LOG_PID, LOG_DAEMON);
-	else
-		closelog();
+	if (!on)
+		sink_syslog_release(&sink.daemon);
 }
 
 void
 log_without_stderr(void)
 {
 	sink.no_stderr = true;
-	openlog(IDENT, LOG_PID, LOG_DAEMON);
 }
 
 void
@@ -86,53 +86,10 @@ log_wants(enum log_level level)
 	return level <= sink.level;
 }
 
-/* One write, so that lines of several processes do not mix. */
-static bool
-write_line(int fd, const char *before, const char *line, size_t len)
-{
-	struct buf out = BUF_INIT;
-	bool done;
-
-	buf_adds(&out, before);
-	buf_add(&out, line, len);
-	buf_addc(&out, '\n');
-	done = write_all(fd, buf_text(&out), out.len);
-	buf_release(&out);
-	return done;
-}
-
-/* What others may write to tells nothing; /dev/null and the like do not. */
-static bool
-is_open_to_all(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && !S_ISCHR(st.st_mode) &&
-	    st.st_mode & S_IWOTH;
-}
-
-/*
- * A file that is opened for each line needs no signal when it is rotated.
- * No link is followed, nothing that is not a file is waited for, and none
- * is used that every user may write to.
- */
-static int
-open_to_append(const char *path)
-{
-	int fd = ownfile_open(path, O_WRONLY | O_APPEND | O_NONBLOCK |
-	    O_NOCTTY, 0640);
-
-	if (fd < 0 || !is_open_to_all(fd))
-		return fd;
-	close(fd);
-	errno = EPERM;
-	return -1;
-}
-
 bool
 log_can_append(const char *path)
 {
-	int fd = open_to_append(path);
+	int fd = sink_file_open(path, true);
 
 	return fd >= 0 && close(fd) == 0;
 }
@@ -155,45 +112,125 @@ stamp_now(void)
 	return stamp;
 }
 
+/*
+ * How long a line may wait for room. A reader who is only late, as a busy
+ * server may be, misses nothing then. One who does not read costs the work
+ * WAIT_MS once, and nothing more until a line is taken again.
+ */
+static int
+patience_ms(int64_t now_ms)
+{
+	if (sink.dropped > 0)
+		return 0;
+	if (sink.rested_ms < now_ms)
+		sink.rested_ms = now_ms;
+	return WAIT_MS - (int)((sink.rested_ms - now_ms) / WAIT_SHARE);
+}
+
+/* A whole line: its time, which is for a file; its ident; its text; its end. */
+struct finished {
+	enum log_level level;
+	const char *bytes;
+	size_t stamp_len;
+	size_t len;
+	bool is_last;		/* there is no memory, and the program ends */
+	bool was_held;		/* by a writer: for standard error */
+};
+
+static enum sink_result
+to_syslog(const struct finished *line, int wait_ms)
+{
+	return sink_syslog_send(&sink.daemon, LOG_DAEMON |
+	    levels[line->level].priority, line->bytes + line->stamp_len,
+	    line->len - line->stamp_len - 1, wait_ms);
+}
+
+/* Whether what log_to() named has it, or standard error. */
 static bool
-append_line(const char *path, const char *line, size_t len)
+to_default(const struct finished *line, int wait_ms)
 {
-	struct stamp stamp = stamp_now();
-	bool done;
-	int fd = open_to_append(path);
+	const char *text = line->bytes + line->stamp_len;
+	size_t len = line->len - line->stamp_len;
 
-	if (fd < 0)
-		return false;
-	done = write_line(fd, stamp.text, line, len);
-	return close(fd) == 0 && done;
+	if (sink.writer && !line->is_last && !line->was_held) {
+		sink.writer(sink.context, text, len - 1);
+		return true;
+	}
+	if (sink.no_stderr)
+		return to_syslog(line, wait_ms) == SINK_TAKEN;
+	return sink_stderr(text, len, wait_ms);
 }
 
-/* What syslog puts before a line by itself. */
-static void
-add_ident(struct buf *out)
+static bool
+to_sink(const struct finished *line, int wait_ms)
 {
-	buf_addf(out, IDENT "[%ld]: ", (long)getpid());
-}
+	enum sink_result result = SINK_ABSENT;
 
-/* Takes a line behind its ident. */
-static void
-emit(enum log_level level, const struct buf *line)
-{
-	struct buf whole = BUF_INIT;
-
-	add_ident(&whole);
-	buf_add(&whole, line->data, line->len);
+	if (line->was_held)
+		return to_default(line, wait_ms);
 	if (sink.syslog)
-		syslog(levels[level].priority, "%s", line->data);
-	else if (sink.file && append_line(sink.file, whole.data, whole.len))
-		;
-	else if (sink.writer)
-		sink.writer(sink.context, whole.data, whole.len);
-	else if (sink.no_stderr)
-		syslog(levels[level].priority, "%s", line->data);
-	else
-		write_line(STDERR_FILENO, "", whole.data, whole.len);
+		result = to_syslog(line, wait_ms);
+	else if (sink.file && sink_file(sink.file, !line->is_last,
+	    line->bytes, line->len, wait_ms))
+		result = SINK_TAKEN;
+	return result == SINK_TAKEN ||
+	    (result == SINK_ABSENT && to_default(line, wait_ms));
+}
+
+static bool
+write_line(const struct finished *line)
+{
+	int64_t start_ms = clock_ms();
+	bool taken = to_sink(line, patience_ms(start_ms));
+
+	sink.rested_ms += (clock_ms() - start_ms) * WAIT_SHARE;
+	return taken;
+}
+
+/* Puts time, ident and end to a text. */
+static bool
+write_text(enum log_level level, const char *text, size_t len)
+{
+	struct finished line = { .level = level };
+	struct buf whole = BUF_INIT;
+	bool taken;
+
+	if (sink.file)
+		buf_adds(&whole, stamp_now().text);
+	line.stamp_len = whole.len;
+	buf_addf(&whole, IDENT "[%ld]: ", (long)getpid());
+	buf_add(&whole, text, len);
+	buf_addc(&whole, '\n');
+	line.bytes = whole.data;
+	line.len = whole.len;
+	taken = write_line(&line);
 	buf_release(&whole);
+	return taken;
+}
+
+/* Says how many lines are missing, if any are; true when that is told. */
+static bool
+write_dropped(void)
+{
+	struct buf text = BUF_INIT;
+
+	if (sink.dropped == 0)
+		return true;
+	buf_addf(&text, "warn dropped=%lu message=\"log lines were dropped "
+	    "because the log did not accept them\"", sink.dropped);
+	if (write_text(LEVEL_WARN, text.data, text.len))
+		sink.dropped = 0;
+	buf_release(&text);
+	return sink.dropped == 0;
+}
+
+void
+log_write_held(const char *line, size_t len)
+{
+	struct finished held = { LEVEL_INFO, line, 0, len, false, true };
+
+	if (!write_dropped() || !write_line(&held))
+		sink.dropped++;
 }
 
 /* Whether a character, n bytes long, may stand as it is. */
@@ -285,7 +322,9 @@ log_end(struct log_line *line)
 	if (log_wants(line->level)) {
 		buf_addf(&whole, "%s ", levels[line->level].name);
 		buf_add(&whole, buf_text(&line->text), line->text.len);
-		emit(line->level, &whole);
+		if (!write_dropped() ||
+		    !write_text(line->level, whole.data, whole.len))
+			sink.dropped++;
 	}
 	buf_release(&whole);
 	buf_release(&line->text);
@@ -308,27 +347,25 @@ log_say(enum log_level level, const char *fmt, ...)
 }
 
 /*
- * What is called here stands it when there is no memory. What takes lines for
- * the program has no use for this one, because the program ends.
+ * What is called here allocates nothing, but for the time zone, which does
+ * without. What takes lines for the program has no use for this one, because
+ * the program ends.
  */
 void
 mem_exhausted(void)
 {
-	static const char text[] = "error error=\"out of memory\"";
-	bool to_file = !sink.syslog && sink.file;
-	struct stamp stamp = stamp_now();
-	char line[100];
-	int len, fd = -1;
+	struct stamp stamp = { "" };
+	struct finished line = { .level = LEVEL_ERROR, .is_last = true };
+	char whole[100];
+	int len;
 
-	if (to_file)
-		fd = open(sink.file, O_WRONLY | O_APPEND | O_NONBLOCK |
-		    O_NOCTTY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd >= 0 && is_open_to_all(fd))
-		fd = -1;
-	if (fd < 0 && (sink.syslog || sink.no_stderr))
-		syslog(LOG_ERR, "%s", text);
-	len = snprintf(line, sizeof(line), "%s" IDENT "[%ld]: %s\n",
-	    fd >= 0 ? stamp.text : "", (long)getpid(), text);
-	write_all(fd >= 0 ? fd : STDERR_FILENO, line, (size_t)len);
+	if (sink.file)
+		stamp = stamp_now();
+	len = snprintf(whole, sizeof(whole), "%s" IDENT "[%ld]: "
+	    "error error=\"out of memory\"\n", stamp.text, (long)getpid());
+	line.bytes = whole;
+	line.stamp_len = strlen(stamp.text);
+	line.len = (size_t)len;
+	write_line(&line);
 	_exit(EX_OSERR);
 }

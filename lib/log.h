@@ -3,6 +3,11 @@
  * The log: one line an event, key=value, to standard error, to syslog, to
  * a file, or to whatever the program names. The only global of the library.
  *
+ * No log stops the work. Lines wait for a slow reader for a second, and for
+ * a tenth of the time at most. A line that is not taken by then is dropped
+ * and counted, and those behind it are not waited for; the next line that is
+ * taken has one before it that says how many are missing: dropped=N.
+ *
  * Values are data: one that holds anything but letters, digits and a few
  * plain signs is put in double quotes, and in it control characters, marks
  * of text direction, quotes, backslashes and what is not UTF-8 appear as
@@ -33,7 +38,10 @@ typedef void log_writer(void *context, const char *line, size_t len);
  */
 void log_to(log_writer *writer, void *context);
 
-/* Sends lines to syslog (facility daemon) instead, or no longer. */
+/*
+ * Sends lines to syslog (facility daemon) instead, or no longer. Where there
+ * is no syslog daemon, lines go where log_to says.
+ */
 void log_to_syslog(bool on);
 
 /* Standard error leads nowhere: syslog gets what would be written there. */
@@ -49,6 +57,12 @@ void log_to_file(const char *path);
 
 /* Whether such a file can be had, which makes it; errno says why not. */
 bool log_can_append(const char *path);
+
+/*
+ * Writes to standard error a line that a log_writer was given and kept; len
+ * bytes, of which the last is its line end.
+ */
+void log_write_held(const char *line, size_t len);
 
 /* Lines above this level are dropped; LEVEL_INFO when never called. */
 void log_set_level(enum log_level level);

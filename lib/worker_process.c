@@ -154,10 +154,11 @@ worker_process(enum worker_mode mode)
 	    must_stop, end_process, NULL };
 	enum worker_end end;
 
-	if (!handle_signals())
-		return WORKER_FAILED;
+	/* First: the pipe takes descriptor 2 where that is closed. */
 	if (stderr_leads_nowhere())
 		log_without_stderr();
+	if (!handle_signals())
+		return WORKER_FAILED;
 	srand48((long)getpid() ^ (long)time(NULL));
 	world.context = poster_new();
 	end = worker_run(mode, &world);
