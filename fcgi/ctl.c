@@ -399,9 +399,11 @@ close_queue(struct queue *q, enum queue_result result, struct buf *why)
 static enum exit_status
 run_work(const struct config *c, const struct line *line)
 {
+	struct queue_holder hung;
+
 	(void)c;
 	switch (worker_process(line->options & UNTIL_IDLE ?
-	    WORKER_UNTIL_IDLE : WORKER_STAYS)) {
+	    WORKER_UNTIL_IDLE : WORKER_STAYS, &hung)) {
 	case WORKER_FAILED:
 		return BAD;
 	case WORKER_OTHER:	/* to the end, when this one waited for it */
@@ -418,30 +420,6 @@ run_work(const struct config *c, const struct line *line)
 	return GOOD;
 }
 
-/* Says so, and returns true, when a worker runs and hangs. */
-static bool
-worker_hangs(const struct config *c)
-{
-	struct buf out = BUF_INIT, ignored = BUF_INIT;
-	struct queue *q = open_queue(c, &ignored);
-	struct queue_lock *lock;
-	struct queue_holder holder;
-
-	if (q) {
-		lock = queue_lock_new(c->queue);
-		queue_lock_look(lock, q, &holder, &ignored);
-		if (queue_holder_hangs(&holder)) {
-			report_silence(&out, &holder);
-			fprintf(stderr, "log-stream-ctl: %s", out.data);
-		}
-		queue_lock_free(lock, q);
-	}
-	queue_close(q);
-	buf_release(&ignored);
-	buf_release(&out);
-	return out.len > 0;
-}
-
 /*
  * Another worker delivers just as well: what remains is its business. One
  * that hangs does not; it is ended, and a person hears of that all the same.
@@ -449,21 +427,30 @@ worker_hangs(const struct config *c)
 static enum exit_status
 run_drain(const struct config *c, const struct line *line)
 {
-	bool hangs = worker_hangs(c);
+	struct queue_holder hung;
+	enum worker_end end = worker_process(WORKER_DRAINS, &hung);
+	struct buf out = BUF_INIT;
 
+	(void)c;
 	(void)line;
-	switch (worker_process(WORKER_DRAINS)) {
+	if (hung.held) {
+		report_silence(&out, &hung);
+		fprintf(stderr, "log-stream-ctl: %s", out.data);
+		buf_release(&out);
+		return NEEDS_PERSON;
+	}
+	switch (end) {
 	case WORKER_FAILED:
 		return BAD;
 	case WORKER_STUCK:
 		return NEEDS_PERSON;
 	case WORKER_REMAINS:
-		return hangs ? NEEDS_PERSON : REMAINS;
+		return REMAINS;
 	case WORKER_EMPTY:
 	case WORKER_OTHER:
 		break;
 	}
-	return hangs ? NEEDS_PERSON : GOOD;
+	return GOOD;
 }
 
 static enum exit_status

@@ -37,7 +37,6 @@
 #define DISCARD_SIZE 65536
 #define LOG_FIRST_MAX 2048	/* bytes; nginx has 4096 for log and header */
 #define PAUSE_MS 100		/* when the system is out of something */
-#define LOOK_S 5		/* between two looks, without a request */
 #define HELD_MAX 4096		/* bytes of log that wait for a request */
 
 /*
@@ -575,6 +574,7 @@ struct service {
 	gateway_look *look;
 	void *context;
 	struct buf held;
+	int64_t look_at;	/* by clock_ms() */
 };
 
 /* Descriptor 2 leads nowhere where a server starts FastCGI programs. */
@@ -591,7 +591,8 @@ static void
 look_around(struct service *service)
 {
 	log_to(hold_for_request, &service->held);
-	service->look(service->context, false);
+	service->look_at = clock_ms() +
+	    service->look(service->context, false);
 	log_to(NULL, NULL);
 }
 
@@ -602,11 +603,16 @@ look_around(struct service *service)
 static bool
 wait_for_connection(struct service *service)
 {
-	static const struct timespec until_look = { LOOK_S, 0 };
 	struct pollfd listener = { LISTENER, POLLIN | POLLRDHUP, 0 };
+	int64_t left = service->look_at - clock_ms();
+	struct timespec until_look;
 	sigset_t none;
 	int got;
 
+	if (left < 0)
+		left = 0;
+	until_look.tv_sec = (time_t)(left / 1000);
+	until_look.tv_nsec = (long)(left % 1000) * 1000000;
 	sigemptyset(&none);
 	got = ppoll(&listener, 1, &until_look, &none);
 	if (got < 0)
@@ -778,7 +784,7 @@ serve_fastcgi(struct service *service)
 int
 gateway_serve(gateway_handler *handler, gateway_look *look, void *context)
 {
-	struct service service = { handler, look, context, BUF_INIT };
+	struct service service = { handler, look, context, BUF_INIT, 0 };
 	bool cgi;
 
 	block_signals();

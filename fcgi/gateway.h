@@ -14,10 +14,11 @@ typedef void gateway_handler(void *context, const struct request *request,
 
 /*
  * Called when no request is in hand: before FastCGI's first connection is
- * waited for, after each answer, and every few seconds in between. once: the
- * process ends after this call, as a CGI program does.
+ * waited for, after each answer, and in between when the time that it
+ * returned, in milliseconds, is over. once: the process ends after this call,
+ * as a CGI program does.
  */
-typedef void gateway_look(void *context, bool once);
+typedef int64_t gateway_look(void *context, bool once);
 
 /*
  * Serves what the web server has for this process, and returns its exit

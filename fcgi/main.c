@@ -31,10 +31,10 @@ handle(void *context, const struct request *request, struct answer *answer)
 	relay_handle(context, request, answer);
 }
 
-static void
+static int64_t
 look(void *context, bool once)
 {
-	relay_look(context, once);
+	return relay_look(context, once);
 }
 
 int

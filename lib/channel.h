@@ -54,6 +54,7 @@ struct worker {
 	struct queue_lock *lock; /* what makes it the worker */
 	bool locked_out;	/* another process is */
 	bool stuck;		/* that one hangs, and cannot be ended */
+	struct queue_holder hung; /* the last that hung; none: not held */
 	bool displaced;		/* it has lost the lock to another */
 	struct queue *queue;	/* NULL: to be opened */
 	bool opened;		/* once at least */

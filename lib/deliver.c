@@ -20,6 +20,7 @@
 #define POSTS_MS 25000
 #define LOOK_MS 1000		/* between two looks for what waits */
 #define LOOK_CGI_MS 10000	/* the same, by whichever process */
+#define LOOK_IDLE_MS 10000	/* the same, without a request */
 #define LAUNCH_MS 1000		/* after a worker was started, till the next */
 #define LAUNCH_MAX_MS 60000	/* is; then twice that and so on */
 #define COMPLAIN_MS 300000	/* after which the same is said again */
@@ -32,6 +33,7 @@ struct deliverer {
 	int64_t launch_at;	/* no worker is started before */
 	int64_t launch_ms;	/* the last wait till then; 0: there was none */
 	int64_t complain_at;	/* not of a look that fails before */
+	unsigned failures;	/* of looks, in a row */
 };
 
 struct deliverer *
@@ -315,6 +317,8 @@ put(struct deliverer *d, const struct config *c, struct queue_item *items,
 	if (open_queue(d, c, &result, why))
 		result = queue_put(d->queue, items, count, clock_wall_ms(),
 		    why);
+	if (result != QUEUE_OK) /* a look would fail as well */
+		d->look_at = clock_ms() + LAUNCH_MAX_MS;
 	return check_result(d, result);
 }
 
@@ -388,7 +392,7 @@ needs_worker(struct deliverer *d, const struct config *c, bool once,
 		return result;
 	result = find_worker(d, c, &holder, why);
 	if (result != QUEUE_OK || holder.held ||
-	    (once && holder.silent_ms < LOOK_CGI_MS))
+	    (once && holder.looked_ms < LOOK_CGI_MS))
 		return result;
 	if (once)
 		queue_lock_stamp(lock);
@@ -397,7 +401,8 @@ needs_worker(struct deliverer *d, const struct config *c, bool once,
 
 /*
  * A queue that fails is not asked again soon: a server that does not answer
- * holds up the next request.
+ * holds up the next request. The first failure is not worth a line: what
+ * lasts has one, and a request that fails has its own.
  */
 static void
 look_failed(struct deliverer *d, enum queue_result result, const char *why)
@@ -405,26 +410,40 @@ look_failed(struct deliverer *d, enum queue_result result, const char *why)
 	int64_t now = clock_ms();
 
 	d->look_at = now + LAUNCH_MAX_MS;
-	if (result == QUEUE_BUSY || now < d->complain_at)
+	if (++d->failures == 1 || result == QUEUE_BUSY || now < d->complain_at)
 		return;
 	d->complain_at = now + COMPLAIN_MS;
 	log_say(LEVEL_ERROR, "%s", why);
 }
 
-void
-deliver_look(struct deliverer *d, const struct config *c, bool once)
+static void
+look(struct deliverer *d, const struct config *c, bool once)
 {
 	struct buf why = BUF_INIT;
 	enum queue_result result;
 	bool needed;
 
-	if (!c->queue || clock_ms() < d->look_at)
-		return;
 	d->look_at = clock_ms() + LOOK_MS;
 	result = check_result(d, needs_worker(d, c, once, &needed, &why));
-	if (result != QUEUE_OK)
+	if (result != QUEUE_OK) {
 		look_failed(d, result, buf_text(&why));
-	else if (needed)
-		start_worker(d, c);
+	} else {
+		d->failures = 0;
+		if (needed)
+			start_worker(d, c);
+	}
 	buf_release(&why);
+}
+
+int64_t
+deliver_look(struct deliverer *d, const struct config *c, bool once)
+{
+	int64_t now = clock_ms();
+
+	if (c->queue && now >= d->look_at &&
+	    (d->queue || queue_is_there(c->queue)))
+		look(d, c, once);
+	/* A worker that was started is looked after soon. */
+	return d->launch_at > now && d->launch_at < now + LOOK_IDLE_MS ?
+	    d->launch_at - now : LOOK_IDLE_MS;
 }

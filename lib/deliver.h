@@ -25,11 +25,13 @@ void deliver_events(struct deliverer *d, const struct config *c,
 
 /*
  * Looks whether events wait that nobody delivers, whoever left them, and
- * starts a worker for them. It may be called at any time, and looks now and
- * then. once: by a process that handles one request and ends; then it looks
- * when no other such process has done so for some seconds.
+ * starts a worker for them. It may be called at any time, looks now and
+ * then, and returns in how many milliseconds it wants to be called again
+ * where no request comes. once: by a process that handles one request and
+ * ends; then it looks when no other such process has done so for some
+ * seconds.
  */
-void deliver_look(struct deliverer *d, const struct config *c, bool once);
+int64_t deliver_look(struct deliverer *d, const struct config *c, bool once);
 
 /* The worker or queue of another configuration is no longer used. */
 void deliver_anew(struct deliverer *d);

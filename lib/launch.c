@@ -2,6 +2,8 @@
 /* A detached process. It does not know what the worker does. */
 #include "launch.h"
 
+#include "process.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -12,7 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PROGRAM "log-stream-ctl"
 #define DESCRIPTORS_MAX 65536	/* closed one by one, where there is no
 				 * close_range(2) */
 
@@ -39,12 +40,12 @@ path_dup(void)
 	slash = strrchr(self, '/');
 	if (slash) {
 		*slash = '\0';
-		buf_addf(&path, "%s/%s", self, PROGRAM);
+		buf_addf(&path, "%s/%s", self, WORKER_PROGRAM);
 		if (is_program(path.data))
 			return buf_detach(&path);
 		buf_clear(&path);
 	}
-	buf_adds(&path, BINDIR "/" PROGRAM);
+	buf_adds(&path, BINDIR "/" WORKER_PROGRAM);
 	return buf_detach(&path);
 }
 
@@ -170,7 +171,7 @@ wait_for_worker(pid_t child, int failed)
 static bool
 run_detached(const char *path, struct buf *why)
 {
-	char name[] = PROGRAM, verb[] = "work", option[] = "--until-idle";
+	char name[] = WORKER_PROGRAM, verb[] = "work", option[] = "--until-idle";
 	char *const arguments[] = { name, verb, option, NULL };
 	char **own = own_environment();
 	int error = 0, failed[2];	/* a pipe, which an exec closes */
@@ -206,7 +207,7 @@ launch_worker(struct buf *why)
 	if (good)
 		good = run_detached(path, why);
 	else
-		buf_addf(why, "there is no worker to start: put " PROGRAM
+		buf_addf(why, "there is no worker to start: put " WORKER_PROGRAM
 		    " beside this program, or at %s", path);
 	free(path);
 	return good;

@@ -49,10 +49,14 @@ lockfile_is_lost(int fd, const char *path)
 	    ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino;
 }
 
+/* The last access is when somebody looked, and is unknown after a sign. */
 void
 lockfile_sign(int fd)
 {
-	if (futimens(fd, NULL) < 0)
+	static const struct timespec times[2] = { { 0, 0 },
+	    { 0, UTIME_NOW } };
+
+	if (futimens(fd, times) < 0)
 		errno = 0;
 }
 
@@ -65,10 +69,9 @@ open_beside(const char *path, int flags)
 
 /* A time ahead of the clock is one of before the clock was set back. */
 static int64_t
-age_ms(const struct stat *st)
+age_ms(const struct timespec *time)
 {
-	int64_t then = (int64_t)st->st_mtim.tv_sec * 1000 +
-	    st->st_mtim.tv_nsec / 1000000;
+	int64_t then = (int64_t)time->tv_sec * 1000 + time->tv_nsec / 1000000;
 	int64_t age = clock_wall_ms() - then;
 
 	return age < 0 ? -age : age;
@@ -77,15 +80,17 @@ age_ms(const struct stat *st)
 struct lockfile_state
 lockfile_look(const char *path)
 {
-	struct lockfile_state state = { 0, INT64_MAX };
+	struct lockfile_state state = { 0, INT64_MAX, INT64_MAX };
 	int fd = open_beside(path, O_RDWR);
 	struct flock lock = whole;
 	struct stat st;
 
 	if (fd < 0)
 		return state;
-	if (fstat(fd, &st) == 0)
-		state.silent_ms = age_ms(&st);
+	if (fstat(fd, &st) == 0) {
+		state.silent_ms = age_ms(&st.st_mtim);
+		state.looked_ms = age_ms(&st.st_atim);
+	}
 	if (fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
 		state.pid = lock.l_pid > 0 ? lock.l_pid : -1;
 	close(fd);
@@ -123,10 +128,13 @@ lockfile_read_note(const char *path, struct buf *note)
 void
 lockfile_stamp(const char *path)
 {
+	static const struct timespec times[2] = { { 0, UTIME_NOW },
+	    { 0, UTIME_OMIT } };
 	int fd = ownfile_open(path, O_RDWR, 0600);
 
 	if (fd < 0)
 		return;
-	lockfile_sign(fd);
+	if (futimens(fd, times) < 0)
+		errno = 0;
 	close(fd);
 }

@@ -3,7 +3,7 @@
  * One process of a kind at a time, by a lock on a file (POSIX fcntl(2)).
  * The system lets go of it when the process ends, however it ends. The file
  * stays. Its time of modification is the last sign of life of the process
- * that holds the lock; its text, while nobody holds the lock, is a note.
+ * that holds the lock; its text, while no process does, is a note.
  */
 #ifndef LOCKFILE_H
 #define LOCKFILE_H
@@ -36,9 +36,10 @@ void lockfile_sign(int fd);
 struct lockfile_state {
 	pid_t pid;		/* that holds it; 0: none does. -1: one that
 				 * cannot be seen from here */
-	int64_t silent_ms;	/* since the last sign of life, or stamp;
-				 * INT64_MAX: there is no file */
-};
+	int64_t silent_ms;	/* since the last sign of life */
+	int64_t looked_ms;	/* since lockfile_stamp(), or longer where
+				 * there was a sign of life since */
+};				/* both INT64_MAX: there is no file */
 
 /* Not for the holder, which would lose the lock. */
 struct lockfile_state lockfile_look(const char *path);
@@ -51,7 +52,10 @@ struct lockfile_state lockfile_look(const char *path);
 void lockfile_note(const char *path, const char *note);
 void lockfile_read_note(const char *path, struct buf *note);
 
-/* Makes silent_ms count from now, where nobody holds the lock. */
+/*
+ * Makes looked_ms count from now, and the file if there is none. It is kept
+ * as the time of the last access, which nobody needs for anything else.
+ */
 void lockfile_stamp(const char *path);
 
 #endif

@@ -8,6 +8,7 @@
 #include "lockfile.h"
 #include "log.h"
 #include "ownfile.h"
+#include "process.h"
 #include "queue_engine.h"
 #include "random.h"
 #include "record.h"
@@ -44,6 +45,14 @@ engine_of(const char *address)
 		    strlen(engines[i]->scheme)) == 0)
 			return engines[i];
 	return NULL;
+}
+
+bool
+queue_is_there(const char *address)
+{
+	const struct queue_engine *engine = engine_of(address);
+
+	return !engine || !engine->is_there || engine->is_there(address);
 }
 
 struct queue *
@@ -361,15 +370,48 @@ machine_name(char name[256])
 	return name;
 }
 
+/*
+ * A worker whose session has ended, for the server was started anew, takes
+ * the lock again and then settles what it has posted. Till then it counts as
+ * the holder, unless its process is gone.
+ */
+static enum queue_result
+find_by_session(struct queue_lock *lock, struct queue *q,
+    struct queue_holder *holder, struct buf *why)
+{
+	enum queue_result result;
+	char name[256];
+
+	holder->looked_ms = INT64_MAX;
+	result = lock->engine->find_worker(q->store, machine_name(name),
+	    holder, why);
+	if (holder->pid != getpid() && process_is_worker(holder->pid))
+		holder->held = true;
+	return result;
+}
+
+/* The same by the session of the queue. */
+static enum queue_result
+take_by_session(struct queue_lock *lock, struct queue *q, bool *mine,
+    struct buf *why)
+{
+	struct queue_holder holder = { 0 };
+	enum queue_result result = find_by_session(lock, q, &holder, why);
+	char name[256];
+
+	*mine = false;
+	if (result != QUEUE_OK || (holder.held && holder.pid != getpid()))
+		return result;
+	return lock->engine->lock_worker(q->store, machine_name(name),
+	    getpid(), mine, why);
+}
+
 enum queue_result
 queue_lock_take(struct queue_lock *lock, struct queue *q, bool *mine,
     struct buf *why)
 {
-	char name[256];
-
 	if (!lock->path)
-		return lock->engine->lock_worker(q->store,
-		    machine_name(name), getpid(), mine, why);
+		return take_by_session(lock, q, mine, why);
 	lock->fd = lockfile_take(lock->path);
 	*mine = lock->fd >= 0;
 	if (*mine || errno == 0)
@@ -418,16 +460,15 @@ queue_lock_look(struct queue_lock *lock, struct queue *q,
     struct queue_holder *holder, struct buf *why)
 {
 	struct lockfile_state state;
-	char name[256];
 
 	memset(holder, 0, sizeof(*holder));
 	if (!lock->path)
-		return lock->engine->find_worker(q->store,
-		    machine_name(name), holder, why);
+		return find_by_session(lock, q, holder, why);
 	state = lockfile_look(lock->path);
 	holder->held = state.pid != 0;
 	holder->pid = state.pid > 0 ? state.pid : 0;
 	holder->silent_ms = state.silent_ms;
+	holder->looked_ms = state.looked_ms;
 	return QUEUE_OK;
 }
 

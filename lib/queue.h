@@ -52,6 +52,9 @@ struct queue;
  */
 bool queue_become_owner(const char *address, struct buf *why);
 
+/* Whether there is one to be opened, as far as can be seen without it. */
+bool queue_is_there(const char *address);
+
 /* NULL, with *result and *why, when it cannot be opened or made. */
 struct queue *queue_open(const struct queue_options *options,
     enum queue_result *result, struct buf *why);
@@ -211,8 +214,8 @@ enum queue_result queue_lock_sign(struct queue_lock *lock, struct queue *q,
 struct queue_holder {
 	bool held;
 	pid_t pid;		/* of the process; 0: it cannot be known */
-	int64_t silent_ms;	/* since its last sign of life; without a
-				 * holder: since the last look, or more */
+	int64_t silent_ms;	/* since its last sign of life */
+	int64_t looked_ms;	/* since queue_lock_stamp(), or longer */
 };
 
 /* Not for the process that has the lock, which would lose it. */
@@ -222,7 +225,10 @@ enum queue_result queue_lock_look(struct queue_lock *lock, struct queue *q,
 /* Whether somebody has it who gives no sign of life. */
 bool queue_holder_hangs(const struct queue_holder *holder);
 
-/* Makes silent_ms count from now, where nobody has the lock of a file. */
+/*
+ * Makes looked_ms count from now, so that of many processes one looks. Only
+ * a file keeps it.
+ */
 void queue_lock_stamp(struct queue_lock *lock);
 
 /*

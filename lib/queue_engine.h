@@ -31,6 +31,8 @@ typedef bool store_take(void *context, const struct queue_row *row,
 struct queue_engine {
 	const char *scheme;	/* what an address begins with, ":" included */
 
+	/* See queue_is_there(). NULL: always. */
+	bool (*is_there)(const char *address);
 	struct store *(*open)(const struct queue_options *options,
 	    enum queue_result *result, struct buf *why);
 	void (*close)(struct store *s);

@@ -291,7 +291,35 @@ find_version(struct store *s, int64_t *version, struct buf *why)
 	return result;
 }
 
-/* Whoever comes second finds it done. It may take long: a call of its own. */
+/* The first number of a statement; 0: none, or it failed. */
+static int64_t
+ask_number(struct store *s, const char *text, enum queue_result *result,
+    struct buf *why)
+{
+	PGresult *r = session_execute(s, &s->main, text, result, why);
+	int64_t number = r ? number_of(s, r) : 0;
+
+	s->pq->clear(r);
+	return number;
+}
+
+/* Another may have made them while we waited. */
+static enum queue_result
+make_once(struct store *s, struct buf *why)
+{
+	enum queue_result result;
+	int64_t version;
+
+	version = ask_number(s, "SELECT count(to_regclass("
+	    "'log_stream_version'))", &result, why);
+	if (version > 0)
+		version = ask_number(s, "SELECT max(version)"
+		    " FROM log_stream_version", &result, why);
+	return result == QUEUE_OK && version < SCHEMA ?
+	    session_do(s, &s->main, tables, why) : result;
+}
+
+/* It may take long: a call of its own. */
 static enum queue_result
 make_schema(struct store *s, struct buf *why)
 {
@@ -302,7 +330,7 @@ make_schema(struct store *s, struct buf *why)
 	    "; SET LOCAL statement_timeout = 0", why);
 	if (result != QUEUE_OK)
 		return result;
-	result = session_do(s, &s->main, tables, why);
+	result = make_once(s, why);
 	return session_finish(s, &s->main, result, why);
 }
 

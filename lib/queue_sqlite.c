@@ -631,6 +631,7 @@ store_verify(struct store *s, struct buf *why)
 
 const struct queue_engine queue_sqlite = {
 	.scheme = "sqlite:",
+	.is_there = store_is_there,
 	.open = store_open,
 	.close = store_close,
 	.put = store_put,

@@ -61,6 +61,7 @@ struct store {
 /* ------------------------------------------------- queue_sqlite_open.c */
 
 /* As queue_engine.h has them. */
+bool store_is_there(const char *address);
 struct store *store_open(const struct queue_options *options,
     enum queue_result *result, struct buf *why);
 void store_close(struct store *s);

@@ -290,6 +290,12 @@ path_of(const char *address)
 	return address + strlen(queue_sqlite.scheme);
 }
 
+bool
+store_is_there(const char *address)
+{
+	return access(path_of(address), F_OK) == 0;
+}
+
 char *
 store_lock_path_dup(const char *address)
 {

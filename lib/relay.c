@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define READ_SIZE 65536
+#define LOOK_MS 10000		/* with a configuration that is bad */
 
 struct relay {
 	struct current current;
@@ -49,11 +50,12 @@ relay_new(void)
 	return r;
 }
 
-void
+int64_t
 relay_look(struct relay *r, bool once)
 {
-	if (current_is_ready(&r->current))
-		deliver_look(r->deliverer, &r->current.config, once);
+	if (!current_is_ready(&r->current))
+		return LOOK_MS;
+	return deliver_look(r->deliverer, &r->current.config, once);
 }
 
 void

@@ -84,10 +84,10 @@ void relay_free(struct relay *r);
 /*
  * Sees to it that what waits is delivered, whatever happened to the worker
  * or the machine: see deliver_look(). To be called at the start of a
- * receiver that stays, after each answer, and now and then in between;
- * once: this receiver handles a single request.
+ * receiver that stays, after each answer, and again after the milliseconds
+ * that it returns; once: this receiver handles a single request.
  */
-void relay_look(struct relay *r, bool once);
+int64_t relay_look(struct relay *r, bool once);
 
 /*
  * Handles one request, after looking for a change of configuration. It may

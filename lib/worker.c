@@ -254,8 +254,11 @@ replace_holder(struct worker *w)
 {
 	struct queue_holder holder;
 
-	return look_at_holder(w, &holder) && queue_holder_hangs(&holder) &&
-	    is_silent(w) && take_over_from(w, &holder);
+	if (!look_at_holder(w, &holder) || !queue_holder_hangs(&holder) ||
+	    !is_silent(w))
+		return false;
+	w->hung = holder;
+	return take_over_from(w, &holder);
 }
 
 /* Whether another try to become the worker makes sense. */
@@ -564,7 +567,8 @@ run_configured(struct worker *w)
 }
 
 enum worker_end
-worker_run(enum worker_mode mode, const struct world *world)
+worker_run(enum worker_mode mode, const struct world *world,
+    struct queue_holder *hung)
 {
 	struct worker w = { .world = world, .mode = mode,
 	    .failing_since = -1, .stop_by = -1 };
@@ -579,5 +583,6 @@ worker_run(enum worker_mode mode, const struct world *world)
 	else
 		end = run_configured(&w);
 	current_release(&w.current);
+	*hung = w.hung;
 	return end;
 }

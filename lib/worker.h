@@ -13,6 +13,7 @@
 
 #include "buf.h"
 #include "post.h"
+#include "queue.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -54,8 +55,10 @@ enum worker_end {
 
 /*
  * Works off the queue that the configuration names, reading that again
- * when it changes. WORKER_OTHER comes back at once.
+ * when it changes. WORKER_OTHER comes back at once, unless the other hangs:
+ * then it is ended, and hung->held is set, with WORKER_STUCK too.
  */
-enum worker_end worker_run(enum worker_mode mode, const struct world *world);
+enum worker_end worker_run(enum worker_mode mode, const struct world *world,
+    struct queue_holder *hung);
 
 #endif

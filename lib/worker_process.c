@@ -4,18 +4,16 @@
 
 #include "clock.h"
 #include "log.h"
+#include "process.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-#define PROGRAM "log-stream-ctl"
 
 static const int stop_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
 
@@ -113,33 +111,15 @@ must_stop(void *context)
 	return stopping;
 }
 
-/* One of another kind has the number of one that is gone. */
-static bool
-is_ours(pid_t pid)
-{
-	char path[64], name[32] = "";
-	ssize_t len;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%ld/comm", (long)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return true; /* kill(2) will tell */
-	len = read(fd, name, sizeof(name) - 1);
-	close(fd);
-	name[len > 0 ? len : 0] = '\0';
-	name[strcspn(name, "\n")] = '\0';
-	return strcmp(name, PROGRAM) == 0;
-}
-
 static bool
 end_process(void *context, pid_t pid, struct buf *why)
 {
 	(void)context;
 	if (pid <= 1 || pid == getpid())
 		buf_adds(why, "its number cannot be known from here");
-	else if (!is_ours(pid))
-		buf_addf(why, "process %ld is not " PROGRAM, (long)pid);
+	else if (!process_is_worker(pid))
+		buf_addf(why, "process %ld is not " WORKER_PROGRAM,
+		    (long)pid);
 	else if (kill(pid, SIGKILL) < 0)
 		buf_addf(why, "it cannot be killed: %s", strerror(errno));
 	else
@@ -148,12 +128,13 @@ end_process(void *context, pid_t pid, struct buf *why)
 }
 
 enum worker_end
-worker_process(enum worker_mode mode)
+worker_process(enum worker_mode mode, struct queue_holder *hung)
 {
 	struct world world = { wall_ms, run_ms, chance, begin, wait_for_post,
 	    must_stop, end_process, NULL };
 	enum worker_end end;
 
+	memset(hung, 0, sizeof(*hung));
 	/* First: the pipe takes descriptor 2 where that is closed. */
 	if (stderr_leads_nowhere())
 		log_without_stderr();
@@ -161,7 +142,7 @@ worker_process(enum worker_mode mode)
 		return WORKER_FAILED;
 	srand48((long)getpid() ^ (long)time(NULL));
 	world.context = poster_new();
-	end = worker_run(mode, &world);
+	end = worker_run(mode, &world, hung);
 	poster_free(world.context);
 	return end;
 }

@@ -8,7 +8,11 @@
 
 #include "worker.h"
 
-/* Where descriptor 2 is /dev/null, its log lines go to syslog. */
-enum worker_end worker_process(enum worker_mode mode);
+/*
+ * As worker_run(). Where descriptor 2 is /dev/null, its log lines go to
+ * syslog.
+ */
+enum worker_end worker_process(enum worker_mode mode,
+    struct queue_holder *hung);
 
 #endif

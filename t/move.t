@@ -99,7 +99,7 @@ beside 'a queue is not exported while its worker stays' => sub {
 	$old->wait_for_worker;
 	my $out = $old->ctl('export');
 	is_deeply [ @$out{qw(exit out err)} ], [ 1, '', 'log-stream-ctl: ' . $old->address . ': process ' . $worker->pid
-		. ' delivers from it: stop it; one that a door started leaves when its configuration names another queue'
+		. ' delivers from it: stop it; one that the receiver started leaves when its configuration names another queue'
 		. "\n" ], 'it says who is at it';
 };
 

@@ -257,7 +257,7 @@ my %cause = (
 		break => sub ($queue) { sqlite($queue, 'CREATE TABLE event (x); PRAGMA user_version = 7; PRAGMA application_id = 0x4c533253');
 			chmod 0600, $queue->path },
 		mend => sub ($queue) { unlink $queue->path },
-		log => qr/: was made by a newer version of this program \(7; this one knows 1\)$/,
+		log => qr/: was made by a newer version of this program \(7; this one knows 2\)$/,
 	},
 );
 

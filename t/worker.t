@@ -208,13 +208,10 @@ for my $name ('CGI', 'FastCGI') {
 		is told($ask->(@token, body => logins('a'))), '200 ok', 'an event';
 		$slack->wait_for(1);
 		$queue->end_worker('KILL');
-		is $ask->(token => 'wrong', body => '[]')->{status}, 401, 'a wrong token';
-		is $ask->(@token, method => 'GET')->{status}, 405, 'a GET';
-		is_deeply [ grep { !$door || $_ != $door->pid } $queue->programs ], [], 'start none';
 		wait_until(sub {
-			$ask->(@token, body => '[]')->{status} == 204 or die 'not 204';
+			$ask->(token => 'wrong', body => '[]')->{status} == 401 or die 'not 401';
 			return $queue->worker;
-		}, $door ? 10 : 0.5, 'a request with nothing to send to start one');
+		}, $door ? 10 : 0.5, 'a request, whatever it holds, to start one');
 		$slack->behave('main');
 		is_deeply ids($slack->wait_for_titles(1)), [ 'a' ], 'and the event arrives';
 		$queue->wait_until_empty;
@@ -638,7 +635,7 @@ destination ops: 1 waiting, 0 set aside, refused by Slack
     next try: in 59min
 END
 	is $queue->ctl('status', '--json')->{out} =~ s/_ms":\d+/_ms":N/gr, '{"queue":"' . $queue->address
-		. qq(","worker":true,"worker_pid":$pid,"machines":[],"destinations":[)
+		. qq(","worker":true,"worker_pid":$pid,"worker_silent_ms":N,"worker_note":null,"machines":[],"destinations":[)
 		. '{"name":"default","configured":true,"waiting":0,"set_aside":0,"oldest_ms":null,"last_success_ms":N,'
 		. '"last_error_ms":null,"last_error":null,"refused":false,"failures":0,"next_try_ms":null},'
 		. '{"name":"dev","configured":true,"waiting":4,"set_aside":0,"oldest_ms":N,"last_success_ms":null,'

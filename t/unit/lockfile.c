@@ -107,9 +107,14 @@ test_signs(void)
 	int fd;
 
 	lockfile_stamp("signs");
-	ok(is_about(lockfile_look("signs").silent_ms, 0),
+	ok(is_about(lockfile_look("signs").looked_ms, 0),
 	    "a stamp makes the file, and counts from now");
 	age_file("signs", 100);
+	ok(is_about(lockfile_look("signs").looked_ms, 100000),
+	    "a look is as long ago as the last stamp is old");
+	lockfile_stamp("signs");
+	ok(is_about(lockfile_look("signs").silent_ms, 100000),
+	    "a stamp is no sign of life");
 	ok(is_about(lockfile_look("signs").silent_ms, 100000),
 	    "the silence is as long as the last sign is old");
 	age_file("signs", -100);
@@ -125,6 +130,8 @@ test_signs(void)
 	lockfile_sign(fd);
 	ok(is_about(lockfile_look("signs").silent_ms, 0),
 	    "the holder gives one when it likes");
+	ok(lockfile_look("signs").looked_ms > 1000000,
+	    "after which no look counts");
 	close(fd);
 }
 

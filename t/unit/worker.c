@@ -104,6 +104,7 @@ static struct {
 	double chance;
 	bool stopping;
 	bool in_child;
+	struct queue_holder hung;
 	pid_t ended;		/* the process that it ended last; 0: none */
 	bool deathless;		/* no process can be */
 	unsigned waits;
@@ -387,7 +388,7 @@ work(enum worker_mode mode)
 	const struct world world = { wall, run, chance, begin, wait_for_post,
 	    stopping, end_process, NULL };
 
-	return worker_run(mode, &world);
+	return worker_run(mode, &world, &w->hung);
 }
 
 /* A worker that dies, where a hook says so. */
@@ -1924,7 +1925,7 @@ test_hanging_worker(void)
 	at_with(2 * SECOND, do_silence, NULL, 0, 0);
 	is_num(work(WORKER_UNTIL_IDLE), WORKER_OTHER, "so is one that gives "
 	    "a sign of life while it is watched");
-	is_num(w->ended, 0, "neither is ended");
+	ok(w->ended == 0 && !w->hung.held, "neither is ended");
 	silence(70 * SECOND);
 	w->deathless = true;
 	is_num(work(WORKER_DRAINS), WORKER_STUCK, "one that hangs and cannot "
@@ -1935,6 +1936,7 @@ test_hanging_worker(void)
 	w->deathless = false;
 	is_num(work(WORKER_DRAINS), WORKER_EMPTY, "one that can be is ended");
 	is_num(w->ended, child, "it and no other");
+	ok(w->hung.held && w->hung.pid == child, "its caller hears of it");
 	is_num(logged("has given no sign of life for"), 2, "the log says so");
 	is_num(w->had[1], 1, "and what waits is sent");
 	close(fd);
