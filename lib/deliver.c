@@ -322,6 +322,21 @@ put(struct deliverer *d, const struct config *c, struct queue_item *items,
 	return check_result(d, result);
 }
 
+/* One that hangs may hang in the middle of a transaction. */
+static void
+replace_hanging_worker(struct deliverer *d, const struct config *c)
+{
+	struct queue_lock *lock = worker_lock(d, c);
+	struct queue_holder holder;
+	struct buf ignored = BUF_INIT;
+
+	if (!queue_lock_needs_queue(lock) &&
+	    queue_lock_look(lock, NULL, &holder, &ignored) == QUEUE_OK &&
+	    queue_holder_hangs(&holder))
+		start_worker(d, c);
+	buf_release(&ignored);
+}
+
 static void
 queue_events(struct deliverer *d, const struct config *c,
     const struct event_list *events, struct answer *answer)
@@ -343,6 +358,8 @@ queue_events(struct deliverer *d, const struct config *c,
 	} else {
 		log_say(LEVEL_ERROR, "%s", buf_text(&why));
 		answer_queue_failure(answer, result);
+		if (result == QUEUE_BUSY)
+			replace_hanging_worker(d, c);
 	}
 	free(items);
 	buf_release(&why);
