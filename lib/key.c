@@ -343,20 +343,19 @@ doubt_filter(const struct config *c, const struct config_entry *entry,
 {
 	const struct destination *d = &c->destinations[entry->destination];
 	const char *given = entry->value.text;
-	struct buf globs = BUF_INIT;
-	char *glob, *rest = NULL;
+	struct buf doubts = BUF_INIT;
+	char *doubt, *rest = NULL;
 
 	/* With no destination at all it serves try and types. */
 	if (!d->webhook_url && given && *given && c->destination_count > 1)
 		buf_addf(out, "%s is for SLACK_WEBHOOK_URL, which is not "
 		    "set: no other destination has it\n", entry->label);
-	filter_doubts(d->filter, &globs);
-	if (globs.len > 0)
-		for (glob = strtok_r(globs.data, "\n", &rest); glob;
-		     glob = strtok_r(NULL, "\n", &rest))
-			buf_addf(out, "%s: \"%s\" matches no known type "
-			    "code\n", entry->label, glob);
-	buf_release(&globs);
+	filter_doubts(d->filter, &doubts);
+	if (doubts.len > 0)
+		for (doubt = strtok_r(doubts.data, "\n", &rest); doubt;
+		     doubt = strtok_r(NULL, "\n", &rest))
+			buf_addf(out, "%s: %s\n", entry->label, doubt);
+	buf_release(&doubts);
 }
 
 /* ------------------------------------------------------------- table */
