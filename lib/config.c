@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "clock.h"
+#include "config_copy.h"
 #include "envfile.h"
 #include "key.h"
 #include "log.h"
@@ -29,7 +30,7 @@ enum source { ENVIRONMENT, FILE_READ, SOURCES };
 
 /* ------------------------------------------------------------- files */
 
-static struct config_stamp *
+struct config_stamp *
 config_stamp_add(struct config *c, const char *path)
 {
 	struct config_stamp *stamp;
@@ -42,7 +43,7 @@ config_stamp_add(struct config *c, const char *path)
 	return stamp;
 }
 
-static void
+void
 config_file_add(struct config *c, const char *path, const char *text)
 {
 	struct config_file *file;
@@ -236,11 +237,15 @@ held_secret(const struct settings *file)
 	return NULL;
 }
 
+/* Of a copy the process that read the file has looked. */
 static void
-check_mode(const char *path, const char *key, struct buf *problems)
+check_mode(const struct config *c, const char *path, const char *key,
+    struct buf *problems)
 {
 	struct buf name = BUF_INIT;
 
+	if (c->copied)
+		return;
 	log_escape(&name, path, strlen(path));
 	if (envfile_all_may_write(path))
 		buf_addf(problems, "%s: every user of this machine may write "
@@ -300,7 +305,7 @@ read_config_file(struct config *c, struct settings *file,
 	} else {
 		settings_read_file(file, c->path, buf_text(&text), problems,
 		    &c->warnings);
-		check_mode(c->path, held_secret(file), problems);
+		check_mode(c, c->path, held_secret(file), problems);
 	}
 	buf_release(&text);
 	buf_release(&why);
@@ -567,7 +572,7 @@ secret_dup(struct config *c, const struct config_entry *entry,
 		return NULL;
 	}
 	if (slurp(c, from_file->text, &text, &owner, &why)) {
-		check_mode(from_file->text, entry->label, problems);
+		check_mode(c, from_file->text, entry->label, problems);
 		secret = buf_detach(&text);
 		if (!entry->key->many)
 			secret[strcspn(secret, "\r\n")] = '\0';
@@ -748,6 +753,18 @@ bool
 config_load_to_serve(struct config *c, struct buf *problems)
 {
 	return config_load(c, problems) && can_serve(c, problems);
+}
+
+bool
+config_load_copy(struct config *c, const struct buf *copy,
+    struct buf *problems)
+{
+	memset(c, 0, sizeof(*c));
+	if (!config_copy_read(c, copy)) {
+		config_release(c);
+		return config_load_to_serve(c, problems);
+	}
+	return load(c, problems) && can_serve(c, problems);
 }
 
 const struct destination *

@@ -99,6 +99,7 @@ struct config {
 	size_t stamp_count;
 	int64_t look_at;	/* when config_changed() is true at the latest,
 				 * by clock_ms(); 0: only after a change */
+	bool copied;		/* from another process: config_copy.h */
 	/* What is most likely not meant: "place: what", a line each. */
 	struct buf warnings;
 };
@@ -134,6 +135,13 @@ bool config_load_to_serve(struct config *c, struct buf *problems);
  */
 const struct destination *config_destination(const struct config *c,
     const char *name);
+
+/*
+ * The same for a configuration out of a process that has it in force
+ * (config_copy.h). Where the copy cannot be used the files are read.
+ */
+bool config_load_copy(struct config *c, const struct buf *copy,
+    struct buf *problems);
 
 /*
  * Whether what was read is all there. False when a file is younger than
@@ -176,5 +184,12 @@ bool config_reach(const struct config *c, struct buf *problems);
 void config_files(const struct config *c, struct buf *out);
 
 void config_release(struct config *c);
+
+/*
+ * For config_copy.c: adds a file that was read, and one that was looked
+ * for, whose stamp, all zero but the path, is for the caller to fill in.
+ */
+void config_file_add(struct config *c, const char *path, const char *text);
+struct config_stamp *config_stamp_add(struct config *c, const char *path);
 
 #endif

@@ -56,10 +56,16 @@ wait_to_settle(struct current *c)
 }
 
 void
-current_load(struct current *c)
+current_load(struct current *c, const struct buf *copy)
 {
-	load(c, false);
-	wait_to_settle(c);
+	memset(c, 0, sizeof(*c));
+	if (copy) {
+		config_load_copy(&c->config, copy, &c->problems);
+		c->told = true;
+	} else {
+		load(c, false);
+		wait_to_settle(c);
+	}
 	set_log(&c->config);
 	current_log_warnings(c);
 }

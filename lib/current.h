@@ -24,8 +24,11 @@ struct current {
  * sets the log up as that says, even when it is bad. Where a file may be
  * half written (config_is_settled), waits until that is decided, for a few
  * seconds at most. Logs the warnings.
+ *
+ * With copy, the bytes of config_copy.h, it is the configuration that the
+ * receiver has in force, and in that process the warnings are logged.
  */
-void current_load(struct current *c);
+void current_load(struct current *c, const struct buf *copy);
 
 /*
  * The same for the receiver, which does not wait: where a file may be half

@@ -172,7 +172,7 @@ start_worker(const struct config *c)
 {
 	struct buf why = BUF_INIT;
 
-	if (!launch_worker(&why))
+	if (!launch_worker(c, &why))
 		log_say(LEVEL_ERROR, "%s: events wait in %s",
 		    buf_text(&why), c->queue_shown);
 	buf_release(&why);

@@ -33,6 +33,9 @@ struct world {
 	/* Whether to end; what is on its way is settled first. */
 	bool (*stopping)(void *context);
 	void *context;
+	/* Of the receiver that starts this worker, see config_copy.h; NULL:
+	 * the files are read. */
+	const struct buf *configuration;
 };
 
 enum worker_mode {

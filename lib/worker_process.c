@@ -111,10 +111,10 @@ must_stop(void *context)
 }
 
 enum worker_end
-worker_process(enum worker_mode mode)
+worker_process(enum worker_mode mode, const struct buf *configuration)
 {
 	struct world world = { wall_ms, run_ms, chance, begin, wait_for_post,
-	    must_stop, NULL };
+	    must_stop, NULL, configuration };
 	enum worker_end end;
 
 	if (!handle_signals())

@@ -8,7 +8,11 @@
 
 #include "worker.h"
 
-/* Where descriptor 2 is /dev/null, its log lines go to syslog. */
-enum worker_end worker_process(enum worker_mode mode);
+/*
+ * Where descriptor 2 is /dev/null, its log lines go to syslog. The
+ * configuration is a copy (config_copy.h), or NULL: the files are read.
+ */
+enum worker_end worker_process(enum worker_mode mode,
+    const struct buf *configuration);
 
 #endif

@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 # A configuration that changes, is half written or is misspelt while programs
-# run by it: the token is never lost by accident.
+# run by it: the token is never lost by accident, and the receiver and the
+# workers it starts agree.
 use v5.20;
 use warnings;
 use feature 'signatures';
@@ -191,6 +192,83 @@ beside 'what is most likely not meant is logged at the start of what stays, and 
 	my $refused = by_cgi($file, env => \%env, token => $token);
 	is $refused->{status}, 401, 'the comment is part of the token';
 	is_deeply [ sort @{ said($refused) } ], [ sort @logged ], 'CGI: with one that is refused';
+};
+
+#
+# The receiver and its workers
+#
+
+# The lines of the queue's log that have this.
+sub count ($queue, $text) { return scalar(() = $queue->log =~ /\Q$text\E/g) }
+
+beside 'a worker has the configuration of the receiver that starts it, and both take the mended one' => sub {
+	my $slack = standin();
+	my $queue = queue(slack => $slack, path => '/services/old');
+	$queue->configure;
+	my $door = $queue->fastcgi;
+	is $queue->ask($door, body => '[]')->{status}, 204, 'a good one';
+	my $file = "$queue->{dir}/conf";
+	spew($file, "CHANEL=x\n", 0600);
+	for my $id (qw(a b)) {
+		is told($queue->ask($door, body => logins($id))), '200 ok', "bad: event $id is kept";
+		is_deeply [ map { $_->{path} } $slack->wait_for(1) ], [ '/services/old' ], 'and delivered';
+		$queue->end_worker;
+		$slack->forget;
+	}
+	is count($queue, 'unknown key'), 1, 'the receiver says it, the workers do not';
+	is count($queue, $kept), 1, 'so it does what it makes of it';
+	is told($queue->ask($door, body => logins('c'))), '200 ok', 'a third';
+	$slack->wait_for(1);
+	$slack->forget;
+	my $worker = $queue->wait_for_worker;
+	$queue->configure(SLACK_WEBHOOK_URL => $slack->url('/services/new'));
+	is told($queue->ask($door, body => logins('d'))), '200 ok', 'mended';
+	is_deeply [ map { $_->{path} } $slack->wait_for(1) ], [ '/services/new' ], 'by the new one';
+	is $queue->worker, $worker, 'from the same worker';
+	is count($queue, ': error '), 2, 'without another complaint';
+};
+
+beside 'so does the worker of a CGI receiver whose file becomes bad right after' => sub {
+	my $slack = standin();
+	my $queue = queue(slack => $slack);
+	$queue->configure;
+	my $kept_away = $queue->keep_workers_away;
+	is told($queue->cgi(body => logins('a'))), '200 ok', 'kept';
+	undef $kept_away;
+	is told($queue->cgi(body => logins('b'))), '200 ok', 'another, which starts a worker';
+	spew("$queue->{dir}/conf", "CHANEL=x\n", 0600);
+	is scalar($slack->wait_for_titles(2)), 2, 'both are delivered';
+	cmp_ok count($queue, 'unknown key'), '<=', 1, 'at most one complaint';
+	$queue->end_worker;
+};
+
+beside 'the copy of a configuration is nowhere to be seen, and taken from nobody else' => sub {
+	my $slack = standin();
+	my $queue = queue(slack => $slack, path => '/hang/SECRETpath', env => { SLACK_TIMEOUT => '25s' });
+	$queue->configure;
+	is told($queue->cgi(body => logins('a'))), '200 ok', 'an event';
+	$slack->wait_for(1);
+	my $worker = $queue->wait_for_worker;
+	is slurp("/proc/$worker/cmdline"), "log-stream-ctl\0work\0--until-idle\0--configuration-fd\0003\0", 'the command line'
+		if watched() ne 'valgrind';
+	unlike slurp("/proc/$worker/environ"), qr/SECRET/, 'the environment';
+	is_deeply [ grep { (readlink($_) // '') =~ /memfd|configuration/ } glob "/proc/$worker/fd/*" ], [], 'the descriptor is closed';
+	$queue->end_worker('KILL');
+
+	my $refuses = sub ($why, $number, $redirect = '') {
+		my $ended = run(cmd => [ '/bin/sh', '-c', "exec \"\$0\" work --until-idle --configuration-fd $number $redirect", ctl_path() ],
+			env => { %{ $queue->env }, LOG => undef }, timeout => 10);
+		is $ended->{exit}, 1, $why;
+		is $ended->{err} =~ s/^\S+: //r, "error error=\"--configuration-fd $number: $why: leave the option out: it is for the receiver\"\n",
+			'which is said';
+	};
+	my $file = spew(tempdir() . '/copy', 'x', 0644);
+	$refuses->('it is not a private file of this user', 4, "4<$file");
+	$refuses->('it is not a private file of this user', 4, '4</dev/null');
+	$refuses->('Bad file descriptor', 5);
+	$refuses->('it is not the number of a descriptor', $_) for qw(0 2 x 4x 123456 -1);
+	is ctl({}, 'work', '--configuration-fd')->{exit}, 2, 'it needs a number';
+	is ctl({}, 'drain', '--configuration-fd', 3)->{exit}, 2, 'and no other verb has it';
 };
 
 finish_beside;

@@ -52,7 +52,7 @@ test_refresh(void)
 	struct current c;
 
 	write_config(GOOD "SHOW=ip\n");
-	current_load(&c);
+	current_load(&c, NULL);
 	ok(current_is_ready(&c), "a good configuration can be used");
 	ok(!current_refresh(&c), "one that stays the same is not another");
 	write_config(GOOD "DIGEST_AFTER=7\n");
@@ -82,7 +82,7 @@ test_bad_from_the_start(void)
 	struct current c;
 
 	write_config("CHANEL=x\n");
-	current_load(&c);
+	current_load(&c, NULL);
 	ok(!current_is_ready(&c), "a bad configuration cannot be used");
 	is_str(errors(), "", "which is not logged by itself");
 	current_log_problems(&c);
@@ -212,7 +212,7 @@ test_worker_waits(void)
 	struct current c;
 
 	write_config("SLACK_WEBHOOK_URL=https://hooks.slack.com/services/x");
-	current_load(&c);
+	current_load(&c, NULL);
 	ok(current_is_ready(&c), "a worker begins when its file is old "
 	    "enough");
 	is_str(errors(), "", "without a word");
@@ -232,7 +232,7 @@ test_log(const char *scratch)
 
 	buf_addf(&text, GOOD "LOG=%s/log\nLOG_LEVEL=debug\n", scratch);
 	write_config(buf_text(&text));
-	current_load(&c);
+	current_load(&c, NULL);
 	ok(log_wants(LEVEL_DEBUG), "the level of the log is set");
 	log_say(LEVEL_DEBUG, "hello");
 	is_str(errors(), "", "and its place");
