@@ -357,7 +357,7 @@ inherit(const char *descriptor, struct buf *copy)
 	int fd;
 
 	if (digits == 0 || digits > DESCRIPTOR_DIGITS || descriptor[digits] ||
-	    (fd = atoi(descriptor)) <= STDERR_FILENO) {
+	    (fd = (int)strtol(descriptor, NULL, 10)) <= STDERR_FILENO) {
 		buf_adds(&why, "it is not the number of a descriptor");
 	} else {
 		good = config_copy_slurp(fd, copy, &why);

@@ -75,7 +75,8 @@ config_copy_open(const struct config *c)
 
 	config_copy_write(c, &copy);
 	if (fd >= 0 && (fchmod(fd, 0600) < 0 ||
-	    !write_all(fd, copy.data, copy.len) || lseek(fd, 0, SEEK_SET) < 0)) {
+	    !write_all(fd, copy.data, copy.len) ||
+	    lseek(fd, 0, SEEK_SET) < 0)) {
 		close(fd);
 		fd = -1;
 	}

@@ -365,7 +365,7 @@ static enum worker_end
 work(enum worker_mode mode)
 {
 	const struct world world = { wall, run, chance, begin, wait_for_post,
-	    stopping, NULL };
+	    stopping, NULL, NULL };
 
 	return worker_run(mode, &world);
 }
