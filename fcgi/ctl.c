@@ -6,6 +6,7 @@
 #include "catalog.h"
 #include "clock.h"
 #include "config.h"
+#include "config_copy.h"
 #include "core_dump.h"
 #include "filter.h"
 #include "launch.h"
@@ -14,6 +15,7 @@
 #include "relay.h"
 #include "report.h"
 #include "transfer.h"
+#include "utf8.h"
 #include "worker_process.h"
 
 #include <errno.h>
@@ -36,7 +38,8 @@ enum exit_status {
 enum option {
 	JSON = 1 << 0,
 	ALL = 1 << 1,
-	UNTIL_IDLE = 1 << 2
+	UNTIL_IDLE = 1 << 2,
+	CONFIGURATION_FD = 1 << 3	/* takes a value */
 };
 
 /* What stands behind the verb. */
@@ -44,6 +47,7 @@ struct line {
 	char **arguments;	/* without the options; ends with NULL */
 	int count;
 	unsigned options;	/* of enum option */
+	const char *descriptor;	/* of CONFIGURATION_FD */
 };
 
 struct verb {
@@ -396,14 +400,47 @@ close_queue(struct queue *q, enum queue_result result, struct buf *why)
 	return result == QUEUE_OK ? GOOD : BAD;
 }
 
+#define DESCRIPTOR_DIGITS 5
+
+/* The configuration of the receiver that started us, which closes it. */
+static bool
+inherit(const char *descriptor, struct buf *copy)
+{
+	size_t digits = strspn(descriptor, ASCII_DIGITS);
+	struct buf why = BUF_INIT;
+	bool good = false;
+	int fd;
+
+	if (digits == 0 || digits > DESCRIPTOR_DIGITS || descriptor[digits] ||
+	    (fd = (int)strtol(descriptor, NULL, 10)) <= STDERR_FILENO) {
+		buf_adds(&why, "it is not the number of a descriptor");
+	} else {
+		good = config_copy_slurp(fd, copy, &why);
+		close(fd);
+	}
+	if (!good)
+		log_say(LEVEL_ERROR, "--configuration-fd %s: %s: leave the "
+		    "option out: it is for the receiver", descriptor,
+		    buf_text(&why));
+	buf_release(&why);
+	return good;
+}
+
 static enum exit_status
 run_work(const struct config *c, const struct line *line)
 {
+	enum worker_mode mode = line->options & UNTIL_IDLE ?
+	    WORKER_UNTIL_IDLE : WORKER_STAYS;
 	struct queue_holder hung;
+	struct buf copy = BUF_INIT;
+	enum worker_end end;
 
 	(void)c;
-	switch (worker_process(line->options & UNTIL_IDLE ?
-	    WORKER_UNTIL_IDLE : WORKER_STAYS, &hung)) {
+	if (line->descriptor && !inherit(line->descriptor, &copy))
+		return BAD;
+	end = worker_process(mode, line->descriptor ? &copy : NULL, &hung);
+	buf_release(&copy);
+	switch (end) {
 	case WORKER_FAILED:
 		return BAD;
 	case WORKER_OTHER:	/* to the end, when this one waited for it */
@@ -428,7 +465,7 @@ static enum exit_status
 run_drain(const struct config *c, const struct line *line)
 {
 	struct queue_holder hung;
-	enum worker_end end = worker_process(WORKER_DRAINS, &hung);
+	enum worker_end end = worker_process(WORKER_DRAINS, NULL, &hung);
 	struct buf out = BUF_INIT;
 
 	(void)c;
@@ -503,7 +540,7 @@ see_to_worker(const struct config *c, struct queue *q)
 
 	if (queue_lock_look(lock, q, &holder, &why) == QUEUE_OK &&
 	    (!holder.held || queue_holder_hangs(&holder)))
-		launch_worker(&why);
+		launch_worker(c, &why);
 	if (why.len > 0)
 		fprintf(stderr, "log-stream-ctl: %s\n", buf_text(&why));
 	queue_lock_free(lock, q);
@@ -753,7 +790,7 @@ static const struct verb verbs[] = {
 		.name = "work",
 		.arguments = "[--until-idle]",
 		.help = "deliver what is queued, until told to stop",
-		.options = UNTIL_IDLE,
+		.options = UNTIL_IDLE | CONFIGURATION_FD,
 		.run = run_work,
 	}, {
 		.name = "drain",
@@ -870,6 +907,7 @@ find_option(const char *name)
 		{ "--json", JSON },
 		{ "--all", ALL },
 		{ "--until-idle", UNTIL_IDLE },
+		{ "--configuration-fd", CONFIGURATION_FD },
 	};
 	size_t i;
 
@@ -883,13 +921,15 @@ find_option(const char *name)
 static enum exit_status
 run_verb(const struct verb *verb, char **arguments)
 {
-	struct line line = { arguments, 0, 0 };
+	struct line line = { arguments, 0, 0, NULL };
 	unsigned option;
 	char **next;
 
 	for (next = arguments; *next; next++) {
 		option = find_option(*next);
-		if (option & verb->options)
+		if (option & verb->options & CONFIGURATION_FD && next[1])
+			line.descriptor = *++next;
+		else if (option & verb->options & ~CONFIGURATION_FD)
 			line.options |= option;
 		else if ((*next)[0] == '-' && (*next)[1] == '-')
 			return misuse("unknown option", *next);

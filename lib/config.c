@@ -5,6 +5,8 @@
  */
 #include "config.h"
 
+#include "clock.h"
+#include "config_copy.h"
 #include "envfile.h"
 #include "key.h"
 #include "log.h"
@@ -21,22 +23,74 @@
 
 #define NAME "log-stream-to-slack.conf"
 #define DOT_ENV ".env"
+#define AHEAD_MS 60000		/* by which a file server's clock may differ */
 
 /* In the order in which they win. */
 enum source { ENVIRONMENT, FILE_READ, SOURCES };
 
 /* ------------------------------------------------------------- files */
 
-static void
-remember(struct config *c, const char *path)
+struct config_stamp *
+config_stamp_add(struct config *c, const char *path)
 {
 	struct config_stamp *stamp;
 
 	c->stamps = mem_realloc(c->stamps,
 	    (c->stamp_count + 1) * sizeof(*c->stamps));
 	stamp = &c->stamps[c->stamp_count++];
+	memset(stamp, 0, sizeof(*stamp));
 	stamp->path = mem_dup(path);
+	return stamp;
+}
+
+void
+config_file_add(struct config *c, const char *path, const char *text)
+{
+	struct config_file *file;
+
+	c->files = mem_realloc(c->files,
+	    (c->file_count + 1) * sizeof(*c->files));
+	file = &c->files[c->file_count++];
+	file->path = mem_dup(path);
+	file->text = mem_dup(text);
+}
+
+static const struct config_file *
+find_file(const struct config *c, const char *path)
+{
+	size_t i;
+
+	for (i = 0; i < c->file_count; i++)
+		if (strcmp(c->files[i].path, path) == 0)
+			return &c->files[i];
+	return NULL;
+}
+
+static void
+remember(struct config *c, const char *path)
+{
+	struct config_stamp *stamp = config_stamp_add(c, path);
+
 	stamp->error = stat(path, &stamp->stat) == 0 ? 0 : errno;
+}
+
+/* Reads a file, or has its text from where it was read before. */
+static bool
+slurp(struct config *c, const char *path, struct buf *text, uid_t *owner,
+    struct buf *why)
+{
+	const struct config_file *file = find_file(c, path);
+
+	if (file) {
+		*owner = geteuid();
+		buf_adds(text, file->text);
+		return true;
+	}
+	remember(c, path);
+	if (!envfile_slurp(path, text, owner, why))
+		return false;
+	config_file_add(c, path, buf_text(text));
+	return true;
 }
 
 static bool
@@ -51,7 +105,7 @@ same_file(const struct stat *a, const struct stat *b)
 }
 
 bool
-config_changed(const struct config *c)
+config_files_changed(const struct config *c)
 {
 	struct stat now;
 	size_t i;
@@ -64,6 +118,90 @@ config_changed(const struct config *c)
 			return true;
 	}
 	return false;
+}
+
+bool
+config_changed(const struct config *c)
+{
+	return (c->look_at > 0 && clock_ms() >= c->look_at) ||
+	    config_files_changed(c);
+}
+
+void
+config_look_in(struct config *c, int64_t ms)
+{
+	c->look_at = clock_ms() + ms;
+}
+
+/* --------------------------------------------------- half-written files */
+
+static const struct config_stamp *
+find_stamp(const struct config *c, const char *path)
+{
+	size_t i;
+
+	for (i = 0; i < c->stamp_count; i++)
+		if (strcmp(c->stamps[i].path, path) == 0)
+			return &c->stamps[i];
+	return NULL;
+}
+
+/* How long until the file is old enough; 0 when it is. */
+static int64_t
+youth_ms(const struct config *c, const char *path)
+{
+	const struct config_stamp *stamp = find_stamp(c, path);
+	int64_t age;
+
+	if (!stamp || stamp->error)
+		return 0;
+	age = clock_wall_ms() - (int64_t)stamp->stat.st_mtim.tv_sec * 1000 -
+	    stamp->stat.st_mtim.tv_nsec / 1000000;
+	return age < CONFIG_SETTLE_MS && age > -AHEAD_MS ?
+	    CONFIG_SETTLE_MS - age : 0;
+}
+
+static bool
+is_cut(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len > 0 && text[len - 1] != '\n';
+}
+
+static void
+add_unsettled(struct buf *problems, const char *path, const char *what)
+{
+	log_escape(problems, path, strlen(path));
+	buf_addf(problems, ": it is less than %d s old, and %s: it may be "
+	    "half written, and counts when it is %d s old\n",
+	    CONFIG_SETTLE_MS / 1000, what, CONFIG_SETTLE_MS / 1000);
+}
+
+bool
+config_is_settled(struct config *c, bool needs_token, struct buf *problems)
+{
+	int64_t youth, longest = 0;
+	const struct config_file *file;
+
+	for (file = c->files; file < c->files + c->file_count; file++) {
+		youth = youth_ms(c, file->path);
+		if (youth == 0)
+			continue;
+		if (is_cut(file->text))
+			add_unsettled(problems, file->path, "its last line has "
+			    "no end");
+		else if (needs_token && !c->tokens)
+			add_unsettled(problems, file->path, "nothing gives "
+			    "AUTH0_LOG_STREAM_TOKEN");
+		else
+			continue;
+		if (youth > longest)
+			longest = youth;
+	}
+	if (longest > 0)
+		config_look_in(c, longest);
+	return longest == 0;
 }
 
 /* ----------------------------------------------------------- sources */
@@ -99,11 +237,15 @@ held_secret(const struct settings *file)
 	return NULL;
 }
 
+/* Of a copy the process that read the file has looked. */
 static void
-check_mode(const char *path, const char *key, struct buf *problems)
+check_mode(const struct config *c, const char *path, const char *key,
+    struct buf *problems)
 {
 	struct buf name = BUF_INIT;
 
+	if (c->copied)
+		return;
 	log_escape(&name, path, strlen(path));
 	if (envfile_all_may_write(path))
 		buf_addf(problems, "%s: every user of this machine may write "
@@ -154,16 +296,16 @@ read_config_file(struct config *c, struct settings *file,
 	struct buf text = BUF_INIT, why = BUF_INIT;
 	uid_t owner;
 
-	remember(c, c->path);
-	if (!envfile_slurp(c->path, &text, &owner, &why)) {
+	if (!slurp(c, c->path, &text, &owner, &why)) {
 		buf_addf(problems, "%s\n", buf_text(&why));
 	} else if (may_be_trap(c->path, owner)) {
 		buf_addf(problems, "%s: it belongs to another user: if it is "
 		    "the right one, run this as that user, or name it: "
 		    "LOG_STREAM_CONFIG=%s\n", c->path, c->path);
 	} else {
-		settings_read_file(file, c->path, buf_text(&text), problems);
-		check_mode(c->path, held_secret(file), problems);
+		settings_read_file(file, c->path, buf_text(&text), problems,
+		    &c->warnings);
+		check_mode(c, c->path, held_secret(file), problems);
 	}
 	buf_release(&text);
 	buf_release(&why);
@@ -288,7 +430,7 @@ makes_destination(const struct settings *source, const char *name)
 /* Tells what a source says of a destination that nothing makes one. */
 static void
 check_strays(const struct settings *sources, enum source which,
-    struct buf *problems)
+    struct buf *out)
 {
 	const struct setting *setting;
 	const char *name;
@@ -300,7 +442,7 @@ check_strays(const struct settings *sources, enum source which,
 		if (strcmp(name, DESTINATION_DEFAULT) != 0 &&
 		    !makes_destination(&sources[ENVIRONMENT], name) &&
 		    !makes_destination(&sources[FILE_READ], name))
-			buf_addf(problems, "%s: %s: there is no "
+			buf_addf(out, "%s: %s: there is no "
 			    "SLACK_WEBHOOK_URL_%s\n", setting->origin,
 			    setting->name, name);
 	}
@@ -321,9 +463,42 @@ list_destinations(struct config *c, const struct settings *sources,
 	add_destinations(c, &sources[FILE_READ], problems);
 	add_destinations(c, &sources[ENVIRONMENT], problems);
 	check_strays(sources, FILE_READ, problems);
-	check_strays(sources, ENVIRONMENT, problems);
+	/* FILTER_x in the environment may be another program's. */
+	check_strays(sources, ENVIRONMENT, &c->warnings);
 	qsort(c->destinations + 1, c->destination_count - 1,
 	    sizeof(*c->destinations), compare_names);
+}
+
+/* The first by name of those with the webhook of d; d has one. */
+static size_t
+find_sharer(const struct config *c, char *const *urls, size_t d)
+{
+	size_t i, first = d;
+
+	for (i = 0; i < c->destination_count; i++)
+		if (urls[i] && strcmp(urls[i], urls[d]) == 0 &&
+		    strcmp(c->destinations[i].name,
+		    c->destinations[first].name) < 0)
+			first = i;
+	return first;
+}
+
+static void
+find_sharers(struct config *c)
+{
+	char *urls[DESTINATIONS_MAX];
+	const char *url;
+	size_t i;
+
+	for (i = 0; i < c->destination_count; i++) {
+		url = c->destinations[i].webhook_url;
+		urls[i] = url ? url_normal_dup(url) : NULL;
+	}
+	for (i = 0; i < c->destination_count; i++)
+		c->destinations[i].shares = urls[i] ?
+		    find_sharer(c, urls, i) : i;
+	for (i = 0; i < c->destination_count; i++)
+		free(urls[i]);
 }
 
 /* ----------------------------------------------------------- entries */
@@ -362,6 +537,26 @@ list_entries(struct config *c)
 
 /* ------------------------------------------------------------ values */
 
+/* A file of secrets has no comments: each line of it is one. */
+static void
+look_for_comments(struct config *c, const char *path, const char *label,
+    const char *text)
+{
+	unsigned number;
+	size_t len;
+
+	for (number = 1; *text; number++) {
+		len = strcspn(text, "\n");
+		if (envfile_has_comment(text, len)) {
+			log_escape(&c->warnings, path, strlen(path));
+			buf_addf(&c->warnings, ":%u: %s: the # and what "
+			    "follows it are part of the value: this file has "
+			    "no comments\n", number, label);
+		}
+		text += len + (text[len] == '\n');
+	}
+}
+
 /* The secret in the file that KEY_FILE names; NULL when it cannot be had. */
 static char *
 secret_dup(struct config *c, const struct config_entry *entry,
@@ -376,12 +571,12 @@ secret_dup(struct config *c, const struct config_entry *entry,
 		    "remove it\n", from_file->origin, from_file->name);
 		return NULL;
 	}
-	remember(c, from_file->text);
-	if (envfile_slurp(from_file->text, &text, &owner, &why)) {
-		check_mode(from_file->text, entry->label, problems);
+	if (slurp(c, from_file->text, &text, &owner, &why)) {
+		check_mode(c, from_file->text, entry->label, problems);
 		secret = buf_detach(&text);
 		if (!entry->key->many)
 			secret[strcspn(secret, "\r\n")] = '\0';
+		look_for_comments(c, from_file->text, entry->label, secret);
 	} else {
 		buf_addf(problems, "%s: %s: %s\n", from_file->origin,
 		    from_file->name, buf_text(&why));
@@ -486,23 +681,32 @@ read_entries(struct config *c, const struct settings *sources,
 	}
 }
 
-bool
-config_load(struct config *c, struct buf *problems)
+/* Reads the file at c->path, if any, and the environment. */
+static bool
+load(struct config *c, struct buf *problems)
 {
 	struct settings sources[SOURCES] = { { NULL, 0 }, { NULL, 0 } };
 	size_t before = problems->len;
 
-	memset(c, 0, sizeof(*c));
-	c->path = find_path_dup(c);
 	if (c->path)
 		read_config_file(c, &sources[FILE_READ], problems);
-	settings_read_environment(&sources[ENVIRONMENT], problems);
+	settings_read_environment(&sources[ENVIRONMENT], problems,
+	    &c->warnings);
 	list_destinations(c, sources, problems);
 	list_entries(c);
 	read_entries(c, sources, problems);
+	find_sharers(c);
 	settings_release(&sources[FILE_READ]);
 	settings_release(&sources[ENVIRONMENT]);
 	return problems->len == before;
+}
+
+bool
+config_load(struct config *c, struct buf *problems)
+{
+	memset(c, 0, sizeof(*c));
+	c->path = find_path_dup(c);
+	return load(c, problems);
 }
 
 static bool
@@ -516,11 +720,9 @@ has_webhook(const struct config *c)
 	return false;
 }
 
-bool
-config_load_to_post(struct config *c, struct buf *problems)
+static bool
+can_post(const struct config *c, struct buf *problems)
 {
-	if (!config_load(c, problems))
-		return false;
 	if (has_webhook(c))
 		return true;
 	buf_adds(problems, "SLACK_WEBHOOK_URL is not set: give it the "
@@ -528,10 +730,10 @@ config_load_to_post(struct config *c, struct buf *problems)
 	return false;
 }
 
-bool
-config_load_to_serve(struct config *c, struct buf *problems)
+static bool
+can_serve(const struct config *c, struct buf *problems)
 {
-	if (!config_load_to_post(c, problems))
+	if (!can_post(c, problems))
 		return false;
 	if (c->queue || !DOOR_IS_STATIC)
 		return true;
@@ -539,6 +741,30 @@ config_load_to_serve(struct config *c, struct buf *problems)
 	    "statically and cannot post by itself: give it a queue, such as "
 	    QUEUE_EXAMPLE "\n");
 	return false;
+}
+
+bool
+config_load_to_post(struct config *c, struct buf *problems)
+{
+	return config_load(c, problems) && can_post(c, problems);
+}
+
+bool
+config_load_to_serve(struct config *c, struct buf *problems)
+{
+	return config_load(c, problems) && can_serve(c, problems);
+}
+
+bool
+config_load_copy(struct config *c, const struct buf *copy,
+    struct buf *problems)
+{
+	memset(c, 0, sizeof(*c));
+	if (!config_copy_read(c, copy)) {
+		config_release(c);
+		return config_load_to_serve(c, problems);
+	}
+	return load(c, problems) && can_serve(c, problems);
 }
 
 const struct destination *
@@ -559,6 +785,7 @@ config_adopt_stamps(struct config *c, struct config *other)
 	c->stamp_count = other->stamp_count;
 	other->stamps = stamps;
 	other->stamp_count = count;
+	c->look_at = other->look_at;
 }
 
 static void
@@ -600,9 +827,15 @@ config_release(struct config *c)
 	free(c->log_file);
 	free(c->path);
 	release_entries(c);
+	for (i = 0; i < c->file_count; i++) {
+		free(c->files[i].path);
+		free(c->files[i].text);
+	}
+	free(c->files);
 	for (i = 0; i < c->stamp_count; i++)
 		free(c->stamps[i].path);
 	free(c->stamps);
+	buf_release(&c->warnings);
 	memset(c, 0, sizeof(*c));
 }
 
@@ -676,6 +909,7 @@ config_doubts(const struct config *c, struct buf *out)
 	const struct config_entry *entry;
 	size_t i;
 
+	buf_adds(out, buf_text(&c->warnings));
 	for (i = 0; i < c->entry_count; i++) {
 		entry = &c->entries[i];
 		if (entry->key->doubt)

@@ -43,6 +43,12 @@ struct config_entry {
 	struct config_value value;
 };
 
+/* A file as it was read. */
+struct config_file {
+	char *path;
+	char *text;
+};
+
 /* A file that was looked for, as it was then. */
 struct config_stamp {
 	char *path;
@@ -55,6 +61,12 @@ struct destination {
 	char *name;		/* "default", or what follows the key's _ */
 	char *webhook_url;	/* NULL: none; only "default" may have none */
 	struct filter *filter;
+	/*
+	 * Destinations with one webhook address share its rate limit: that
+	 * of the first of them by name, in the order of strcmp(). This is
+	 * the index of that one, or the destination's own.
+	 */
+	size_t shares;
 };
 
 /* All memory belongs to the structure. */
@@ -81,9 +93,23 @@ struct config {
 	char *path;		/* of the file read; NULL: none */
 	struct config_entry *entries;
 	size_t entry_count;
+	struct config_file *files;
+	size_t file_count;
 	struct config_stamp *stamps;
 	size_t stamp_count;
+	int64_t look_at;	/* when config_changed() is true at the latest,
+				 * by clock_ms(); 0: only after a change */
+	bool copied;		/* from another process: config_copy.h */
+	/* What is most likely not meant: "place: what", a line each. */
+	struct buf warnings;
 };
+
+/* The most dangerous of all warnings. */
+#define CONFIG_OPEN "AUTH0_LOG_STREAM_TOKEN is not set: whoever finds the " \
+	"address may post"
+
+/* A file that is younger may be half written. */
+enum { CONFIG_SETTLE_MS = 2000 };
 
 /*
  * Reads the configuration into *c. Returns false and adds each thing that
@@ -110,19 +136,42 @@ bool config_load_to_serve(struct config *c, struct buf *problems);
 const struct destination *config_destination(const struct config *c,
     const char *name);
 
-/* Whether a file that config_load read or looked for is another now. */
-bool config_changed(const struct config *c);
+/*
+ * The same for a configuration out of a process that has it in force
+ * (config_copy.h). Where the copy cannot be used the files are read.
+ */
+bool config_load_copy(struct config *c, const struct buf *copy,
+    struct buf *problems);
 
 /*
- * Makes c mind the files that other minds, as they were then: a bad new
- * configuration that is not used is thus complained about once.
+ * Whether what was read is all there. False when a file is younger than
+ * CONFIG_SETTLE_MS and its last line has no end, or nothing gives a token
+ * and needs_token: it may be half written. The reason is added to
+ * *problems; config_changed() is true when the file is old enough.
+ */
+bool config_is_settled(struct config *c, bool needs_token,
+    struct buf *problems);
+
+/* Whether a file that config_load read or looked for is another now. */
+bool config_files_changed(const struct config *c);
+
+/* The same, or whether it is time to look again: see config_look_in(). */
+bool config_changed(const struct config *c);
+
+/* Makes config_changed() true in so many milliseconds. */
+void config_look_in(struct config *c, int64_t ms);
+
+/*
+ * Makes c mind the files that other minds, as they were then, and the time
+ * when to look again: a bad new configuration that is not used is thus
+ * complained about once.
  */
 void config_adopt_stamps(struct config *c, struct config *other);
 
 /* Adds every key: help, value with secrets masked, where it came from. */
 void config_describe(const struct config *c, struct buf *out);
 
-/* Adds a line for each thing that is allowed but unwise. */
+/* Adds a line for each thing that is allowed but unwise, warnings first. */
 void config_doubts(const struct config *c, struct buf *out);
 
 /*
@@ -135,5 +184,12 @@ bool config_reach(const struct config *c, struct buf *problems);
 void config_files(const struct config *c, struct buf *out);
 
 void config_release(struct config *c);
+
+/*
+ * For config_copy.c: adds a file that was read, and one that was looked
+ * for, whose stamp, all zero but the path, is for the caller to fill in.
+ */
+void config_file_add(struct config *c, const char *path, const char *text);
+struct config_stamp *config_stamp_add(struct config *c, const char *path);
 
 #endif

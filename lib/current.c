@@ -2,16 +2,34 @@
 /* The configuration in force. It knows no key but those of the log. */
 #include "current.h"
 
+#include "clock.h"
 #include "log.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define WAITS_MAX 3		/* for files that keep being written */
+
+/* The lines of text, each as a line of the log. */
 static void
-load(struct current *c)
+log_lines(enum log_level level, const struct buf *text)
+{
+	char *lines = mem_dup(buf_text(text)), *line, *rest = NULL;
+
+	for (line = strtok_r(lines, "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest))
+		log_say(level, "%s", line);
+	free(lines);
+}
+
+static void
+load(struct current *c, bool receives)
 {
 	memset(c, 0, sizeof(*c));
-	config_load_to_serve(&c->config, &c->problems);
+	c->receives = receives;
+	if (config_load_to_serve(&c->config, &c->problems))
+		config_is_settled(&c->config, receives, &c->problems);
 }
 
 static void
@@ -22,10 +40,40 @@ set_log(const struct config *c)
 	log_to_file(c->log_file);
 }
 
-void
-current_load(struct current *c)
+static void
+wait_to_settle(struct current *c)
 {
-	load(c);
+	int64_t left;
+	unsigned i;
+
+	for (i = 0; i < WAITS_MAX && c->config.look_at > 0; i++) {
+		left = c->config.look_at - clock_ms();
+		if (left > 0)
+			poll(NULL, 0, (int)left);
+		current_release(c);
+		load(c, false);
+	}
+}
+
+void
+current_load(struct current *c, const struct buf *copy)
+{
+	memset(c, 0, sizeof(*c));
+	if (copy) {
+		config_load_copy(&c->config, copy, &c->problems);
+		c->told = true;
+	} else {
+		load(c, false);
+		wait_to_settle(c);
+	}
+	set_log(&c->config);
+	current_log_warnings(c);
+}
+
+void
+current_load_to_receive(struct current *c)
+{
+	load(c, true);
 	set_log(&c->config);
 }
 
@@ -38,12 +86,33 @@ current_is_ready(const struct current *c)
 void
 current_log_problems(const struct current *c)
 {
-	char *lines = mem_dup(buf_text(&c->problems)), *line, *rest = NULL;
+	log_lines(LEVEL_ERROR, &c->problems);
+}
 
-	for (line = strtok_r(lines, "\n", &rest); line;
-	     line = strtok_r(NULL, "\n", &rest))
-		log_say(LEVEL_ERROR, "%s", line);
-	free(lines);
+void
+current_log_warnings(struct current *c)
+{
+	if (c->told || !current_is_ready(c))
+		return;
+	c->told = true;
+	log_lines(LEVEL_WARN, &c->config.warnings);
+	if (c->receives && !c->config.tokens)
+		log_say(LEVEL_WARN, "%s", CONFIG_OPEN);
+}
+
+/*
+ * A file that is written in two steps has no token in between. It may also
+ * be gone for a moment, or have an old time: so the time counts from here.
+ */
+static void
+check_loss(const struct current *c, struct current *fresh)
+{
+	if (!c->receives || !c->config.tokens || fresh->config.tokens)
+		return;
+	buf_addf(&fresh->problems, "AUTH0_LOG_STREAM_TOKEN is not set any "
+	    "more: a file may be half written; if it stays so for %d s, "
+	    "whoever finds the address may post\n", CONFIG_SETTLE_MS / 1000);
+	config_look_in(&fresh->config, CONFIG_SETTLE_MS);
 }
 
 /* The stamps of the bad one are kept: it is complained about once. */
@@ -64,7 +133,10 @@ current_refresh(struct current *c)
 
 	if (!config_changed(&c->config))
 		return false;
-	load(&fresh);
+	load(&fresh, c->receives);
+	if (current_is_ready(c) && current_is_ready(&fresh) &&
+	    config_files_changed(&c->config))
+		check_loss(c, &fresh);
 	if (!current_is_ready(&fresh) && current_is_ready(c)) {
 		refuse(c, &fresh);
 		return false;
@@ -72,6 +144,8 @@ current_refresh(struct current *c)
 	current_release(c);
 	*c = fresh;
 	set_log(&c->config);
+	if (!c->receives)
+		current_log_warnings(c);
 	return true;
 }
 

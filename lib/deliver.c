@@ -229,7 +229,7 @@ start_worker(struct deliverer *d, const struct config *c)
 	d->launch_ms = d->launch_ms == 0 ? LAUNCH_MS : d->launch_ms * 2;
 	if (d->launch_ms > LAUNCH_MAX_MS)
 		d->launch_ms = LAUNCH_MAX_MS;
-	if (!launch_worker(&why)) {
+	if (!launch_worker(c, &why)) {
 		log_say(LEVEL_ERROR, "%s: events wait in %s", buf_text(&why),
 		    c->queue_shown);
 		queue_lock_note(worker_lock(d, c), d->queue, buf_text(&why));

@@ -130,10 +130,28 @@ trim(const char **text, size_t len)
 	return len;
 }
 
+bool
+envfile_has_comment(const char *value, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (value[i] == '#' && (i == 0 || strchr(" \t", value[i - 1])))
+			return true;
+	return false;
+}
+
+/* Where the settings of a file go. */
+struct taker {
+	envfile_take *take;
+	void *context;
+	struct buf *warnings;
+};
+
 /* Reads a line that is KEY=value; what is wrong goes to *why. */
 static void
 read_setting(const char *line, size_t len, const char *origin,
-    envfile_take *take, void *context, struct buf *why)
+    const struct taker *taker, struct buf *why)
 {
 	struct buf name = BUF_INIT, value = BUF_INIT, reason = BUF_INIT;
 	size_t name_len = strspn(line, NAME_SIGNS);
@@ -150,7 +168,14 @@ read_setting(const char *line, size_t len, const char *origin,
 	if (reason.len > 0)
 		buf_addf(why, "%s: %s", buf_text(&name), buf_text(&reason));
 	else
-		take(context, buf_text(&name), buf_text(&value), origin, why);
+		taker->take(taker->context, buf_text(&name), buf_text(&value),
+		    origin, why);
+	if (why->len == 0 && envfile_has_comment(rest, len) &&
+	    !strchr("'\"", rest[0]))
+		buf_addf(taker->warnings, "%s: %s: the # and what follows it "
+		    "are part of the value: write the comment on a line of "
+		    "its own, or the value in quotes if it has a #\n", origin,
+		    buf_text(&name));
 	buf_release(&name);
 	buf_release(&value);
 	buf_release(&reason);
@@ -158,8 +183,9 @@ read_setting(const char *line, size_t len, const char *origin,
 
 void
 envfile_read(const char *path, const char *text, envfile_take *take,
-    void *context, struct buf *problems)
+    void *context, struct buf *problems, struct buf *warnings)
 {
+	struct taker taker = { take, context, warnings };
 	struct buf name = BUF_INIT, origin = BUF_INIT, why = BUF_INIT;
 	const char *line;
 	unsigned number;
@@ -176,8 +202,7 @@ envfile_read(const char *path, const char *text, envfile_take *take,
 		buf_clear(&origin);
 		buf_clear(&why);
 		buf_addf(&origin, "%s:%u", buf_text(&name), number);
-		read_setting(line, len, buf_text(&origin), take, context,
-		    &why);
+		read_setting(line, len, buf_text(&origin), &taker, &why);
 		if (why.len > 0)
 			buf_addf(problems, "%s: %s\n", buf_text(&origin),
 			    buf_text(&why));

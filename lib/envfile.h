@@ -6,7 +6,9 @@
  * A value may stand in single quotes, or in double ones with \ before one
  * of " \ $ `; a backslash has to. White space around it does not count;
  * neither do lines that are blank or begin with # or ;. A value is one
- * line.
+ * line, and # within it is a part of it: systemd and docker --env-file read
+ * it so, and the same file has to mean the same to them. What .env files
+ * are elsewhere (dotenv, shells) ends a value there, so that is warned of.
  */
 #ifndef ENVFILE_H
 #define ENVFILE_H
@@ -39,9 +41,13 @@ typedef void envfile_take(void *context, const char *name, const char *value,
 
 /*
  * Gives each setting of text, which came from the file at path, to take.
- * Adds "path:line: what is wrong", a line each, to *problems.
+ * Adds "path:line: what is wrong", a line each, to *problems, and what is
+ * right but most likely not meant to *warnings.
  */
 void envfile_read(const char *path, const char *text, envfile_take *take,
-    void *context, struct buf *problems);
+    void *context, struct buf *problems, struct buf *warnings);
+
+/* Whether a value, not in quotes, has what looks like a comment in it. */
+bool envfile_has_comment(const char *value, size_t len);
 
 #endif

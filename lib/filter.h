@@ -25,8 +25,10 @@
 struct filter; /* made by filter_new, freed by filter_free */
 
 /*
- * Reads a filter. Returns NULL and adds to *why what is wrong with it:
- * "failure!" is neither a class (failure, ...) nor a type code or glob.
+ * Reads a filter. Returns NULL and adds to *why what is wrong with it, in
+ * one line: a word that is no class and cannot be a type code ("on",
+ * "failures", "Fu") with what to write instead, or that no event at all
+ * could pass.
  */
 struct filter *filter_new(const char *text, struct buf *why);
 
@@ -42,8 +44,9 @@ void filter_each_field(const struct filter *f,
     void (*take)(void *context, const char *name), void *context);
 
 /*
- * Adds to *out, one a line, the type terms that match no code of the
- * catalogue: most likely misspelt, though Auth0 adds codes monthly.
+ * Adds to *out a line for each term on the type that matches no code of
+ * the catalogue, with the nearest code: most likely it is misspelt, though
+ * Auth0 adds codes monthly.
  */
 void filter_doubts(const struct filter *f, struct buf *out);
 

@@ -290,37 +290,22 @@ read_log_level(struct config *c, const struct config_entry *entry,
 
 /* ------------------------------------------------------------ doubts */
 
-/* The destination before this one that has the same webhook; NULL: none. */
-static const struct destination *
-find_twin(const struct config *c, size_t destination)
-{
-	const struct destination *d = c->destinations;
-	size_t i;
-
-	for (i = 0; i < destination; i++)
-		if (d[i].webhook_url && d[destination].webhook_url &&
-		    strcmp(d[i].webhook_url, d[destination].webhook_url) == 0)
-			return &d[i];
-	return NULL;
-}
-
 static void
 doubt_webhook(const struct config *c, const struct config_entry *entry,
     struct buf *out)
 {
-	const char *url = c->destinations[entry->destination].webhook_url;
-	const struct destination *twin = find_twin(c, entry->destination);
-	const char *host;
+	const struct destination *d = &c->destinations[entry->destination];
+	const char *host, *url = d->webhook_url;
 	size_t len;
 
 	host = url ? url_host(url, &len) : NULL;
 	if (host && !url_is_slack(url))
 		buf_addf(out, "%s: %.*s is not Slack\n", entry->label,
 		    (int)len, host);
-	if (twin)
-		buf_addf(out, "%s: destination %s has the same webhook, and "
-		    "each keeps a SLACK_INTERVAL of its own\n",
-		    entry->label, twin->name);
+	if (d->shares != entry->destination)
+		buf_addf(out, "destinations %s and %s have the same webhook: "
+		    "they share one rate limit\n",
+		    c->destinations[d->shares].name, d->name);
 }
 
 static void
@@ -330,8 +315,7 @@ doubt_tokens(const struct config *c, const struct config_entry *entry,
 	unsigned shortest;
 
 	if (!c->tokens)
-		buf_addf(out, "%s is not set: whoever finds the address may "
-		    "post\n", entry->label);
+		buf_adds(out, CONFIG_OPEN "\n");
 	else if (token_count(c->tokens, &shortest), shortest < TOKEN_SHORT)
 		buf_addf(out, "%s: a token of fewer than %d characters can "
 		    "be guessed\n", entry->label, TOKEN_SHORT);
@@ -343,20 +327,19 @@ doubt_filter(const struct config *c, const struct config_entry *entry,
 {
 	const struct destination *d = &c->destinations[entry->destination];
 	const char *given = entry->value.text;
-	struct buf globs = BUF_INIT;
-	char *glob, *rest = NULL;
+	struct buf doubts = BUF_INIT;
+	char *doubt, *rest = NULL;
 
 	/* With no destination at all it serves try and types. */
 	if (!d->webhook_url && given && *given && c->destination_count > 1)
 		buf_addf(out, "%s is for SLACK_WEBHOOK_URL, which is not "
 		    "set: no other destination has it\n", entry->label);
-	filter_doubts(d->filter, &globs);
-	if (globs.len > 0)
-		for (glob = strtok_r(globs.data, "\n", &rest); glob;
-		     glob = strtok_r(NULL, "\n", &rest))
-			buf_addf(out, "%s: \"%s\" matches no known type "
-			    "code\n", entry->label, glob);
-	buf_release(&globs);
+	filter_doubts(d->filter, &doubts);
+	if (doubts.len > 0)
+		for (doubt = strtok_r(doubts.data, "\n", &rest); doubt;
+		     doubt = strtok_r(NULL, "\n", &rest))
+			buf_addf(out, "%s: %s\n", entry->label, doubt);
+	buf_release(&doubts);
 }
 
 /* ------------------------------------------------------------- table */

@@ -2,6 +2,7 @@
 /* A detached process. It does not know what the worker does. */
 #include "launch.h"
 
+#include "config_copy.h"
 #include "process.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define COPY_FD 3		/* of the configuration, in the worker */
 #define DESCRIPTORS_MAX 65536	/* closed one by one, where there is no
 				 * close_range(2) */
 
@@ -94,11 +96,11 @@ own_environment(void)
 
 /* ------------------------------------------------------------- process */
 
-/* All but the standard ones and this one, which goes with the exec. */
+/* All from first on but this one, which goes with the exec. */
 static void
-close_descriptors(int kept)
+close_descriptors(int first, int kept)
 {
-	int fd, first = STDERR_FILENO + 1;
+	int fd;
 
 #ifdef HAVE_CLOSE_RANGE
 	if ((kept == first || close_range((unsigned)first,
@@ -131,25 +133,45 @@ reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* What the new process becomes. */
+struct program {
+	const char *path;
+	char *const *arguments;
+	char *const *environment;
+	int copy;		/* descriptor of the configuration; -1: none */
+};
+
+/* Makes it that very descriptor, which an exec does not close. */
+static bool
+dup_to(int fd, int number)
+{
+	return fd == number ? fcntl(fd, F_SETFD, 0) == 0 :
+	    dup2(fd, number) >= 0;
+}
+
 /*
  * In the new process: never returns. The program itself is the child of one
  * that leaves at once, so that init takes care of it. Where that fails, errno
  * is written to failed.
  */
 NORETURN static void
-become_worker(const char *path, char *const *arguments, char *const *own,
-    int failed)
+become_worker(const struct program *p, int failed)
 {
+	int moved = fcntl(failed, F_DUPFD_CLOEXEC, COPY_FD + 1);
 	pid_t child = -1;
 
-	if (setsid() >= 0 && use_null_descriptors()) {
-		close_descriptors(failed);
+	if (moved >= 0)
+		failed = moved; /* out of the way of the copy */
+	if (moved >= 0 && setsid() >= 0 &&
+	    (p->copy < 0 || dup_to(p->copy, COPY_FD)) &&
+	    use_null_descriptors()) {
+		close_descriptors(p->copy < 0 ? COPY_FD : COPY_FD + 1, failed);
 		reset_signals();
 		umask(077);
 		child = fork();
 	}
 	if (child == 0)
-		execve(path, arguments, own);
+		execve(p->path, p->arguments, p->environment);
 	if (child <= 0)
 		write_all(failed, (const char *)&errno, sizeof(errno));
 	_exit(0);
@@ -169,11 +191,15 @@ wait_for_worker(pid_t child, int failed)
 }
 
 static bool
-run_detached(const char *path, struct buf *why)
+run_detached(const char *path, int copy, struct buf *why)
 {
-	char name[] = WORKER_PROGRAM, verb[] = "work", option[] = "--until-idle";
-	char *const arguments[] = { name, verb, option, NULL };
+	char name[] = WORKER_PROGRAM, verb[] = "work";
+	char option[] = "--until-idle";
+	char announced[] = "--configuration-fd", number[] = "3";
+	char *const arguments[] = { name, verb, option,
+	    copy < 0 ? NULL : announced, number, NULL };
 	char **own = own_environment();
+	const struct program program = { path, arguments, own, copy };
 	int error = 0, failed[2];	/* a pipe, which an exec closes */
 	pid_t child = -1;
 
@@ -183,7 +209,7 @@ run_detached(const char *path, struct buf *why)
 		child = fork();
 		error = errno;
 		if (child == 0)
-			become_worker(path, arguments, own, failed[1]);
+			become_worker(&program, failed[1]);
 		close(failed[1]);
 		if (child > 0)
 			error = wait_for_worker(child, failed[0]);
@@ -199,16 +225,19 @@ run_detached(const char *path, struct buf *why)
 }
 
 bool
-launch_worker(struct buf *why)
+launch_worker(const struct config *c, struct buf *why)
 {
 	char *path = path_dup();
 	bool good = is_program(path);
+	int copy = good ? config_copy_open(c) : -1;
 
 	if (good)
-		good = run_detached(path, why);
+		good = run_detached(path, copy, why);
 	else
 		buf_addf(why, "there is no worker to start: put " WORKER_PROGRAM
 		    " beside this program, or at %s", path);
+	if (copy >= 0)
+		close(copy);
 	free(path);
 	return good;
 }

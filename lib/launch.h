@@ -4,6 +4,7 @@
 #define LAUNCH_H
 
 #include "buf.h"
+#include "config.h"
 
 #include <stdbool.h>
 
@@ -12,9 +13,11 @@
  * program or else in $bindir: in a session of its own, without any of this
  * process's descriptors (the web server's socket above all), signals or
  * request variables, but in its working directory, so that it finds the
- * same configuration. Nobody needs to wait for it. Returns false and adds
+ * same files. It gets a copy of the configuration c (config_copy.h), where
+ * the system has the memory for that, and so never refuses a file that the
+ * caller has refused. Nobody needs to wait for it. Returns false and adds
  * the reason to *why when there is no such program or no process to be had.
  */
-bool launch_worker(struct buf *why);
+bool launch_worker(const struct config *c, struct buf *why);
 
 #endif

@@ -24,6 +24,7 @@ struct relay {
 	struct current current;
 	struct deliverer *deliverer;
 	unsigned long requests;
+	bool stays;		/* this process has more than one */
 };
 
 /* What is known of a request when its log line is written. */
@@ -45,7 +46,7 @@ relay_new(void)
 	struct relay *r = mem_alloc(sizeof(*r));
 
 	memset(r, 0, sizeof(*r));
-	current_load(&r->current);
+	current_load_to_receive(&r->current);
 	r->deliverer = deliverer_new();
 	return r;
 }
@@ -53,6 +54,7 @@ relay_new(void)
 int64_t
 relay_look(struct relay *r, bool once)
 {
+	r->stays = r->stays || !once;
 	if (!current_is_ready(&r->current))
 		return LOOK_MS;
 	return deliver_look(r->deliverer, &r->current.config, once);
@@ -300,6 +302,18 @@ log_request(const struct handling *h)
 	buf_release(&reason);
 }
 
+/*
+ * Here and not at the start, when no server reads the log. A process that
+ * answers one request says it with those that go wrong: it would come with
+ * every one.
+ */
+static void
+log_warnings(struct relay *r, const struct answer *answer)
+{
+	if (r->stays || answer->status >= 400)
+		current_log_warnings(&r->current);
+}
+
 void
 relay_handle(struct relay *r, const struct request *request,
     struct answer *answer)
@@ -313,6 +327,7 @@ relay_handle(struct relay *r, const struct request *request,
 	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
 		if (!steps[i](&h))
 			break;
+	log_warnings(r, answer);
 	log_request(&h);
 	event_list_release(&h.events);
 	buf_release(&h.why);

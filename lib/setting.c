@@ -4,14 +4,17 @@
 
 #include "envfile.h"
 #include "log.h"
+#include "nearest.h"
 #include "utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define FILE_FORM "_FILE"
+#define CONFIG_VARIABLE "LOG_STREAM_CONFIG" /* see config.h; no key */
 
 #ifndef __GLIBC__ /* whose unistd.h declares it; POSIX leaves that to us */
 extern char **environ;
@@ -98,6 +101,77 @@ read_name(struct key_use *use, const char *name, struct buf *why)
 	return false;
 }
 
+/* ----------------------------------------------------- unknown names */
+
+enum { KEY_NAME_MAX = 48 };	/* bytes of a key's own name and _FILE */
+
+/*
+ * Adds ": did you mean ...?" when a key of no destination is called nearly
+ * so, or returns false. For a variable the one that names the file is among
+ * them.
+ */
+static bool
+add_nearest(struct buf *out, const char *name, bool is_variable)
+{
+	char names[CONFIG_KEYS][2][KEY_NAME_MAX];
+	struct nearest n = { name, NULL, 0 };
+	size_t i;
+
+	for (i = 0; i < CONFIG_KEYS; i++) {
+		snprintf(names[i][0], KEY_NAME_MAX, "%s", config_keys[i].name);
+		snprintf(names[i][1], KEY_NAME_MAX, "%s" FILE_FORM,
+		    config_keys[i].name);
+		nearest_try(&n, names[i][0]);
+		if (config_keys[i].secret)
+			nearest_try(&n, names[i][1]);
+	}
+	if (is_variable)
+		nearest_try(&n, CONFIG_VARIABLE);
+	if (n.found)
+		buf_addf(out, ": did you mean %s?", n.found);
+	return n.found != NULL;
+}
+
+static bool
+begins(const char *name, const char *prefix)
+{
+	return strncasecmp(name, prefix, strlen(prefix)) == 0;
+}
+
+/* Whether a variable that is no key may be another program's. */
+static bool
+is_near_ours(const char *name)
+{
+	return begins(name, "SLACK_WEBHOOK") || begins(name, "FILTER_") ||
+	    (begins(name, "LOG_STREAM_") && strcmp(name, CONFIG_VARIABLE) != 0);
+}
+
+/* A variable that is no key; why is what is wrong with its destination. */
+static void
+judge_unknown(const char *name, const struct buf *why, struct buf *problems,
+    struct buf *warnings)
+{
+	struct buf text = BUF_INIT;
+
+	if (why->len > 0) {
+		buf_addf(begins(name, "SLACK_WEBHOOK") ? problems : warnings,
+		    "environment: %s\n", buf_text(why));
+	} else if (begins(name, "AUTH0_LOG")) {
+		buf_adds(&text, "unknown variable ");
+		log_quote(&text, name, strlen(name));
+		if (!add_nearest(&text, name, true))
+			buf_adds(&text, ": the secret of the stream is "
+			    "AUTH0_LOG_STREAM_TOKEN");
+		buf_addf(problems, "environment: %s\n", buf_text(&text));
+	} else if (is_near_ours(name)) {
+		log_quote(&text, name, strlen(name));
+		buf_adds(&text, " is no key, and has no effect");
+		add_nearest(&text, name, true);
+		buf_addf(warnings, "environment: %s\n", buf_text(&text));
+	}
+	buf_release(&text);
+}
+
 /* ---------------------------------------------------------- settings */
 
 static void
@@ -134,36 +208,35 @@ take_line(void *context, const char *name, const char *text,
 		buf_adds(why, "an unknown key without a value");
 	} else {
 		buf_addf(why, "unknown key \"%s\"", name);
+		add_nearest(why, name, false);
 	}
 }
 
 void
 settings_read_file(struct settings *s, const char *path, const char *text,
-    struct buf *problems)
+    struct buf *problems, struct buf *warnings)
 {
-	envfile_read(path, text, take_line, s, problems);
+	envfile_read(path, text, take_line, s, problems, warnings);
 }
 
 /* A variable that is there twice: the first counts, as for getenv. */
 static void
 take_variable(struct settings *s, const char *name, const char *text,
-    struct buf *problems)
+    struct buf *problems, struct buf *warnings)
 {
 	struct buf why = BUF_INIT;
 	struct key_use use;
 
-	if (!read_name(&use, name, &why)) {
-		if (why.len > 0)
-			buf_addf(problems, "environment: %s\n",
-			    buf_text(&why));
-	} else if (!settings_find(s, name)) {
+	if (!read_name(&use, name, &why))
+		judge_unknown(name, &why, problems, warnings);
+	else if (!settings_find(s, name))
 		add_setting(s, &use, name, text, "environment");
-	}
 	buf_release(&why);
 }
 
 void
-settings_read_environment(struct settings *s, struct buf *problems)
+settings_read_environment(struct settings *s, struct buf *problems,
+    struct buf *warnings)
 {
 	struct buf name = BUF_INIT;
 	const char *equals;
@@ -175,7 +248,8 @@ settings_read_environment(struct settings *s, struct buf *problems)
 			continue;
 		buf_clear(&name);
 		buf_add(&name, *variable, (size_t)(equals - *variable));
-		take_variable(s, buf_text(&name), equals + 1, problems);
+		take_variable(s, buf_text(&name), equals + 1, problems,
+		    warnings);
 	}
 	buf_release(&name);
 }

@@ -34,13 +34,20 @@ struct settings {
 
 /*
  * Adds what text, which came from the file at path, says. What is wrong
- * goes to *problems, as "path:line: what", a line each.
+ * goes to *problems, as "path:line: what", a line each, and what is most
+ * likely not meant to *warnings.
  */
 void settings_read_file(struct settings *s, const char *path,
-    const char *text, struct buf *problems);
+    const char *text, struct buf *problems, struct buf *warnings);
 
-/* Adds the variables that are keys; others do not count. */
-void settings_read_environment(struct settings *s, struct buf *problems);
+/*
+ * Adds the variables that are keys. One that is none is a problem where its
+ * name begins AUTH0_LOG: the token may be meant, and without it everyone
+ * may post. One that begins SLACK_WEBHOOK, FILTER_ or LOG_STREAM_ may be
+ * another program's, and is a warning. Others do not count.
+ */
+void settings_read_environment(struct settings *s, struct buf *problems,
+    struct buf *warnings);
 
 /* The setting of exactly that name; NULL: none. Borrowed. */
 const struct setting *settings_find(const struct settings *s,

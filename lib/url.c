@@ -2,6 +2,7 @@
 /* Reading URLs, strictly. It knows nothing of who connects to them. */
 #include "url.h"
 
+#include "buf.h"
 #include "utf8.h"
 
 #include <arpa/inet.h>
@@ -49,6 +50,37 @@ url_host(const char *url, size_t *len)
 	if (*end == ':')
 		end += 1 + strspn(end + 1, ASCII_DIGITS);
 	return *end == '\0' || *end == '/' ? host : NULL;
+}
+
+/* The port behind a host, with its colon; nothing for the scheme's own. */
+static void
+add_port(struct buf *out, const char *url, const char *port, size_t len)
+{
+	const char *own = strncmp(url, "https:", 6) == 0 ? ":443" : ":80";
+
+	if (len > 1 && !(len == strlen(own) && memcmp(port, own, len) == 0))
+		buf_add(out, port, len);
+}
+
+char *
+url_normal_dup(const char *url)
+{
+	struct buf normal = BUF_INIT;
+	size_t i, len, port_len;
+	const char *host = url_host(url, &len), *path;
+
+	if (!host)
+		return NULL;
+	buf_add(&normal, url, (size_t)(host - url));
+	for (i = 0; i < len; i++)
+		buf_addc(&normal, host[i] >= 'A' && host[i] <= 'Z' ?
+		    (char)(host[i] - 'A' + 'a') : host[i]);
+	path = host + len;
+	port_len = *path == ':' ? 1 + strspn(path + 1, ASCII_DIGITS) : 0;
+	add_port(&normal, url, path, port_len);
+	path += port_len;
+	buf_add(&normal, *path ? path : "/", strcspn(*path ? path : "/", "#"));
+	return buf_detach(&normal);
 }
 
 static bool

@@ -20,6 +20,13 @@
  */
 const char *url_host(const char *url, size_t *len);
 
+/*
+ * The same address in one form, for comparing: the host in small letters,
+ * no port that is the scheme's own, no fragment, and / for no path. The
+ * caller frees it. NULL when it is not a URL of a form taken here.
+ */
+char *url_normal_dup(const char *url);
+
 /* Whether the host is this machine: localhost, 127.x.x.x or [::1]. */
 bool url_is_loopback(const char *url);
 

@@ -574,7 +574,7 @@ worker_run(enum worker_mode mode, const struct world *world,
 	    .failing_since = -1, .stop_by = -1 };
 	enum worker_end end = WORKER_FAILED;
 
-	current_load(&w.current);
+	current_load(&w.current, world->configuration);
 	if (!current_is_ready(&w.current))
 		current_log_problems(&w.current);
 	else if (!w.current.config.queue)

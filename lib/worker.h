@@ -37,6 +37,9 @@ struct world {
 	/* Kills a process; false, and why, when that cannot be. */
 	bool (*end_process)(void *context, pid_t pid, struct buf *why);
 	void *context;
+	/* Of the receiver that starts this worker, see config_copy.h; NULL:
+	 * the files are read. */
+	const struct buf *configuration;
 };
 
 enum worker_mode {

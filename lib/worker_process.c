@@ -128,10 +128,11 @@ end_process(void *context, pid_t pid, struct buf *why)
 }
 
 enum worker_end
-worker_process(enum worker_mode mode, struct queue_holder *hung)
+worker_process(enum worker_mode mode, const struct buf *configuration,
+    struct queue_holder *hung)
 {
 	struct world world = { wall_ms, run_ms, chance, begin, wait_for_post,
-	    must_stop, end_process, NULL };
+	    must_stop, end_process, NULL, configuration };
 	enum worker_end end;
 
 	memset(hung, 0, sizeof(*hung));

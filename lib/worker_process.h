@@ -10,9 +10,10 @@
 
 /*
  * As worker_run(). Where descriptor 2 is /dev/null, its log lines go to
- * syslog.
+ * syslog. The configuration is a copy (config_copy.h), or NULL: the files
+ * are read.
  */
 enum worker_end worker_process(enum worker_mode mode,
-    struct queue_holder *hung);
+    const struct buf *configuration, struct queue_holder *hung);
 
 #endif

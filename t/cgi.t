@@ -477,6 +477,10 @@ subtest 'a bad configuration is answered 503, and the log says what is wrong' =>
 		'a filter' => { FILTER => 'failure !' },
 			'environment: FILTER: \x22!\x22 is not a filter term: it is neither a class '
 			. '(failure limit anomaly warning notice success) nor a type code or glob such as f*',
+		'a word that is no filter' => { FILTER => 'on' },
+			'environment: FILTER: \x22on\x22 is not a filter term: write * for every event',
+		'a filter that keeps nothing' => { FILTER => 'failure -*' },
+			'environment: FILTER: no event can pass it: its terms exclude all that they include',
 		'a thing to show' => { SHOW => 'client all' },
 			'environment: SHOW: \x22all\x22 cannot be shown: choose from '
 			. 'client user ip connection tenant',
@@ -565,6 +569,7 @@ subtest 'a configuration file is checked line by line' => sub {
 		is complaint(door(env => \%file, body => $seed)), "503; $why", $what;
 	}
 	spew($in, "\xef\xbb\xbf# x\r\n;\r\n\r\n  FILTER=\t\"f\" \r\nSHOW='user, ip'\r\nLOG_LEVEL=", 0600);
+	utime 1, 1, $in; # else its last line may be half written
 	is told(door(env => \%file, body => $seed)), '200 ok',
 		'quotes, white space, CR LF, a byte order mark and an empty value are all right';
 	unlink $in;

@@ -103,12 +103,23 @@ FILTER_ops=failure -q    \(\Q$file\E:2\)
 # }m, 'the filters';
 	is_deeply lines($checked, 'warning'), [
 		'SLACK_WEBHOOK_URL_ops: 127.0.0.1 is not Slack',
-		'FILTER_ops: "q" matches no known type code',
+		'FILTER_ops: "q" is no event type of the catalogue: it is right only if Auth0 has it new',
 	], 'the warnings';
 
-	my $stray = tool({ FILTER_ops => 'f' }, 'check');
+	spew($file, "FILTER_ops=f\n", 0600);
+	my $stray = tool({ LOG_STREAM_CONFIG => $file }, 'check');
 	is $stray->{exit}, 1, 'a filter without its webhook';
-	is_deeply lines($stray, 'error'), [ 'environment: FILTER_ops: there is no SLACK_WEBHOOK_URL_ops' ],
+	is_deeply lines($stray, 'error'), [ "$file:1: FILTER_ops: there is no SLACK_WEBHOOK_URL_ops" ], 'it says so';
+	$stray = tool({ FILTER_ops => 'f' }, 'check');
+	is $stray->{exit}, 0, 'in the environment it may be of another program';
+	is_deeply lines($stray, 'warning'), [ 'environment: FILTER_ops: there is no SLACK_WEBHOOK_URL_ops',
+		'SLACK_WEBHOOK_URL: 127.0.0.1 is not Slack' ], 'it says so';
+
+	my $hook = 'https://hooks.slack.com/services/T0/B0/SECRETpath';
+	my $twins = tool({ SLACK_WEBHOOK_URL => undef, SLACK_WEBHOOK_URL_b => $hook,
+		SLACK_WEBHOOK_URL_a => $hook =~ s/hooks/HOOKS/r }, 'check');
+	is $twins->{exit}, 0, 'two with one webhook';
+	is_deeply lines($twins, 'warning'), [ 'destinations a and b have the same webhook: they share one rate limit' ],
 		'it says so';
 };
 
@@ -159,6 +170,15 @@ subtest 'check finds an error, names its place and ends with 1' => sub {
 	like $checked->{out}, qr/^FILTER=!    \(\Q$file\E:2\)$/m, 'a bad value is shown';
 	unlike $checked->{out}, qr/all is well/, 'nothing is well';
 
+	my $misspelt = tool({ FILTER => 'failures', AUTH0_LOG_STREAM_TOKENS => 'SECRETx',
+		LOG_STREAM_CONFIG => spew($file, "LOG_LEVELS=info\n", 0600) }, 'check');
+	is $misspelt->{exit}, 1, 'what is misspelt';
+	is_deeply lines($misspelt, 'error'), [
+		"$file:1: unknown key \"LOG_LEVELS\": did you mean LOG_LEVEL?",
+		'environment: unknown variable "AUTH0_LOG_STREAM_TOKENS": did you mean AUTH0_LOG_STREAM_TOKEN?',
+		'environment: FILTER: "failures" is not a filter term: did you mean failure?',
+	], 'it says what may be meant';
+
 	my $none = tool({ SLACK_WEBHOOK_URL => undef }, 'check');
 	is $none->{exit}, 1, 'without a destination';
 	is_deeply lines($none, 'error'), [ 'SLACK_WEBHOOK_URL is not set: give it the address of a '
@@ -178,13 +198,13 @@ subtest 'check finds an error, names its place and ends with 1' => sub {
 };
 
 subtest 'check warns of what is unwise, and ends with 0' => sub {
-	my $checked = tool({ AUTH0_LOG_STREAM_TOKEN => undef, FILTER => 'failure xyz_* -q fu' }, 'check');
+	my $checked = tool({ AUTH0_LOG_STREAM_TOKEN => undef, FILTER => 'failure xyz_* -fux fu' }, 'check');
 	is $checked->{exit}, 0, 'exit status';
 	is_deeply lines($checked, 'warning'), [
 		'SLACK_WEBHOOK_URL: 127.0.0.1 is not Slack',
 		'AUTH0_LOG_STREAM_TOKEN is not set: whoever finds the address may post',
-		'FILTER: "xyz_*" matches no known type code',
-		'FILTER: "q" matches no known type code',
+		'FILTER: "xyz_*" matches no event type of the catalogue: it is right only if Auth0 has one new',
+		'FILTER: "fux" is no event type of the catalogue: did you mean fu?',
 	], 'the warnings';
 	like $checked->{out}, qr/^AUTH0_LOG_STREAM_TOKEN=    \(not set\)$/m, 'no token';
 	unlike $checked->{out}, qr/all is well/, 'it does not say that all is well';
@@ -475,6 +495,9 @@ subtest 'types refuses a filter that is none, with 2' => sub {
 			. 'notice success) nor a type code or glob such as f*',
 		'=x' => '"=x" is not a filter term: it takes the name of a field, =, and a glob',
 		' , ' => 'the filter has no term',
+		'on' => '"on" is not a filter term: write * for every event',
+		'failure limits' => '"limits" is not a filter term: did you mean limit?',
+		'failure -*' => 'no event can pass it: its terms exclude all that they include',
 	);
 	while (my ($filter, $why) = splice @case, 0, 2) {
 		is all(tool({}, 'types', $filter)), "2\n--\nlog-stream-ctl: FILTER: $why\n", $filter;

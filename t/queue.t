@@ -506,7 +506,7 @@ beside 'no secret is in the files of the queue, the log, or the worker as others
 		ok exists $text{$queue->path . $_}, "there is queue.db$_" for '', '-worker', $shim ? '-wal' : '-journal';
 		like $text{$queue->path}, qr/event a/ if !$shim;
 		is_deeply [ grep { $text{$_} =~ /SECRET/ } sort keys %text ], [], 'without secrets';
-		is $text{"/proc/$pid/cmdline"}, "log-stream-ctl\0work\0--until-idle\0", 'its command line'
+		is $text{"/proc/$pid/cmdline"}, "log-stream-ctl\0work\0--until-idle\0--configuration-fd\0003\0", 'its command line'
 			if watched() ne 'valgrind'; # whose it is then
 		my @name = sort map { /^([^=]+)/ } split /\0/, $text{"/proc/$pid/environ"};
 		is_deeply [ grep { /^(?:HTTP|REDIRECT|REQUEST|REMOTE|SERVER|SCRIPT|CONTENT|QUERY|GATEWAY|AUTH|SSL|H2)/ } @name ],

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define KEEPS_NOTHING "no event can pass it: its terms exclude all that " \
+	"they include"
+
 /* A record: every field of it that a filter names is the same text. */
 struct record {
 	const char *code;
@@ -198,24 +201,38 @@ judge_field(void *context, const char *name)
 	buf_addf(j->how, "there is no field %s; ", name);
 }
 
-/* A last word about all codes leaves the others no say. */
+/* A last word that takes in all codes leaves the others no say. */
 static void
-judge_last_word(const char *text, const char *word, bool keeps,
-    struct buf *how)
+judge_last_star(const char *text, struct buf *how)
 {
 	struct buf longer = BUF_INIT, why = BUF_INIT;
 	struct filter *filter;
 	size_t i;
 
-	buf_addf(&longer, "%s,%s", text, word);
+	buf_addf(&longer, "%s,*", text);
 	filter = filter_new(buf_text(&longer), &why);
 	for (i = 0; filter && i < RECORDS; i++)
-		if (filter_keeps(filter, records[i].code, look_up,
-		    &records[i]) != keeps)
-			buf_addf(how, "%s is not the last word; ", word);
+		if (!filter_keeps(filter, records[i].code, look_up,
+		    &records[i]))
+			buf_adds(how, "* is not the last word; ");
 	if (!filter)
-		buf_addf(how, "not taken with %s: %s; ", word,
-		    buf_text(&why));
+		buf_addf(how, "not taken with *: %s; ", buf_text(&why));
+	filter_free(filter);
+	buf_release(&longer);
+	buf_release(&why);
+}
+
+/* One that takes out all codes leaves nothing. */
+static void
+judge_last_minus(const char *text, struct buf *how)
+{
+	struct buf longer = BUF_INIT, why = BUF_INIT;
+	struct filter *filter;
+
+	buf_addf(&longer, "%s,-*", text);
+	filter = filter_new(buf_text(&longer), &why);
+	if (filter || strcmp(buf_text(&why), KEEPS_NOTHING) != 0)
+		buf_addf(how, "with -*: %s; ", buf_text(&why));
 	filter_free(filter);
 	buf_release(&longer);
 	buf_release(&why);
@@ -235,9 +252,24 @@ judge_accepted(struct judge *j, const char *text,
 	filter_doubts(j->filter, &doubts);
 	if (!are_plain_lines(buf_text(&doubts)))
 		buf_adds(j->how, "a doubt is not a plain line; ");
-	judge_last_word(text, "*", true, j->how);
-	judge_last_word(text, "-*", false, j->how);
+	judge_last_star(text, j->how);
+	judge_last_minus(text, j->how);
 	buf_release(&doubts);
+}
+
+/* What can keep nothing keeps none of the records that Auth0 could send. */
+static void
+judge_nothing(const struct words *words, struct buf *how)
+{
+	static const struct record sent[] = {
+		{ "f", NULL }, { "fsa", "x" }, { "limit_wc", NULL },
+		{ "s", "x" }, { "brand_new", NULL }, { "new_failed", "x" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(sent) / sizeof(sent[0]); i++)
+		if (words_keep(words, &sent[i]))
+			buf_addf(how, "%s can be kept; ", sent[i].code);
 }
 
 /* One word of it must be bad by itself, or there is none. */
@@ -252,9 +284,15 @@ judge_refused(const struct words *words, const struct buf *why,
 
 	if (why->len == 0 || !is_plain_line(why->data, why->len))
 		buf_adds(how, "the reason is not a plain line; ");
+	if (strcmp(buf_text(why), KEEPS_NOTHING) == 0) {
+		judge_nothing(words, how);
+		return;
+	}
 	for (i = 0; i < words->count; i++) {
+		buf_clear(&reason);
 		filter = filter_new(words->list[i], &reason);
-		good = good && filter;
+		good = good && (filter ||
+		    strcmp(buf_text(&reason), KEEPS_NOTHING) == 0);
 		filter_free(filter);
 	}
 	if (good && words->count > 0)

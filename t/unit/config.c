@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HOOK "https://hooks.slack.com/services/T0/B0/hunter2hunter2"
@@ -97,6 +98,22 @@ problems(void)
 	if (config_load(&c, &text) != (text.len == 0))
 		buf_adds(&text, "(config_load says otherwise)");
 	config_release(&c);
+	return buf_text(&text);
+}
+
+/* What is most likely not meant in it; valid until next time. */
+static const char *
+warnings(void)
+{
+	static struct buf text;
+	struct buf ignored = BUF_INIT;
+	struct config c;
+
+	buf_clear(&text);
+	config_load(&c, &ignored);
+	buf_adds(&text, buf_text(&c.warnings));
+	config_release(&c);
+	buf_release(&ignored);
 	return buf_text(&text);
 }
 
@@ -347,14 +364,16 @@ test_mixture(void)
 	struct config c;
 
 	start_over("SHOW=ip\nFILTER=failure\n");
-	setenv("FILTER", "fux fuy", 1);
+	setenv("FILTER", "fux brand_new", 1);
 	ok(config_load(&c, &text), "file and environment mix");
 	is_num(c.show, SHOW_IP, "what only the file has is the file's");
 	config_doubts(&c, &text);
 	is_str(buf_text(&text), "AUTH0_LOG_STREAM_TOKEN is not set: whoever "
 	    "finds the address may post\n"
-	    "FILTER: \"fux\" matches no known type code\n"
-	    "FILTER: \"fuy\" matches no known type code\n",
+	    "FILTER: \"fux\" is no event type of the catalogue: did you "
+	    "mean fu?\n"
+	    "FILTER: \"brand_new\" is no event type of the catalogue: it "
+	    "is right only if Auth0 has it new\n",
 	    "unknown type codes are doubted, each on a line");
 	config_release(&c);
 	start_over("SHOW=ip\n");
@@ -612,9 +631,13 @@ static const struct {
 	{ "AUTH0_LOG_STREAM_TOKEN=Bearer ", "environment: "
 	    "AUTH0_LOG_STREAM_TOKEN: it holds no token\n" },
 
-	{ "FILTER=failure!", "environment: FILTER: \"failure!\" is not a "
+	{ "FILTER=!", "environment: FILTER: \"!\" is not a "
 	    "filter term: it is neither a class (failure limit anomaly "
 	    "warning notice success) nor a type code or glob such as f*\n" },
+	{ "FILTER=failures", "environment: FILTER: \"failures\" is not a "
+	    "filter term: did you mean failure?\n" },
+	{ "FILTER=-*", "environment: FILTER: no event can pass it: its terms "
+	    "exclude all that they include\n" },
 	{ "FILTER=client_id=", "environment: FILTER: \"client_id=\" is not a "
 	    "filter term: it takes the name of a field, =, and a glob\n" },
 	{ "FILTER= ,", "environment: FILTER: the filter has no term\n" },
@@ -769,10 +792,13 @@ static const struct {
 	{ "an unknown key", "\nSLACK_CHANEL=x\n",
 	    ".env:2: unknown key \"SLACK_CHANEL\"\n" },
 	{ "a key in small letters", "filter=f\n",
-	    ".env:1: unknown key \"filter\"\n" },
+	    ".env:1: unknown key \"filter\": did you mean FILTER?\n" },
 	{ "a key that begins like another", "LOG_LEVELS=x\nFILTE=f\n",
-	    ".env:1: unknown key \"LOG_LEVELS\"\n"
-	    ".env:2: unknown key \"FILTE\"\n" },
+	    ".env:1: unknown key \"LOG_LEVELS\": did you mean LOG_LEVEL?\n"
+	    ".env:2: unknown key \"FILTE\": did you mean FILTER?\n" },
+	{ "a misspelt key of a file", "SLACK_WEBHOOK_URI_FILE=x\n",
+	    ".env:1: unknown key \"SLACK_WEBHOOK_URI_FILE\": did you mean "
+	    "SLACK_WEBHOOK_URL_FILE?\n" },
 	{ "_FILE for what is no secret", "FILTER_FILE=x\n",
 	    ".env:1: unknown key \"FILTER_FILE\"\n" },
 	{ "the name of the file itself", "LOG_STREAM_CONFIG=x\n",
@@ -847,9 +873,109 @@ test_one_line_each(void)
 		for (lines = 0, text = problems(); *text; text++)
 			lines += *text == '\n' ||
 			    (unsigned char)*text < ' ';
+		for (text = warnings(); *text; text++)
+			lines += *text == '\n' ||
+			    (unsigned char)*text < ' ';
 		is_num((long long)lines, 1, "a problem with %s is one line, "
 		    "even when the value is two", names[i]);
 	}
+}
+
+/* ------------------------------------------------- unknown variables */
+
+#define NO_KEY(name) "environment: \"" name "\" is no key, and has no effect"
+
+static const struct {
+	const char *name;
+	const char *problem;
+	const char *warning;
+} strangers[] = {
+	{ "AUTH0_LOGSTREAM_TOKEN", "environment: unknown variable "
+	    "\"AUTH0_LOGSTREAM_TOKEN\": did you mean "
+	    "AUTH0_LOG_STREAM_TOKEN?\n", "" },
+	{ "AUTH0_LOG_STREAM_TOKENS", "environment: unknown variable "
+	    "\"AUTH0_LOG_STREAM_TOKENS\": did you mean "
+	    "AUTH0_LOG_STREAM_TOKEN?\n", "" },
+	{ "AUTH0_LOG_STREAM_TOKEN_FIEL", "environment: unknown variable "
+	    "\"AUTH0_LOG_STREAM_TOKEN_FIEL\": did you mean "
+	    "AUTH0_LOG_STREAM_TOKEN_FILE?\n", "" },
+	{ "auth0_log_stream_token", "environment: unknown variable "
+	    "\"auth0_log_stream_token\": did you mean "
+	    "AUTH0_LOG_STREAM_TOKEN?\n", "" },
+	{ "AUTH0_LOG_SECRET", "environment: unknown variable "
+	    "\"AUTH0_LOG_SECRET\": the secret of the stream is "
+	    "AUTH0_LOG_STREAM_TOKEN\n", "" },
+	{ "AUTH0_LOG\n\"x", "environment: unknown variable "
+	    "\"AUTH0_LOG\\x0a\\x22x\": the secret of the stream is "
+	    "AUTH0_LOG_STREAM_TOKEN\n", "" },
+	{ "AUTH0_DOMAIN", "", "" },
+	{ "SLACK_WEBHOOK", "", NO_KEY("SLACK_WEBHOOK") "\n" },
+	{ "SLACK_WEBHOOK_URI", "", NO_KEY("SLACK_WEBHOOK_URI")
+	    ": did you mean SLACK_WEBHOOK_URL?\n" },
+	{ "FILTER_ops", "",
+	    "environment: FILTER_ops: there is no SLACK_WEBHOOK_URL_ops\n" },
+	{ "FILTER_BRANCH_SQUELCH_WARNING", "",
+	    "environment: FILTER_BRANCH_SQUELCH_WARNING: there is no "
+	    "SLACK_WEBHOOK_URL_BRANCH_SQUELCH_WARNING\n" },
+	{ "FILTER_a-b", "", "environment: FILTER_a-b: the name of a "
+	    "destination is 1 to 32 letters, digits or _\n" },
+	{ "FILTER_FILE", "", NO_KEY("FILTER_FILE") "\n" },
+	{ "LOG_STREAM_CONFIGS", "", NO_KEY("LOG_STREAM_CONFIGS")
+	    ": did you mean LOG_STREAM_CONFIG?\n" },
+	{ "LOG_STREAM_CONFIG", "", "" },
+	{ "LOGS", "", "" },
+	{ "SHOW_ALL", "", "" },
+};
+
+static void
+test_strangers(void)
+{
+	size_t i;
+
+	for (i = 0; i < ROWS(strangers); i++) {
+		start_over("");
+		setenv(strangers[i].name, ".env", 1);
+		is_str(problems(), strangers[i].problem, "a variable %s is "
+		    "%s", strangers[i].name, *strangers[i].problem ?
+		    "refused" : "no error");
+		is_str(warnings(), strangers[i].warning, "and is%s warned of",
+		    *strangers[i].warning ? "" : " not");
+		unsetenv(strangers[i].name);
+	}
+}
+
+/* ----------------------------------------------------------- comments */
+
+#define IN_FILE(line, key) ".env:" line ": " key ": the # and what follows " \
+	"it are part of the value: write the comment on a line of its own, " \
+	"or the value in quotes if it has a #\n"
+#define IN_TOKENS(line) "tokens:" line ": AUTH0_LOG_STREAM_TOKEN: the # and " \
+	"what follows it are part of the value: this file has no comments\n"
+
+static void
+test_comments(void)
+{
+	struct buf text = BUF_INIT;
+	struct config c;
+
+	start_over("AUTH0_LOG_STREAM_TOKEN=" TOKEN " # prod\n"
+	    "LOG=/x # y\n");
+	ok(config_load(&c, &text), "a comment behind a value is no error");
+	is_str(c.tokens, TOKEN " # prod", "but part of the value, as for "
+	    "systemd");
+	config_doubts(&c, &text);
+	is_str(buf_text(&text), IN_FILE("1", "AUTH0_LOG_STREAM_TOKEN")
+	    IN_FILE("2", "LOG"), "which is warned of, without the value");
+	config_release(&c);
+	start_over("AUTH0_LOG_STREAM_TOKEN='" TOKEN " # prod'\n");
+	is_str(warnings(), "", "not in quotes");
+	start_over("AUTH0_LOG_STREAM_TOKEN_FILE=tokens\n");
+	write_text("tokens", "# old\n" TOKEN "\n" TOKEN "2 # new\n");
+	is_str(warnings(), IN_TOKENS("1") IN_TOKENS("3"), "in a file of "
+	    "tokens neither form is a comment");
+	setenv("AUTH0_LOG_STREAM_TOKEN", TOKEN " # x", 1);
+	is_str(warnings(), "", "a variable has no comments");
+	buf_release(&text);
 }
 
 /* --------------------------------------------------------- secret files */
@@ -1041,11 +1167,28 @@ test_destinations_listed(void)
 	    "SLACK_WEBHOOK_URL_ops: chat.example is not Slack\n"
 	    "FILTER is for SLACK_WEBHOOK_URL, which is not set: no other "
 	    "destination has it\n"
-	    "FILTER: \"fuy\" matches no known type code\n"
-	    "FILTER_ops: \"fux\" matches no known type code\n", "what is "
+	    "FILTER: \"fuy\" is no event type of the "
+	    "catalogue: did you mean fu?\n"
+	    "FILTER_ops: \"fux\" is no event type of the "
+	    "catalogue: did you mean fu?\n", "what is "
 	    "doubted is said of each of them");
 	config_release(&c);
 	buf_release(&text);
+}
+
+/* Whose rate limit each destination has: "name:name ...". */
+static const char *
+shares(const struct config *c)
+{
+	static struct buf text;
+	size_t i;
+
+	buf_clear(&text);
+	for (i = 0; i < c->destination_count; i++)
+		buf_addf(&text, "%s%s:%s", i ? " " : "",
+		    c->destinations[i].name,
+		    c->destinations[c->destinations[i].shares].name);
+	return buf_text(&text);
 }
 
 static void
@@ -1058,10 +1201,25 @@ test_same_webhook(void)
 	    "x\nSLACK_WEBHOOK_URL_ops=" HOOK "\nAUTH0_LOG_STREAM_TOKEN="
 	    TOKEN "\n");
 	config_load(&c, &text);
+	is_str(shares(&c), "default:default dev:dev ops:default",
+	    "destinations of one webhook share the rate limit of one");
 	config_doubts(&c, &text);
-	is_str(buf_text(&text), "SLACK_WEBHOOK_URL_ops: destination default "
-	    "has the same webhook, and each keeps a SLACK_INTERVAL of its "
-	    "own\n", "two destinations of one webhook are doubted");
+	is_str(buf_text(&text), "destinations default and ops have the same "
+	    "webhook: they share one rate limit\n", "which is told");
+	config_release(&c);
+	start_over("SLACK_WEBHOOK_URL_z=" HOOK "\nSLACK_WEBHOOK_URL=" HOOK
+	    "\nSLACK_WEBHOOK_URL_a=" HOOK "\nSLACK_WEBHOOK_URL_B="
+	    "https://HOOKS.slack.com:443/services/T0/B0/hunter2hunter2\n"
+	    "SLACK_WEBHOOK_URL_c=" HOOK "/\n");
+	config_load(&c, &text);
+	is_str(shares(&c), "default:B B:B a:B c:c z:B", "it is the first by "
+	    "name, however the address is written");
+	config_release(&c);
+	start_over("SLACK_WEBHOOK_URL_b=" HOOK "\nSLACK_WEBHOOK_URL_c=" HOOK
+	    "\n");
+	config_load(&c, &text);
+	is_str(shares(&c), "default:default b:b c:b", "and never default "
+	    "where that has no webhook");
 	config_release(&c);
 	buf_release(&text);
 }
@@ -1158,9 +1316,8 @@ static const struct {
 	    ".env:3: unknown key \"AUTH0_LOG_STREAM_TOKEN_ops\"\n" },
 	{ "a filter without its webhook", "\nFILTER_ops=f\n", { NULL },
 	    ".env:2: FILTER_ops: there is no SLACK_WEBHOOK_URL_ops\n" },
-	{ "the same in the environment", "SLACK_WEBHOOK_URL_dev=" DEV "\n",
-	    { "FILTER_ops=f", NULL },
-	    "environment: FILTER_ops: there is no SLACK_WEBHOOK_URL_ops\n" },
+	{ "one in the environment", "SLACK_WEBHOOK_URL_dev=" DEV "\n",
+	    { "FILTER_ops=f", NULL }, "" },
 	{ "a webhook given twice", "SLACK_WEBHOOK_URL_ops=" OPS "\n"
 	    "SLACK_WEBHOOK_URL_ops=" DEV "\n", { NULL },
 	    ".env:2: SLACK_WEBHOOK_URL_ops was already set at .env:1\n" },
@@ -1569,6 +1726,77 @@ test_changes(void)
 	buf_release(&text);
 }
 
+/* ---------------------------------------------------- half-written files */
+
+#define YOUNG ": it is less than 2 s old, and "
+#define HALF ": it may be half written, and counts when it is 2 s old\n"
+#define CUT YOUNG "its last line has no end" HALF
+#define NO_TOKEN YOUNG "nothing gives AUTH0_LOG_STREAM_TOKEN" HALF
+
+static const struct {
+	const char *title;
+	const char *env;		/* .env */
+	time_t age;
+	const char *settings[3];	/* of the environment */
+	bool worker;			/* who needs no token */
+	const char *problem;
+} halves[] = {
+	{ "a young file with a token", "AUTH0_LOG_STREAM_TOKEN=x\n", 0,
+	    { NULL }, false, "" },
+	{ "one without", "SHOW=ip\n", 0, { NULL }, false, ".env" NO_TOKEN },
+	{ "an empty one", "", 0, { NULL }, false, ".env" NO_TOKEN },
+	{ "one of a worker", "SHOW=ip\n", 0, { NULL }, true, "" },
+	{ "one beside a token in the environment", "SHOW=ip\n", 0,
+	    { "AUTH0_LOG_STREAM_TOKEN=x", NULL }, false, "" },
+	{ "one of 1 s", "SHOW=ip\n", 1, { NULL }, false, ".env" NO_TOKEN },
+	{ "one of 3 s", "SHOW=ip\n", 3, { NULL }, false, "" },
+	{ "one whose last line has no end",
+	    "AUTH0_LOG_STREAM_TOKEN=x\nSLACK_WEBHOOK_URL=" HOOK, 0, { NULL },
+	    false, ".env" CUT },
+	{ "one of a worker whose last line has no end",
+	    "SLACK_WEBHOOK_URL=" HOOK, 0, { NULL }, true, ".env" CUT },
+	{ "one of 3 s whose last line has no end",
+	    "SLACK_WEBHOOK_URL=" HOOK, 3, { NULL }, true, "" },
+	{ "one of a time to come, by a clock that is wrong", "SHOW=ip\n",
+	    -1000, { NULL }, false, "" },
+	{ "one of the next seconds", "SHOW=ip\n", -10, { NULL }, false,
+	    ".env" NO_TOKEN },
+	{ "a token's file without an end",
+	    "AUTH0_LOG_STREAM_TOKEN_FILE=token\n", 0, { NULL }, false,
+	    "token" CUT },
+};
+
+static void
+test_halves(void)
+{
+	struct buf text = BUF_INIT;
+	struct config c;
+	size_t i;
+
+	write_text("token", TOKEN);
+	for (i = 0; i < ROWS(halves); i++) {
+		start_over(halves[i].env);
+		set_variables(halves[i].settings);
+		touch(".env", time(NULL) - halves[i].age);
+		buf_clear(&text);
+		ok(config_load(&c, &text) && config_is_settled(&c,
+		    !halves[i].worker, &text) == !*halves[i].problem,
+		    "%s: %s", halves[i].title, *halves[i].problem ?
+		    "may be half written" : "is whole");
+		is_str(buf_text(&text), halves[i].problem, "as is told");
+		ok((c.look_at > 0) == (*halves[i].problem != '\0') &&
+		    !config_changed(&c), "when to look again is known");
+		config_release(&c);
+	}
+	start_over("");
+	config_load(&c, &text);
+	config_look_in(&c, 0);
+	ok(config_changed(&c) && !config_files_changed(&c), "when it is time "
+	    "to look again, that counts as a change");
+	config_release(&c);
+	buf_release(&text);
+}
+
 static void
 test_rotation(void)
 {
@@ -1688,6 +1916,8 @@ main(void)
 	test_bad_is_whole();
 	test_files();
 	test_one_line_each();
+	test_strangers();
+	test_comments();
 	test_secret_files();
 	test_secret_problems();
 	test_destinations();
@@ -1701,6 +1931,7 @@ main(void)
 	test_traps();
 	test_dangling();
 	test_changes();
+	test_halves();
 	test_rotation();
 	test_secrecy();
 	test_describe_escapes();

@@ -8,9 +8,11 @@
 #include "log.h"
 #include "tap.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define GOOD "SLACK_WEBHOOK_URL=https://hooks.slack.com/services/x\n"
@@ -25,7 +27,7 @@ write_config(const char *text)
 		abort();
 }
 
-/* The texts of the error lines since the last call. */
+/* The texts of the lines since the last call. */
 static const char *
 errors(void)
 {
@@ -36,6 +38,8 @@ errors(void)
 	for (line = strtok_r(caught.data, "\n", &rest); line;
 	     line = strtok_r(NULL, "\n", &rest)) {
 		error = strstr(line, "error=");
+		if (!error)
+			error = strstr(line, "message=");
 		buf_addf(&text, "%s\n", error ? error : line);
 	}
 	buf_clear(&caught);
@@ -48,7 +52,7 @@ test_refresh(void)
 	struct current c;
 
 	write_config(GOOD "SHOW=ip\n");
-	current_load(&c);
+	current_load(&c, NULL);
 	ok(current_is_ready(&c), "a good configuration can be used");
 	ok(!current_refresh(&c), "one that stays the same is not another");
 	write_config(GOOD "DIGEST_AFTER=7\n");
@@ -78,7 +82,7 @@ test_bad_from_the_start(void)
 	struct current c;
 
 	write_config("CHANEL=x\n");
-	current_load(&c);
+	current_load(&c, NULL);
 	ok(!current_is_ready(&c), "a bad configuration cannot be used");
 	is_str(errors(), "", "which is not logged by itself");
 	current_log_problems(&c);
@@ -97,6 +101,129 @@ test_bad_from_the_start(void)
 	current_release(&c);
 }
 
+/* ---------------------------------------------------- half-written files */
+
+#define TOKEN "AUTH0_LOG_STREAM_TOKEN=0123456789abcdef\n"
+#define KEPT "error=\"the new configuration is bad: the old one stays in " \
+	"force\"\n"
+#define HALF "it may be half written, and counts when it is 2 s old\"\n"
+#define NO_TOKEN "error=\"conf: it is less than 2 s old, and nothing gives " \
+	"AUTH0_LOG_STREAM_TOKEN: " HALF
+#define CUT "error=\"conf: it is less than 2 s old, and its last line has " \
+	"no end: " HALF
+#define LOST "error=\"AUTH0_LOG_STREAM_TOKEN is not set any more: a file " \
+	"may be half written; if it stays so for 2 s, whoever finds the " \
+	"address may post\"\n"
+
+static void
+write_old_config(const char *text)
+{
+	static const struct timespec times[2] = { { 1, 0 }, { 1, 0 } };
+
+	file_write("new", text, strlen(text), 0600);
+	if (utimensat(AT_FDCWD, "new", times, 0) < 0 ||
+	    rename("new", "conf") < 0)
+		abort();
+}
+
+/* The time to look again comes without waiting for it. */
+static void
+let_time_pass(struct current *c)
+{
+	config_look_in(&c->config, 0);
+}
+
+static void
+test_two_steps(void)
+{
+	struct current c;
+
+	write_config(GOOD TOKEN);
+	current_load_to_receive(&c);
+	write_config(GOOD);
+	ok(!current_refresh(&c) && c.config.tokens, "a receiver with a token "
+	    "keeps it while the file is young and has none");
+	is_str(errors(), NO_TOKEN KEPT, "and says so");
+	ok(!current_refresh(&c) && c.config.look_at > 0, "it looks again "
+	    "later, though the file stays the same");
+	write_config(GOOD TOKEN "DIGEST_AFTER=7\n");
+	ok(current_refresh(&c) && c.config.tokens &&
+	    c.config.digest_after == 7, "the second step counts at once");
+	is_str(errors(), "", "without a word");
+	ok(c.config.look_at == 0, "and nothing is waited for");
+	current_release(&c);
+}
+
+static void
+test_loss(void)
+{
+	struct current c;
+
+	write_config(GOOD TOKEN);
+	current_load_to_receive(&c);
+	write_old_config(GOOD "DIGEST_AFTER=8\n");
+	ok(!current_refresh(&c) && c.config.tokens, "a file without a token "
+	    "that is old is not taken at once either");
+	is_str(errors(), LOST KEPT, "which is told");
+	ok(c.config.look_at > 0 && !current_refresh(&c), "the time runs");
+	write_old_config(GOOD "DIGEST_AFTER=9\n");
+	let_time_pass(&c);
+	ok(!current_refresh(&c) && c.config.tokens && c.config.look_at > 0,
+	    "a change starts it anew");
+	is_str(errors(), LOST KEPT, "which is told again");
+	let_time_pass(&c);
+	ok(current_refresh(&c) && !c.config.tokens &&
+	    c.config.digest_after == 9, "then it is taken");
+	current_log_warnings(&c);
+	current_log_warnings(&c);
+	is_str(errors(), "message=\"AUTH0_LOG_STREAM_TOKEN is not set: "
+	    "whoever finds the address may post\"\n", "with a warning, once");
+	ok(!current_refresh(&c), "and stays");
+	current_release(&c);
+}
+
+static void
+test_young_from_the_start(void)
+{
+	struct current c;
+
+	write_config(GOOD);
+	current_load_to_receive(&c);
+	ok(!current_is_ready(&c), "a receiver does not begin with a young "
+	    "file without a token");
+	current_log_problems(&c);
+	is_str(errors(), NO_TOKEN, "and says why");
+	ok(!current_refresh(&c), "not before it is old enough");
+	write_old_config(GOOD);
+	ok(current_refresh(&c) && current_is_ready(&c), "then it does");
+	current_release(&c);
+	write_config(TOKEN "SLACK_WEBHOOK_URL=https://hooks.sl");
+	current_load_to_receive(&c);
+	ok(!current_is_ready(&c), "nor with one whose last line has no end");
+	current_log_problems(&c);
+	is_str(errors(), CUT, "and says why");
+	current_release(&c);
+}
+
+/* This one does wait. */
+static void
+test_worker_waits(void)
+{
+	struct current c;
+
+	write_config("SLACK_WEBHOOK_URL=https://hooks.slack.com/services/x");
+	current_load(&c, NULL);
+	ok(current_is_ready(&c), "a worker begins when its file is old "
+	    "enough");
+	is_str(errors(), "", "without a word");
+	write_config("SLACK_WEBHOOK_URL=https://hooks.slack.com/serv");
+	ok(!current_refresh(&c), "it does not take half an address");
+	is_str(errors(), CUT KEPT, "and says why");
+	write_config(GOOD);
+	ok(current_refresh(&c), "but the whole one, without a token");
+	current_release(&c);
+}
+
 static void
 test_log(const char *scratch)
 {
@@ -105,7 +232,7 @@ test_log(const char *scratch)
 
 	buf_addf(&text, GOOD "LOG=%s/log\nLOG_LEVEL=debug\n", scratch);
 	write_config(buf_text(&text));
-	current_load(&c);
+	current_load(&c, NULL);
 	ok(log_wants(LEVEL_DEBUG), "the level of the log is set");
 	log_say(LEVEL_DEBUG, "hello");
 	is_str(errors(), "", "and its place");
@@ -128,7 +255,7 @@ main(void)
 {
 	static const char *const unset[] = {
 		"SLACK_WEBHOOK_URL", "SHOW", "DIGEST_AFTER", "LOG",
-		"LOG_LEVEL",
+		"LOG_LEVEL", "AUTH0_LOG_STREAM_TOKEN",
 	};
 	const char *scratch = scratch_enter();
 	size_t i;
@@ -139,6 +266,10 @@ main(void)
 	log_catch(&caught);
 	test_refresh();
 	test_bad_from_the_start();
+	test_two_steps();
+	test_loss();
+	test_young_from_the_start();
+	test_worker_waits();
 	test_log(scratch);
 	buf_release(&caught);
 	return done_testing();

@@ -109,12 +109,14 @@ static void
 test_files(void)
 {
 	struct buf settings = BUF_INIT, problems = BUF_INIT;
+	struct buf warnings = BUF_INIT;
 	size_t i;
 
 	for (i = 0; i < ROWS(files); i++) {
 		buf_clear(&settings);
 		buf_clear(&problems);
-		envfile_read("f", files[i].text, take, &settings, &problems);
+		envfile_read("f", files[i].text, take, &settings, &problems,
+		    &warnings);
 		is_str(buf_text(&settings), files[i].settings, "%s",
 		    files[i].title);
 		is_str(buf_text(&problems), files[i].problems, "and the "
@@ -122,6 +124,45 @@ test_files(void)
 	}
 	buf_release(&settings);
 	buf_release(&problems);
+	buf_release(&warnings);
+}
+
+#define COMMENT(line, name) "f:" line ": " name ": the # and what follows " \
+	"it are part of the value: write the comment on a line of its own, " \
+	"or the value in quotes if it has a #\n"
+
+static const struct {
+	const char *text;
+	const char *warnings;
+	const char *title;
+} comments[] = {
+	{ "A=b # c\n", COMMENT("1", "A"), "a comment behind a value" },
+	{ "\nA= # c\nB=#\n", COMMENT("2", "A") COMMENT("3", "B"),
+	    "one in its place, in each line" },
+	{ "A=b#c\n", "", "a # within a word is none" },
+	{ "A='b # c'\nB=\" #\"\n", "", "nor is one in quotes" },
+	{ "# A=b # c\n", "", "nor one on a line of its own" },
+	{ "A='b' # c\n", "", "one behind quotes is an error already" },
+	{ "BAD=b # c\n", "", "so is a line that is wrong otherwise" },
+};
+
+static void
+test_comments(void)
+{
+	struct buf settings = BUF_INIT, problems = BUF_INIT;
+	struct buf warnings = BUF_INIT;
+	size_t i;
+
+	for (i = 0; i < ROWS(comments); i++) {
+		buf_clear(&warnings);
+		envfile_read("f", comments[i].text, take, &settings,
+		    &problems, &warnings);
+		is_str(buf_text(&warnings), comments[i].warnings, "%s",
+		    comments[i].title);
+	}
+	buf_release(&settings);
+	buf_release(&problems);
+	buf_release(&warnings);
 }
 
 /* No line that is wrong is quoted: it may be half of a secret. */
@@ -135,11 +176,13 @@ test_secrecy(void)
 		"export K=hunter2",
 	};
 	struct buf settings = BUF_INIT, problems = BUF_INIT;
+	struct buf warnings = BUF_INIT;
 	size_t i, bad = 0;
 
 	for (i = 0; i < ROWS(forms); i++) {
 		buf_clear(&problems);
-		envfile_read("f", forms[i], take, &settings, &problems);
+		envfile_read("f", forms[i], take, &settings, &problems,
+		    &warnings);
 		bad += problems.len == 0 ||
 		    strstr(buf_text(&problems), "hunter2");
 	}
@@ -147,6 +190,7 @@ test_secrecy(void)
 	is_str(buf_text(&settings), "", "and no wrong line is a setting");
 	buf_release(&settings);
 	buf_release(&problems);
+	buf_release(&warnings);
 }
 
 /* Any byte as a line's end: what is read is that line, whole or wrong. */
@@ -154,6 +198,7 @@ static void
 test_every_byte(void)
 {
 	struct buf settings = BUF_INIT, problems = BUF_INIT;
+	struct buf warnings = BUF_INIT;
 	char text[] = "A=b?c";
 	unsigned byte, bad = 0;
 	bool good;
@@ -164,7 +209,8 @@ test_every_byte(void)
 		buf_clear(&settings);
 		buf_clear(&problems);
 		text[3] = (char)byte;
-		envfile_read("f", text, take, &settings, &problems);
+		envfile_read("f", text, take, &settings, &problems,
+		    &warnings);
 		good = byte >= 0x20 && byte != 0x7F;
 		bad += good != (settings.len > 0) ||
 		    good != (problems.len == 0);
@@ -172,6 +218,7 @@ test_every_byte(void)
 	is_num(bad, 0, "every control byte is refused, and no other");
 	buf_release(&settings);
 	buf_release(&problems);
+	buf_release(&warnings);
 }
 
 /* ------------------------------------------------------------- slurp */
@@ -277,6 +324,7 @@ main(void)
 {
 	scratch_enter();
 	test_files();
+	test_comments();
 	test_secrecy();
 	test_every_byte();
 	test_slurp();

@@ -61,7 +61,6 @@ static const struct {
 	{ "fu", "fu", nothing, true, "a code matches itself" },
 	{ "fu", "fui", nothing, false, "and not one that begins so" },
 	{ "fu", "f", nothing, false, "nor a shorter one" },
-	{ "FU", "fu", nothing, false, "capitals count" },
 	{ "*", "anything", nothing, true, "* matches every code" },
 	{ "f*", "f", nothing, true, "f* matches f" },
 	{ "f*", "forms_submission_succeeded", nothing, true,
@@ -80,15 +79,16 @@ static const struct {
 	{ "f[!!]", "fp", nothing, true, "a set turned round may be of a sign" },
 	{ "f[^!]*[!^]", "fpx", nothing, true, "or of the other one" },
 	{ "limit_wc", "limit_wc", nothing, true, "_ is a sign like others" },
-	{ "failures", "fu", nothing, false,
-	    "a word like a class but longer is a code" },
+	{ "brand_new", "brand_new", nothing, true,
+	    "a code that the catalogue does not have is one" },
+	{ "f[A-Z]", "fS", nothing, true, "capitals stand in sets" },
 
 	/* Order: the last term that matches decides. */
 	{ "failure -fsa", "fsa", nothing, false, "- excludes a code" },
 	{ "failure -fsa", "fs", nothing, true, "and no other" },
 	{ "failure -fsa f*", "fsa", nothing, true,
 	    "a later term takes it back in" },
-	{ "fsa -failure", "fsa", nothing, false,
+	{ "fsa s -failure", "fsa", nothing, false,
 	    "a class may exclude an earlier code" },
 	{ "failure -f* fu", "fu", nothing, true, "three terms, the last one "
 	    "fits" },
@@ -177,7 +177,7 @@ test_last_match_decides(void)
 	struct buf text = BUF_INIT, why = BUF_INIT;
 	struct filter *f;
 	unsigned i, n, bad = 0;
-	bool want;
+	bool want, kept;
 
 	for (i = 0; i < 8 * 8 * 8; i++) {
 		const unsigned pick[] = { i / 64, i / 8 % 8, i % 8 };
@@ -190,8 +190,9 @@ test_last_match_decides(void)
 				want = terms[pick[n]][0] != '-';
 		}
 		f = filter_new(buf_text(&text), &why);
-		if (!f || filter_keeps(f, "fu", look_up, nothing) != want)
-			bad++;
+		/* None: it could keep nothing. */
+		kept = f && filter_keeps(f, "fu", look_up, nothing);
+		bad += kept != want;
 		filter_free(f);
 	}
 	is_num(bad, 0, "in all filters of three terms the last that matches "
@@ -208,6 +209,13 @@ test_last_match_decides(void)
 #define NO_FIELD(word) "\"" word "\" is not a filter term: it takes the " \
 	"name of a field, =, and a glob"
 #define NO_TERM "the filter has no term"
+#define INSTEAD(word, what) "\"" word "\" is not a filter term: " what
+#define MEANT(word, what) INSTEAD(word, "did you mean " what "?")
+#define ALL(word) INSTEAD(word, "write * for every event")
+#define NONE(word) INSTEAD(word, "to send a destination nothing, remove its " \
+	"webhook")
+#define KEEPS_NOTHING "no event can pass it: its terms exclude all that " \
+	"they include"
 
 static const struct {
 	const char *filter;
@@ -215,11 +223,11 @@ static const struct {
 } errors[] = {
 	{ "", NO_TERM },
 	{ " ,\t, ", NO_TERM },
-	{ "failure!", NEITHER("failure!") },
-	{ "failure limit! -x", NEITHER("limit!") },
+	{ "failure!", MEANT("failure!", "failure") },
+	{ "failure limit! -x", MEANT("limit!", "limit") },
 	{ "-", NEITHER("-") },
-	{ "--fsa", NEITHER("--fsa") },
-	{ "+fsa", NEITHER("+fsa") },
+	{ "--fsa", MEANT("--fsa", "fsa") },
+	{ "+fsa", MEANT("+fsa", "fsa") },
 	{ "f-g", NEITHER("f-g") },
 	{ "f^", NEITHER("f^") },
 	{ "f;g", NEITHER("f;g") },
@@ -247,7 +255,110 @@ static const struct {
 	{ "details.error=x", NO_FIELD("details.error=x") },
 	{ "client_id=[x", NO_FIELD("client_id=[x") },
 	{ "failure client_id=a b! c!", NEITHER("b!") },
+
+	/* Words that look like codes, and would keep nothing. */
+	{ "on", ALL("on") },
+	{ "yes", ALL("yes") },
+	{ "true", ALL("true") },
+	{ "all", ALL("all") },
+	{ "-ALL", ALL("-ALL") },
+	{ "everything", ALL("everything") },
+	{ "enabled", ALL("enabled") },
+	{ "1", ALL("1") },
+	{ "off", NONE("off") },
+	{ "no", NONE("no") },
+	{ "false", NONE("false") },
+	{ "none", NONE("none") },
+	{ "0", NONE("0") },
+	{ "default", INSTEAD("default", "for the default, failure limit "
+	    "anomaly, remove the key") },
+	{ "error", MEANT("error", "failure") },
+	{ "errors", MEANT("errors", "failure") },
+	{ "failures", MEANT("failures", "failure") },
+	{ "failed", MEANT("failed", "failure") },
+	{ "failure limits", MEANT("limits", "limit") },
+	{ "anomalies", MEANT("anomalies", "anomaly") },
+	{ "warnings", MEANT("warnings", "warning") },
+	{ "notices", MEANT("notices", "notice") },
+	{ "successes", MEANT("successes", "success") },
+
+	/* Nearly a class. */
+	{ "Failure", MEANT("Failure", "failure") },
+	{ "faliure", MEANT("faliure", "failure") },
+	{ "failure -anomoly", MEANT("-anomoly", "anomaly") },
+	{ "limt", MEANT("limt", "limit") },
+
+	/* No code begins or looks so. */
+	{ "FU", MEANT("FU", "fu") },
+	{ "9fu", MEANT("9fu", "fu") },
+	{ "_fu_", NEITHER("_fu_") },
+	{ "42", NEITHER("42") },
+	{ "F*", NEITHER("F*") },
+
+	/* What keeps nothing, whatever comes. */
+	{ "-*", KEEPS_NOTHING },
+	{ "failure -*", KEEPS_NOTHING },
+	{ "failure -failure", KEEPS_NOTHING },
+	{ "fu -f*", KEEPS_NOTHING },
+	{ "brand_new -brand_new", KEEPS_NOTHING },
+	{ "brand_new* -brand*", KEEPS_NOTHING },
+	{ "-[!a]* -a*", KEEPS_NOTHING },
+	{ "-failure -limit -anomaly -warning -notice -success",
+	    KEEPS_NOTHING },
+	{ "client_id=x -*", KEEPS_NOTHING },
+	{ "client_id=x -client_id=x", KEEPS_NOTHING },
+	{ "client_id=x -client_id=**", KEEPS_NOTHING },
 };
+
+/* Near to those that keep nothing, and good. */
+static const char *const keepers[] = {
+	"-failure", "-failure -limit", "failure -f*", "failure -fu -fp",
+	"-* fu", "failure -* f*", "brand_new", "brand_new* -brand_new",
+	"brand_new_* -notice", "xyz_[a-c]?", "xyz[!a-z] -x",
+	"-[!a]* -a", "client_id=x -client_id=y", "client_id=x -ip=*",
+	"-* client_id=x", "client_id=x -failure", "-client_id=*",
+	"a[-]b",
+};
+
+static void
+test_keepers(void)
+{
+	struct buf why = BUF_INIT;
+	struct filter *f;
+	size_t i;
+
+	for (i = 0; i < ROWS(keepers); i++) {
+		buf_clear(&why);
+		f = filter_new(keepers[i], &why);
+		if (!ok(f, "\"%s\" can keep something", keepers[i]))
+			diag("%s", buf_text(&why));
+		filter_free(f);
+	}
+	buf_release(&why);
+}
+
+/* No word of people's is a code, so that every code can be written. */
+static void
+test_every_code(void)
+{
+	const struct event_type *types;
+	struct buf why = BUF_INIT;
+	size_t i, count, bad = 0;
+	struct filter *f;
+
+	types = catalog_types(&count);
+	for (i = 0; i < count; i++) {
+		f = filter_new(types[i].code, &why);
+		if (f)
+			filter_doubts(f, &why);
+		bad += !f || why.len > 0;
+		filter_free(f);
+	}
+	if (!is_num((long long)bad, 0, "every code of the catalogue is a "
+	    "filter, without doubt"))
+		diag("%s", buf_text(&why));
+	buf_release(&why);
+}
 
 static void
 test_errors(void)
@@ -270,6 +381,12 @@ test_errors(void)
 
 /* ------------------------------------------------------------- doubts */
 
+#define NO_TYPE(word, what) "\"" word "\" is no event type of the " \
+	"catalogue: " what "\n"
+#define NEW "it is right only if Auth0 has it new"
+#define ONE_NEW " no event type of the catalogue: it is right only if " \
+	"Auth0 has one new\n"
+
 static const struct {
 	const char *filter;
 	const char *doubts;
@@ -277,12 +394,21 @@ static const struct {
 } doubts[] = {
 	{ FILTER_DEFAULT, "", "the default raises no doubt" },
 	{ "f* -fsa limit_wc", "", "known codes raise none" },
-	{ "fux f*", "fux\n", "a code that is not known is named" },
-	{ "-fux", "fux\n", "so is one that is excluded, without its sign" },
-	{ "zz* failure q?", "zz*\nq?\n", "each on a line, in order" },
-	{ "Failure", "Failure\n", "a class in capitals is such a code" },
+	{ "fux f*", NO_TYPE("fux", "did you mean fu?"),
+	    "a code that is not known is named, with the nearest" },
+	{ "-fux", NO_TYPE("fux", "did you mean fu?"),
+	    "so is one that is excluded, without its sign" },
+	{ "gd_auth_faild", NO_TYPE("gd_auth_faild",
+	    "did you mean gd_auth_failed?"), "in a longer one two letters "
+	    "may be wrong" },
+	{ "brand_new", NO_TYPE("brand_new", NEW),
+	    "one that is near to none may be new" },
+	{ "q", NO_TYPE("q", NEW), "a single letter is near to none" },
+	{ "zz* failure q?", "\"zz*\" matches" ONE_NEW "\"q?\" matches"
+	    ONE_NEW, "each on a line, in order" },
 	{ "nosuch=field", "", "fields are not doubted" },
-	{ "f[x-z]", "f[x-z]\n", "a set that fits no code is named" },
+	{ "f[x-z]", "\"f[x-z]\" matches" ONE_NEW,
+	    "a set that fits no code is named" },
 };
 
 static void
@@ -330,6 +456,8 @@ main(void)
 	test_cases();
 	test_last_match_decides();
 	test_errors();
+	test_keepers();
+	test_every_code();
 	test_doubts();
 	test_each_field();
 	return done_testing();

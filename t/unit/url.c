@@ -4,6 +4,7 @@
 
 #include "tap.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define LOOPBACK 1
@@ -132,6 +133,41 @@ test_urls(void)
 	buf_release(&got);
 }
 
+static const struct {
+	const char *url;
+	const char *normal;
+	const char *title;
+} normals[] = {
+	{ "https://h/services/A", "https://h/services/A", "stays" },
+	{ "https://Hooks.SLACK.com/services/A",
+	    "https://hooks.slack.com/services/A", "the host in small letters" },
+	{ "https://h:443/a", "https://h/a", "without the scheme's port" },
+	{ "http://h:80/a", "http://h/a", "whichever scheme" },
+	{ "https://h:80/a", "https://h:80/a", "but with that of another" },
+	{ "https://h:4430/a", "https://h:4430/a", "and with a longer one" },
+	{ "https://h:/a", "https://h/a", "without an empty port" },
+	{ "https://h", "https://h/", "with a path" },
+	{ "https://h/a/", "https://h/a/", "a slash at the end counts" },
+	{ "https://h/a?B=c#d", "https://h/a?B=c", "without the fragment" },
+	{ "http://[::1]:80/a", "http://[::1]/a", "IPv6" },
+	{ "https://user@h/", NULL, "not taken" },
+	{ "h/a", NULL, "no URL" },
+};
+
+static void
+test_normal(void)
+{
+	size_t i;
+	char *normal;
+
+	for (i = 0; i < ROWS(normals); i++) {
+		normal = url_normal_dup(normals[i].url);
+		is_str(normal, normals[i].normal, "<%s>: %s", normals[i].url,
+		    normals[i].title);
+		free(normal);
+	}
+}
+
 static void
 test_length(void)
 {
@@ -167,6 +203,7 @@ int
 main(void)
 {
 	test_urls();
+	test_normal();
 	test_length();
 	test_every_byte();
 	return done_testing();

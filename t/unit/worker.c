@@ -386,7 +386,7 @@ static enum worker_end
 work(enum worker_mode mode)
 {
 	const struct world world = { wall, run, chance, begin, wait_for_post,
-	    stopping, end_process, NULL };
+	    stopping, end_process, NULL, NULL };
 
 	return worker_run(mode, &world, &w->hung);
 }

@@ -67,6 +67,7 @@ sub furnish ($self) {
 	chmod 0755, glob "$dir/log-stream-*";
 	mkdir "$dir/$_" for qw(docroot tmp lighttpd);
 	spew("$dir/.env", settings_text($self->{queue} ? $self->{queue}->env : $self->{env} // {}), 0600);
+	utime 1, 1, "$dir/.env"; # a young one without a token may be half written
 	spew("$dir/error.log", '');
 	my $edit = $self->{edit} // sub ($server, $text) { $text };
 	spew("$dir/snippet.conf", $edit->($self, sample($self->{snippet},

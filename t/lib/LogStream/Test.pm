@@ -240,8 +240,10 @@ sub within ($seconds, $what, $code) {
 #
 
 # Keeps the programs away from a configuration in the developer's home. A test
-# of the places where they look says LOG_STREAM_CONFIG => undef.
+# of the places where they look says LOG_STREAM_CONFIG => undef. The file is
+# old: a young one without a token may be half written.
 my $no_config = spew(tempdir() . '/none.conf', '');
+utime 1, 1, $no_config;
 
 # The environment of a program under test: what is given, and what it takes to
 # run at all, under a sanitizer too. Nothing of the developer's own settings.
