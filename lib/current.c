@@ -101,18 +101,17 @@ current_log_warnings(struct current *c)
 }
 
 /*
- * A file that is written in two steps has no token in between. It may also
- * be gone for a moment, or have an old time: so the time counts from here.
+ * A file that is written in two steps has no token in between, or is gone
+ * for a moment. Whoever means it starts the program anew.
  */
 static void
 check_loss(const struct current *c, struct current *fresh)
 {
 	if (!c->receives || !c->config.tokens || fresh->config.tokens)
 		return;
-	buf_addf(&fresh->problems, "AUTH0_LOG_STREAM_TOKEN is not set any "
-	    "more: a file may be half written; if it stays so for %d s, "
-	    "whoever finds the address may post\n", CONFIG_SETTLE_MS / 1000);
-	config_look_in(&fresh->config, CONFIG_SETTLE_MS);
+	buf_adds(&fresh->problems, "AUTH0_LOG_STREAM_TOKEN is not set any "
+	    "more: this process keeps the token that it has; start it anew "
+	    "if everybody may post\n");
 }
 
 /* The stamps of the bad one are kept: it is complained about once. */
@@ -134,8 +133,7 @@ current_refresh(struct current *c)
 	if (!config_changed(&c->config))
 		return false;
 	load(&fresh, c->receives);
-	if (current_is_ready(c) && current_is_ready(&fresh) &&
-	    config_files_changed(&c->config))
+	if (current_is_ready(c) && current_is_ready(&fresh))
 		check_loss(c, &fresh);
 	if (!current_is_ready(&fresh) && current_is_ready(c)) {
 		refuse(c, &fresh);

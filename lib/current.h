@@ -41,8 +41,7 @@ void current_load_to_receive(struct current *c);
  * another configuration, and all that was borrowed from the old one is
  * gone. A bad new one is logged, once, and leaves a good old one in force.
  *
- * To a receiver that had a token it is bad that the new one has none, for
- * CONFIG_SETTLE_MS: by then a file that was half written has changed again.
+ * To a receiver that has a token it is bad that the new one has none.
  */
 bool current_refresh(struct current *c);
 
