@@ -14,7 +14,7 @@ use lib "$FindBin::Bin/lib";
 use LogStream::Test;
 use Test::More;
 
-plan skip_all => 'no program of ours takes part' if watched();
+plan skip_all => 'no program of this project takes part' if watched();
 my ($spin, $cc) = map { need($_) } qw(spin cc);
 
 # Faults in a run, for a longer search than the models' own.
@@ -76,7 +76,9 @@ my @cases = (
 
 	[ 'before: all was well where nothing failed', 'handover', 'BEFORE CALM',
 		'delivered one_poster', '' ],
-	[ 'before: a crash between commit and mark left a row to nobody', 'handover', 'BEFORE',
+	[ 'before: a worker that could not be started was not tried again', 'handover', 'BEFORE',
+		'one_poster', 'delivered' ],
+	[ 'before: a crash between commit and mark left a row to nobody', 'handover', 'BEFORE LAUNCHES',
 		'one_poster', 'delivered' ],
 	[ 'before: a promoted standby had rows settled that were not sent', 'lease', 'BEFORE SESSION',
 		'', 'settled_is_posted delivered one_poster' ],

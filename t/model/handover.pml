@@ -10,6 +10,7 @@
  * SESSION	the lock belongs to a session of PostgreSQL, which the server
  *		may end while the process lives; else it is a lock on a file
  * CALM		nothing fails, and no request follows the last commit
+ * LAUNCHES	a worker can be started whenever there is to be one
  * BEFORE	the code as it was: a mark in the lock file said whether
  *		there was something to do
  *
@@ -65,7 +66,9 @@ inline launch_worker()
 	if
 	:: atomic { !started[0] -> started[0] = true }
 	:: atomic { started[0] && !started[1] -> started[1] = true }
+#ifndef LAUNCHES
 	:: atomic { faults > 0 -> faults-- }	/* fork or exec fails */
+#endif
 	fi
 }
 
