@@ -37,7 +37,7 @@
 
 /* Holders of the lock, besides the numbers of workers. */
 #define NOBODY		10
-#define DEAD		11	/* a session whose end the server has not seen */
+#define DEAD		11	/* its session still seems to live */
 
 byte row[ROWS];			/* they survive everything */
 byte rows;			/* committed so far */
@@ -119,7 +119,7 @@ start:
 		:: lock == NOBODY
 		:: lock != NOBODY
 #else
-		:: deliver_look()		/* after any request, and when idle */
+		:: deliver_look()		/* any request, or idle */
 #endif
 		od
 	} unless {

@@ -72,7 +72,7 @@ ltl settled_is_posted {
 proctype receiver()
 {
 	do
-	:: atomic { events < EVENTS && db.rows < ROWS ->	/* queue_put() */
+	:: atomic { events < EVENTS && db.rows < ROWS -> /* queue_put() */
 		events++;
 		db.event[db.rows] = events;
 		db.state[db.rows] = WAITS;
@@ -210,7 +210,7 @@ proctype worker(byte me)
 start:
 	{
 		do
-		:: atomic { lease == NOBODY -> lease = me };	/* begin_turn() */
+		:: atomic { lease == NOBODY -> lease = me }; /* begin_turn() */
 			turn();
 			end_turn()
 		od
