@@ -312,12 +312,11 @@ log_say(enum log_level level, const char *fmt, ...)
  * the program has no use for this one, because the program ends.
  */
 void
-mem_exhausted(void)
+log_and_end(const char *text)
 {
-	static const char text[] = "error error=\"out of memory\"";
 	bool to_file = !sink.syslog && sink.file;
 	struct stamp stamp = stamp_now();
-	char line[100];
+	char line[300];
 	int len, fd = -1;
 
 	if (to_file)
@@ -326,9 +325,16 @@ mem_exhausted(void)
 	if (fd >= 0 && is_open_to_all(fd))
 		fd = -1;
 	if (fd < 0 && (sink.syslog || sink.no_stderr))
-		syslog(LOG_ERR, "%s", text);
-	len = snprintf(line, sizeof(line), "%s" IDENT "[%ld]: %s\n",
-	    fd >= 0 ? stamp.text : "", (long)getpid(), text);
+		syslog(LOG_ERR, "error error=\"%s\"", text);
+	len = snprintf(line, sizeof(line), "%s" IDENT "[%ld]: error "
+	    "error=\"%s\"\n", fd >= 0 ? stamp.text : "", (long)getpid(),
+	    text);
 	write_all(fd >= 0 ? fd : STDERR_FILENO, line, (size_t)len);
 	_exit(EX_OSERR);
+}
+
+void
+mem_exhausted(void)
+{
+	log_and_end("out of memory");
 }
