@@ -102,7 +102,7 @@ sub outcome ($answer) {
 }
 
 # The loader and libcurl do not always say that it was memory.
-my $libcurl = qr/slack="(?:libcurl\S* cannot be loaded|Could not resolve host)/;
+my $libcurl = qr/slack="(?:libcurl\S* cannot be loaded|Slack's name cannot be resolved)/;
 
 sub by_cgi ($site, $n, $for_good, %request) {
 	return cgi(env => { %{ $site->{env} }, failing($site, 'log-stream-to-slack', $n, $for_good) },

@@ -3,9 +3,12 @@
 #include "post.h"
 
 #include "post_answer.h"
+#include "post_curl.h"
+#include "post_failure.h"
 
 #include "tap.h"
 
+#include <errno.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -387,6 +390,45 @@ test_bounds(void)
 	is_str(judged(400, body, 0), FOREIGN(400), "nor a deep one");
 }
 
+static const char *
+explained(int code, long error, long proxy_status, long verified)
+{
+	struct post_failure failure = { code, error, proxy_status, verified };
+	static char text[256];
+
+	post_failure_explain(&failure, text, sizeof(text));
+	return text;
+}
+
+/* libcurl's codes, in words that are ours whatever its version. */
+static void
+test_failures(void)
+{
+	is_str(explained(CURLE_COULDNT_CONNECT, ECONNREFUSED, 0, 0),
+	    "no connection: Connection refused",
+	    "why there is no connection the system says");
+	is_str(explained(CURLE_COULDNT_CONNECT, 0, 0, 0), "no connection",
+	    "unless it does not");
+	is_str(explained(CURLE_COULDNT_RESOLVE_HOST, ENOENT, 0, 0),
+	    "Slack's name cannot be resolved: see the webhook's address, and "
+	    "this machine's name servers", "it has no say about names");
+	is_str(explained(CURLE_RECV_ERROR, 0, 407, 0), "the proxy does not "
+	    "connect: status 407: it wants another user name or password",
+	    "a proxy that refuses is named before all else");
+	is_str(explained(CURLE_RECV_ERROR, ECONNRESET, 200, 0),
+	    "the connection broke off, or the answer is not HTTP: "
+	    "Connection reset by peer", "one that does not is not");
+	is_str(explained(CURLE_PEER_FAILED_VERIFICATION, 0, 0, 20),
+	    "TLS: the certificate is not trusted: its authority is unknown: "
+	    "install ca-certificates, or name the authority by "
+	    "SSL_CERT_FILE", "a certificate is told by OpenSSL's number");
+	is_str(explained(CURLE_PEER_FAILED_VERIFICATION, 0, 0, 999),
+	    "TLS: the certificate is not trusted: it is another host's, or "
+	    "its chain is broken", "be it one that is not known");
+	is_str(explained(999, 0, 0, 0), "libcurl failed with its error 999",
+	    "an error without words has libcurl's number");
+}
+
 static void
 test_names(void)
 {
@@ -406,6 +448,7 @@ main(void)
 	test_lengths();
 	test_bounds();
 	test_seconds();
+	test_failures();
 	test_names();
 	return done_testing();
 }
