@@ -30,6 +30,12 @@ poster_free(struct poster *p)
 }
 
 void
+poster_load(struct poster *p)
+{
+	(void)p;
+}
+
+void
 poster_send(struct poster *p, const char *url, const struct buf *payload,
     int64_t timeout_ms, struct post_outcome *outcome)
 {

@@ -14,10 +14,11 @@
 
 #define RETRY_AFTER_S 30	/* when Slack says 429 and no time */
 /*
- * All posts of a request together, and the most SLACK_TIMEOUT may be: web
- * servers give up at 40 s (mod_fcgid) and 60 s (nginx, Apache).
+ * All posts of a request together: it is answered 25 s after the last byte of
+ * its body at the latest. Web servers give up at 40 s (mod_fcgid) and 60 s
+ * (nginx, Apache).
  */
-#define POSTS_MS 25000
+#define POSTS_MS 24000
 #define LOOK_MS 1000		/* between two looks for what waits */
 #define LOOK_CGI_MS 10000	/* the same, by whichever process */
 #define LOOK_IDLE_MS 10000	/* the same, without a request */
@@ -82,17 +83,25 @@ struct posting {
 	struct answer *answer;
 };
 
-/* The answer that tells Auth0, and its owner, what Slack said. */
+/*
+ * The answer that tells Auth0, and its owner, what Slack said. Why there is no
+ * answer of Slack's may tell of this machine: that is for the log.
+ */
 static void
 answer_failure(struct answer *answer, const struct post_outcome *outcome)
 {
 	struct buf text = BUF_INIT;
-	int status = 502;
+	int status = outcome->timed_out ? 504 : 502;
 
-	buf_addf(&text, "Slack did not take the message: %s",
-	    outcome->reason);
-	if (outcome->timed_out)
-		status = 504;
+	if (outcome->status > 0)
+		buf_addf(&text, "Slack did not take the message: %s",
+		    outcome->reason);
+	else if (outcome->timed_out)
+		buf_adds(&text, "Slack did not answer in time: the log of "
+		    "this program says more");
+	else
+		buf_adds(&text, "Slack cannot be reached: the log of this "
+		    "program says why");
 	if (outcome->status == 429) {
 		status = 503;
 		answer->retry_after_s = outcome->retry_after_s > 0 ?
@@ -111,8 +120,6 @@ post_some(const struct posting *p, struct event *const *events, size_t count,
 	int64_t began = clock_ms();
 	size_t taken;
 
-	if (!p->deliverer->poster)
-		p->deliverer->poster = poster_new();
 	taken = message_compose(&payload, events, count, digest, p->config);
 	poster_send(p->deliverer->poster, p->to->webhook_url, &payload,
 	    timeout_ms, outcome);
@@ -139,6 +146,7 @@ post_all(const struct posting *p, struct event *const *events, size_t count)
 	size_t done = 0;
 
 	while (done < count) {
+		poster_load(p->deliverer->poster);
 		left = p->end - clock_ms();
 		if (left <= 0) {
 			if (p->answer->status == 0)
@@ -166,6 +174,8 @@ post_events(struct deliverer *d, const struct config *c,
 	struct event **wanted;
 	size_t i, done, count;
 
+	if (!d->poster)
+		d->poster = poster_new();
 	for (i = 0; i < c->destination_count; i++) {
 		p.to = &c->destinations[i];
 		if (!p.to->webhook_url)

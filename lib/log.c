@@ -352,20 +352,26 @@ log_say(enum log_level level, const char *fmt, ...)
  * the program ends.
  */
 void
-mem_exhausted(void)
+log_and_end(const char *text)
 {
 	struct stamp stamp = { "" };
 	struct finished line = { .level = LEVEL_ERROR, .is_last = true };
-	char whole[100];
+	char whole[300];
 	int len;
 
 	if (sink.file)
 		stamp = stamp_now();
 	len = snprintf(whole, sizeof(whole), "%s" IDENT "[%ld]: "
-	    "error error=\"out of memory\"\n", stamp.text, (long)getpid());
+	    "error error=\"%s\"\n", stamp.text, (long)getpid(), text);
 	line.bytes = whole;
 	line.stamp_len = strlen(stamp.text);
 	line.len = (size_t)len;
 	write_line(&line);
 	_exit(EX_OSERR);
+}
+
+void
+mem_exhausted(void)
+{
+	log_and_end("out of memory");
 }

@@ -96,6 +96,12 @@ void log_end(struct log_line *line);
 void log_say(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /*
+ * Writes a plain text of up to 200 bytes as an error and ends the process
+ * with EX_OSERR: for when there is no memory, and for signal handlers.
+ */
+NORETURN void log_and_end(const char *text);
+
+/*
  * Adds value to out as the log would write it within quotes: control
  * bytes, quotes, backslashes and bytes that are not UTF-8 as \xHH. For
  * whatever else shows foreign text to a person.

@@ -2,7 +2,7 @@
 /*
  * libcurl, loaded when the first message is posted: with the thirty
  * libraries that it brings it takes eight times as long to start as all
- * else, and most requests post nothing. For post.c alone.
+ * else, and most requests post nothing. For post*.c alone.
  */
 #ifndef POST_CURL_H
 #define POST_CURL_H
@@ -17,7 +17,6 @@
 	function(easy_getinfo) \
 	function(easy_init) \
 	function(easy_setopt) \
-	function(easy_strerror) \
 	function(global_init) \
 	function(multi_add_handle) \
 	function(multi_cleanup) \

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* What Slack's answers mean. Pure, and without libcurl. */
+/* What answers mean. Pure, and without libcurl. */
 #include "post.h"
 
-#include "utf8.h"
+#include "post_answer.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define WORD_MAX 64
 #define LIMIT_WAIT_S 300	/* message_limit_exceeded comes without one */
 
 /* The words of Slack's answers, and what each means for us. */
@@ -21,7 +20,8 @@ static const struct {
 	{ "invalid_attachments", POST_NEVER },
 	{ "invalid_blocks", POST_NEVER },
 	{ "too_many_attachments", POST_NEVER },
-	{ "user_not_found", POST_NEVER },
+	/* Whose user is the one that installed the webhook. */
+	{ "user_not_found", POST_REFUSED },
 	{ "invalid_token", POST_REFUSED },
 	{ "action_prohibited", POST_REFUSED },
 	{ "posting_to_general_channel_denied", POST_REFUSED },
@@ -39,7 +39,7 @@ static const struct {
 
 #define WORDS (sizeof(words) / sizeof(words[0]))
 
-/* Statuses, where the word is not one of those; the first row counts. */
+/* Statuses, where the word is none of those. */
 static const struct {
 	int from, to;
 	enum post_result result;
@@ -81,40 +81,6 @@ judge_status(int status)
 	return POST_LATER;
 }
 
-/* What is between the quotes of "error": "word"; "" for none. */
-static const char *
-json_error(const char *body)
-{
-	const char *error = strstr(body, "\"error\"");
-
-	if (!error)
-		return "";
-	error += strlen("\"error\"");
-	error += strspn(error, " \t\r\n:");
-	return *error == '"' ? error + 1 : "";
-}
-
-/*
- * The word of an answer: the whole body, or the error of a JSON one. It is
- * shown to people, so nothing but a plain word is taken.
- */
-static void
-find_word(const char *body, char *word, size_t size)
-{
-	static const char letters[] = ASCII_ALNUM "_-";
-	bool json = *body == '{';
-	const char *begin = json ? json_error(body) : body;
-	size_t len;
-
-	begin += strspn(begin, " \t\r\n");
-	len = strspn(begin, letters);
-	if (len >= size || (json && begin[len] != '"') || (!json &&
-	    begin[len + strspn(begin + len, " \t\r\n")] != '\0'))
-		len = 0;
-	memcpy(word, begin, len);
-	word[len] = '\0';
-}
-
 /* The row of a word of Slack's; WORDS when it is none we know. */
 static size_t
 find_row(const char *word)
@@ -127,39 +93,65 @@ find_row(const char *word)
 	return i;
 }
 
-/* Servers that speak Slack's language may end the line. */
-static bool
-is_ok(const char *body)
+/*
+ * What is not Slack's tells nothing of the payload or the webhook: a proxy's
+ * page may come with any status, and pass.
+ */
+static void
+judge_foreign(struct post_outcome *outcome, const struct post_answer *a)
 {
-	return strncmp(body, "ok", 2) == 0 &&
-	    body[2 + strspn(body + 2, "\r\n")] == '\0';
+	const char *what = "not Slack's";
+
+	if (outcome->status >= 200 && outcome->status < 300)
+		what = "not ok";
+	else if (a->empty)
+		what = "empty";
+	outcome->result = POST_LATER;
+	snprintf(outcome->reason, sizeof(outcome->reason),
+	    "status %d, but the body is %s", outcome->status, what);
+}
+
+static void
+judge_word(struct post_outcome *outcome, const char *word)
+{
+	size_t row = find_row(word);
+
+	outcome->result = row < WORDS ? words[row].result :
+	    judge_status(outcome->status);
+	if (outcome->retry_after_s == 0 &&
+	    strcmp(word, "message_limit_exceeded") == 0)
+		outcome->retry_after_s = LIMIT_WAIT_S;
+	snprintf(outcome->reason, sizeof(outcome->reason), "%s", word);
+}
+
+/* A plain word nobody knows, in a 2xx, is as good as a page. */
+static bool
+is_of_slack(const struct post_answer *a, int status)
+{
+	if (!*a->word)
+		return false;
+	return a->json || status < 200 || status > 299 ||
+	    find_row(a->word) < WORDS;
 }
 
 void
 post_judge(struct post_outcome *outcome, int status, const char *body,
     int64_t retry_after_s)
 {
-	char word[WORD_MAX + 1];
-	const char *reason = word;
-	char other[64];
-	size_t row;
+	bool good = status >= 200 && status < 300;
+	struct post_answer a;
 
+	post_answer_read(&a, body);
 	memset(outcome, 0, sizeof(*outcome));
-	find_word(body, word, sizeof(word));
-	row = find_row(word);
 	outcome->status = status;
-	outcome->retry_after_s = retry_after_s;
-	outcome->result = row < WORDS ? words[row].result :
-	    judge_status(status);
-	snprintf(other, sizeof(other), "status %d and no word of Slack's",
-	    status);
-	if (status == 200 && is_ok(body))
+	outcome->retry_after_s = a.retry_after_s > retry_after_s ?
+	    a.retry_after_s : retry_after_s;
+	if ((good && a.ok) || (status == 204 && a.empty)) {
 		outcome->result = POST_SENT;
-	else if (status == 200 && row == WORDS)
-		reason = "status 200, but the body is not ok";
-	else if (!*word)
-		reason = other;
-	if (retry_after_s == 0 && strcmp(word, "message_limit_exceeded") == 0)
-		outcome->retry_after_s = LIMIT_WAIT_S;
-	snprintf(outcome->reason, sizeof(outcome->reason), "%s", reason);
+		snprintf(outcome->reason, sizeof(outcome->reason), "ok");
+	} else if (is_of_slack(&a, status)) {
+		judge_word(outcome, a.word);
+	} else {
+		judge_foreign(outcome, &a);
+	}
 }

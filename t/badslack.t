@@ -89,23 +89,27 @@ my @queue = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $fu
 sub tls_server ($code) { return 'https://127.0.0.1:' . server($code) . '/SECRET' }
 
 my $ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n";
-my $late = qr/time.?out|timed out/i;
+my $late = qr/timed out: no (?:connection|answer) within 1000 ms/;
+my $broken = qr/the connection was closed (?:without an|before the end of the) answer|the connection broke off/;
+my $not_http = qr/the answer is not HTTP/;
 
 # A row a fault: what, where the webhook is, what the door answers, the cause
 # in the log, and what else is in the environment. A status of 200 is no fault.
 my @row = (
-	[ 'a name that is none', 'https://slack.invalid/SECRET', 502, qr/Could not resolve host: slack\.invalid/ ],
-	[ 'nobody', 'http://127.0.0.1:' . $closed->sockport . '/SECRET', 502, qr/Connection refused/ ],
+	[ 'a name that is none', 'https://slack.invalid/SECRET', 502, qr/Slack's name cannot be resolved: see / ],
+	[ 'nobody', 'http://127.0.0.1:' . $closed->sockport . '/SECRET', 502, qr/no connection: Connection refused/ ],
 	[ 'one who lets nobody in', 'http://127.0.0.1:' . $full->sockport . '/SECRET', 504, $late ],
 	[ 'TLS that is broken off', tls_server(sub ($socket) { sysread $socket, my $hello, 100 }), 502,
-		qr/TLS|SSL|reset by peer/ ],
+		qr/TLS: the other side breaks it off/ ],
 	[ 'TLS that does not begin', tls_server(sub ($socket) { sysread $socket, my $all, 9999 while !eof $socket }),
 		504, $late ],
-	[ 'no TLS', tls_server(sub ($socket) { send_all($socket, "$ok\r\nok") }), 502, qr/wrong version number|TLS|SSL/ ],
-	[ "another's certificate", $other->url('/services/SECRET'), 502, qr/alternative certificate subject name/,
+	[ 'no TLS', tls_server(sub ($socket) { send_all($socket, "$ok\r\nok") }), 502,
+		qr/TLS: the other side breaks it off/ ],
+	[ "another's certificate", $other->url('/services/SECRET'), 502, qr/TLS: .* not trusted: it is another host's/,
 		SSL_CERT_FILE => $other->cert ],
-	[ 'a certificate that nobody signed', $unknown->url('/services/SECRET'), 502, qr/self.signed|unable to get local issuer/ ],
-	[ 'an expired certificate', "https://127.0.0.1:$expired_port/SECRET", 502, qr/certificate has expired/,
+	[ 'a certificate that nobody signed', $unknown->url('/services/SECRET'), 502,
+		qr/TLS: .* not trusted: nobody but its owner has signed it/ ],
+	[ 'an expired certificate', "https://127.0.0.1:$expired_port/SECRET", 502, qr/TLS: .* not trusted: it has expired/,
 		SSL_CERT_FILE => $expired ],
 	[ 'a body of a byte a second', $slack->url('/drip/1?SECRET'), 504, $late ],
 	[ 'a header of a byte a second', answering(sub ($socket) {
@@ -123,20 +127,20 @@ my @row = (
 		on_and_on($socket, ' ' x 10_000, 0);
 	}), 502, qr/fatal_error/ ],
 	[ 'a line of 100 kB in the header', saying($ok . 'X: ' . 'y' x 102_400 . "\r\n\r\nok"), 502,
-		qr/header/i ],
-	[ '100 kB of lines in the header', saying($ok . "X: yyyy\r\n" x 11_000 . "\r\nok"), 200 ],
-	[ 'a redirect to another host', $slack->url('/redirect/' . $elsewhere->port), 502, qr/status 302/ ],
+		qr/too long a header/ ],
+	[ '100 kB of lines in the header', saying($ok . ('X: ' . 'y' x 995 . "\r\n") x 100 . "\r\nok"), 200 ],
+	[ 'a redirect to another host', $slack->url('/redirect/' . $elsewhere->port), 502, qr/status 302, but the body is empty/ ],
 	[ 'a length that is too small', saying("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nok"), 502, qr/the body is not ok/ ],
 	[ 'a length that is too large', saying("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok"), 502,
-		qr/transfer closed|remaining/ ],
-	[ 'a length that is none', saying("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nok"), 502, qr/Content-Length/ ],
-	[ 'two lengths', saying("${ok}Content-Length: 9\r\n\r\nok"), 502, qr/Content-Length|transfer closed|remaining/ ],
+		$broken ],
+	[ 'a length that is none', saying("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nok"), 502, $not_http ],
+	[ 'two lengths', saying("${ok}Content-Length: 9\r\n\r\nok"), 502, qr/$not_http|$broken/ ],
 	[ 'chunks that are none', saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nok\r\n0\r\n\r\n"), 502,
-		qr/chunk/i ],
-	[ 'what is no HTTP', saying("\x16\x03\x01 garbage \xff\x00 \r\n" x 3), 502, qr{HTTP/0\.9|Unsupported|Weird} ],
-	[ 'HTTP/0.9', saying('ok'), 502, qr{HTTP/0\.9|Weird} ],
-	[ 'a NUL in the header', saying("${ok}X: a\0b\r\n\r\nok"), 502, qr/Nul byte|header/ ],
-	[ 'nothing', saying(''), 502, qr/Empty reply/ ],
+		$not_http ],
+	[ 'what is no HTTP', saying("\x16\x03\x01 garbage \xff\x00 \r\n" x 3), 502, $not_http ],
+	[ 'HTTP/0.9', saying('ok'), 502, $not_http ],
+	[ 'a NUL in the header', saying("${ok}X: a\0b\r\n\r\nok"), 502, $not_http ],
+	[ 'nothing', saying(''), 502, $broken ],
 	[ 'a body packed small', saying("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 20\r\n\r\n"
 		. pack('H*', '1f8b08000000000002ffcbcf0600479ddc7902000000')), 502, qr/the body is not ok/ ],
 	[ 'ok without a length', saying("HTTP/1.0 200 OK\r\n\r\nok"), 200 ],

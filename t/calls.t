@@ -221,7 +221,7 @@ sub failures (@point) {
 my $sqlite = qr/disk I\/O error|disk is full|unable to open database file|readonly database|is malformed/;
 my $loader = qr/libcurl\S+ cannot be loaded: .*: \S/;
 my %words = (
-	map({ $_ => qr/Couldn't connect/ } qw(getsockopt poll socket)),
+	map({ $_ => qr/no connection/ } qw(getsockopt poll socket)),
 	map({ $_ => $loader } qw(mmap mprotect)),
 	map({ $_ => qr/$sqlite|$loader|was moved away/ } qw(newfstatat openat pread64)),
 	map({ $_ => $sqlite } qw(fcntl fdatasync ftruncate pwrite64)),

@@ -277,7 +277,7 @@ subtest 'send posts a test message and prints what Slack answers' => sub {
 		'/status/404/no_service?SECRET' => 'Slack answered 404: no_service',
 		'/status/429/rate_limited?json=1&SECRET' => 'Slack answered 429: rate_limited',
 		'/status/200/welcome?SECRET' => 'Slack answered 200: status 200, but the body is not ok',
-		'/status/500/?SECRET' => "Slack answered 500: status 500 and no word of Slack's",
+		'/status/500/?SECRET' => "Slack answered 500: status 500, but the body is empty",
 	);
 	while (my ($path, $want) = splice @case, 0, 2) {
 		is all(tool({ SLACK_WEBHOOK_URL => $slack->url($path) }, 'send')), "1\n$want\n--\n", $want;

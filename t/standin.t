@@ -200,6 +200,12 @@ subtest '/status answers what the path says' => sub {
 	is $answer->{headers}{'retry-after'}, 3, 'Retry-After';
 	is_deeply decode_json($answer->{body}), { ok => JSON::PP::false, error => 'rate_limited' },
 		'JSON';
+	$answer = post('/status/429/rate_limited?json=1&wait=1.5', { text => 'x' });
+	is_deeply decode_json($answer->{body}),
+		{ ok => JSON::PP::false, error => 'rate_limited', retry_after => 1.5 }, 'JSON with a wait';
+	is $answer->{headers}{'retry-after'}, undef, 'which needs no header';
+	is post('/status/429/x?retry_after=a%20b', { text => 'x' })->{headers}{'retry-after'}, 'a b',
+		'a header in %XX';
 	$answer = post('/status/400/no_text?bytes=100000', { text => 'x' });
 	is length $answer->{body}, 100_000, 'padded';
 	like $answer->{body}, qr/^no_text +\z/, 'with spaces';
@@ -268,6 +274,34 @@ subtest '/close takes the request and goes, /close/early goes before the body' =
 	is $close->{body}, '{"text":"x"}', 'the first read the body';
 	is $early->{body}, '', 'the second did not';
 	is_deeply [ map { $_->{status} } $close, $early ], [ undef, undef ], 'no status';
+};
+
+subtest '/close/second is Slack once for each connection' => sub {
+	$slack->forget;
+	for (1 .. 2) {
+		like raw_http($slack->port, request_bytes('/close/second') x 2), qr/\A.* 200 .*\r\n\r\nok\z/s,
+			'one answer, and then the end';
+	}
+	is_deeply [ map { $_->{status} } $slack->wait_for(4) ], [ 200, undef, 200, undef ], 'both were read';
+};
+
+subtest '/other answers as others do who take such messages' => sub {
+	my %want = (mattermost => '200 ok', discord => '200 ok', rocketchat => '200 {"success":true}',
+		zulip => '200 {"result":"success","msg":"","ok":true}', accepted => '202 ok', empty => '204 ');
+	for my $name (sort keys %want) {
+		my $answer = post("/other/$name", { text => 'x' });
+		is "$answer->{status} " . ($answer->{body} // ''), $want{$name}, $name;
+	}
+	is post('/other/none', { text => 'x' })->{status}, 404, 'another is not found';
+};
+
+subtest '/page and /portal are pages' => sub {
+	my $answer = post('/page/413', { text => 'x' });
+	is "$answer->{status} $answer->{headers}{'content-type'}", '413 text/html', "a proxy's";
+	like $answer->{body}, qr/^<html>.*413/, 'with its status in it';
+	$answer = post('/portal', { text => 'x' });
+	is $answer->{status}, 200, "a portal's";
+	like $answer->{body}, qr/^<html>/, 'which is one as well';
 };
 
 subtest '/redirect points to another port' => sub {
