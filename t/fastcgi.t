@@ -210,7 +210,7 @@ subtest 'every promise is kept over FastCGI too' => sub {
 		'cut JSON' => { body => '[{"data":' },
 			'400 the body ends in the middle of its JSON, after 9 bytes',
 		'no record usable' => { body => '[{},null]' },
-			'400 no record in the body has a data.type (records: 2)',
+			'400 no record in the body is a log event: none has a data.type, or a type of its own (records: 2)',
 		'nothing to send' => { body => '[]' }, '204 ',
 		'JSON Lines' => { body => qq({"data":{"type":"f"}}\n{"data":{"type":"fp"}}\n) }, '200 ok',
 		'JSON Object' => { body => '{"logs":[{"data":{"type":"f"}}]}' }, '200 ok',
