@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEVELS 2	/* whose names matter: the record's own and its data's */
+#define LEVELS 2	/* of names: the record's own, and its data's */
 #define ESCAPED 6	/* bytes that a byte of text takes up at most, \u0041 */
 /* Bytes of a string as written that decide on the first len of its text. */
 #define RAW_BYTES(len) (1 + ESCAPED * (len) + UNQUOTE_SLACK)
@@ -44,7 +44,7 @@ struct member {
 struct pick {
 	struct member *members;	/* those that are wanted early come first */
 	size_t count, early;
-	size_t name_max;	/* bytes of a name that can matter, as written */
+	size_t name_max;	/* bytes of a written name that can matter */
 	uint64_t early_lens, lens; /* of their names: see scan_begin() */
 
 	/* The record in hand. */
@@ -54,7 +54,6 @@ struct pick {
 	bool stop_at_logs;
 	bool behind_logs;	/* where its value will show what it is */
 	bool at_logs;
-
 	enum owner owner;	/* of its fields, once it is whole */
 
 	/* In one piece. */
@@ -239,12 +238,12 @@ find_value(const struct pick *p, const struct value *value, const char **end)
 {
 	const char *at;
 
+	if (p->in_pieces ? value->raw.len == 0 : value->at == 0)
+		return NULL;
 	if (p->in_pieces) {
 		*end = value->raw.data + value->raw.len;
-		return value->raw.len > 0 ? value->raw.data : NULL;
+		return value->raw.data;
 	}
-	if (value->at == 0)
-		return NULL;
 	*end = p->piece + p->len;
 	at = p->piece + value->at;
 	while (*at == ':' || scan_is_space(*at))

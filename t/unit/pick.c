@@ -417,7 +417,7 @@ static void
 test_line(struct pick *p, size_t row)
 {
 	struct buf got = BUF_INIT;
-	size_t i, bad = 0, logs;
+	size_t i, bad = 0, logs = 0;
 
 	for (i = 1; i <= strlen(lines[row].value); i++) {
 		buf_clear(&got);

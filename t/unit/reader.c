@@ -780,7 +780,8 @@ test_record_field(void)
 {
 	struct buf body = body_of("{\"text\":\"outer\",\"data\":{\"type\":"
 	    "\"f\",\"text\":\"inner\",\"empty\":\"\",\"null\":null,"
-	    "\"number\":9007199254740993,\"truth\":true,\"object\":{\"text\":\"x\"},\"nul\":"
+	    "\"number\":9007199254740993,\"truth\":true,\"object\":"
+	    "{\"text\":\"x\"},\"nul\":"
 	    "\"a\\u0000b\",\"twice\":\"1\",\"twice\":\"2\"}}");
 	struct event_list list = { NULL, 0, 0 };
 	struct buf seen = BUF_INIT, why = BUF_INIT;
@@ -791,7 +792,8 @@ test_record_field(void)
 	for (i = 0; i < ROWS(names_noted); i++)
 		event_reader_want(reader, names_noted[i]);
 	ok(feed(reader, &body, body.len, 1, &why), "a record is read");
-	is_str(buf_text(&seen), "f: inner f - - 9007199254740993 true - - - a\xEF\xBF\xBD" "b 2",
+	is_str(buf_text(&seen), "f: inner f - - 9007199254740993 true - - - "
+	    "a\xEF\xBF\xBD" "b 2",
 	    "a field is a text, number or truth of data");
 	is_num((long long)list.count, 0, "what keep does not want is not "
 	    "kept");
