@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Names come by as scan.c reads them. In one piece of bytes all that is
- * noted of a name is where it ends: what stands behind it is looked at when
- * somebody asks. When the piece ends before the record does, its bytes are
- * walked once more, now to copy; so are those of the pieces that follow.
- * Values as well as names that go from one piece into the next are copied
- * no further than can matter.
+ * Names come by as scan.c reads them. While the record is in one piece all
+ * that is noted of a name is where it ends: what stands behind it is looked
+ * at when somebody asks. A short record of several pieces is made one. Once
+ * it is long it is walked once more, now to copy, and so are the pieces that
+ * follow. Values as well as names that go from one piece into the next are
+ * copied no further than can matter.
  */
 #include "pick.h"
 
@@ -46,6 +46,7 @@ struct pick {
 	size_t count, early;
 	size_t name_max;	/* bytes of a written name that can matter */
 	uint64_t early_lens, lens; /* of their names: see scan_begin() */
+	size_t hold_bytes;
 
 	/* The record in hand. */
 	size_t depth;		/* the scan's, around it */
@@ -57,8 +58,10 @@ struct pick {
 	enum owner owner;	/* of its fields, once it is whole */
 
 	/* In one piece. */
-	const char *piece;
+	unsigned long long begin; /* the scan's count of bytes before it */
+	const char *piece;	/* NULL: not begun */
 	size_t len;
+	struct buf held;	/* made of several */
 
 	/* In several. */
 	bool in_pieces;
@@ -69,11 +72,12 @@ struct pick {
 };
 
 struct pick *
-pick_new(void)
+pick_new(size_t hold_bytes)
 {
 	struct pick *p = mem_alloc(sizeof(*p));
 
 	memset(p, 0, sizeof(*p));
+	p->hold_bytes = hold_bytes;
 	pick_want(p, "type", PICK_EARLY);
 	pick_want(p, "log_id", PICK_EARLY);
 	return p;
@@ -92,6 +96,7 @@ pick_free(struct pick *p)
 			buf_release(&p->members[i].values[owner].text);
 		}
 	free(p->members);
+	buf_release(&p->held);
 	buf_release(&p->name);
 	buf_release(&p->plain);
 	free(p);
@@ -179,7 +184,9 @@ pick_begin(struct pick *p, struct scan *s, bool stop_at_logs)
 {
 	forget_all(p);
 	p->late = p->in_pieces = false;
+	p->begin = s->taken;
 	p->piece = NULL;
+	buf_clear(&p->held);
 	p->copying = NULL;
 	p->stop_at_logs = stop_at_logs;
 	p->behind_logs = p->at_logs = false;
@@ -433,6 +440,64 @@ walk_again(struct pick *p, const char *bytes, size_t len)
 	p->stop_at_logs = stop_at_logs;
 }
 
+/* As far as it goes, but for the array of "logs". */
+static enum scan_stop
+walk_on(struct pick *p, struct scan *s, struct span *span, const char **why)
+{
+	enum scan_stop stop;
+
+	do {
+		stop = (p->behind_logs ? walk_to_logs : walk)(p, s, span, why);
+	} while (stop == SCAN_NAME && !p->at_logs);
+	return stop;
+}
+
+/* From here on it is in pieces, and what may be asked for is copied. */
+static void
+leave_piece(struct pick *p, struct scan *s)
+{
+	p->in_pieces = true;
+	walk_again(p, p->piece, p->len);
+	scan_resume(s, p->depth, LEVELS, p->lens);
+}
+
+/* Reads on in the one piece, as long as there can be one. */
+static size_t
+read_piece(struct pick *p, struct scan *s, const char *bytes, size_t len,
+    enum scan_stop *stop, const char **why)
+{
+	size_t held = p->held.len;
+	struct span span = { bytes, len, 0, p->begin };
+
+	if (p->piece) {
+		add_within(&p->held, bytes, len, p->hold_bytes);
+		span.bytes = p->held.data;
+		span.len = p->held.len;
+		span.done = held;
+	}
+	*stop = walk_on(p, s, &span, why);
+	p->piece = span.bytes;
+	p->len = span.done;
+	if (*stop == SCAN_MORE && held == 0 && len <= p->hold_bytes) {
+		buf_add(&p->held, bytes, len);
+		p->piece = p->held.data;
+	} else if (*stop == SCAN_NAME || (*stop == SCAN_MORE &&
+	    (held == 0 || span.done - held < len))) {
+		leave_piece(p, s);
+	}
+	return span.done - held;
+}
+
+static size_t
+copy_piece(struct pick *p, struct scan *s, const char *bytes, size_t len,
+    enum scan_stop *stop, const char **why)
+{
+	struct span span = { bytes, len, 0, s->taken };
+
+	*stop = walk_on(p, s, &span, why);
+	return span.done;
+}
+
 static const enum pick_stop stops[] = {
 	[SCAN_MORE] = PICK_MORE,
 	[SCAN_BAD] = PICK_BAD,
@@ -444,25 +509,18 @@ size_t
 pick_read(struct pick *p, struct scan *s, const char *bytes, size_t len,
     enum pick_stop *stop, const char **why)
 {
-	struct span span = { bytes, len, 0, s->taken };
-	enum scan_stop reached;
+	enum scan_stop reached = SCAN_MORE;
+	size_t done = 0;
 
-	if (!p->piece)
-		p->piece = bytes;
-	do {
-		reached = (p->behind_logs ? walk_to_logs : walk)(p, s, &span,
+	if (!p->in_pieces)
+		done = read_piece(p, s, bytes, len, &reached, why);
+	if (p->in_pieces && reached == SCAN_MORE)
+		done += copy_piece(p, s, bytes + done, len - done, &reached,
 		    why);
-	} while (reached == SCAN_NAME && !p->at_logs);
-	*stop = stops[reached];
-	p->len = span.done;
-	if (*stop == PICK_WHOLE) {
+	if (reached == SCAN_WHOLE)
 		p->owner = has_type(p, DATA) ? DATA : OWN;
-	} else if (!p->in_pieces) {
-		p->in_pieces = true;
-		walk_again(p, bytes, span.done);
-		scan_resume(s, p->depth, LEVELS, p->lens);
-	}
-	return span.done;
+	*stop = stops[reached];
+	return done;
 }
 
 void

@@ -9,9 +9,9 @@
  * has no type, and it has.
  *
  * Neither the length of a record nor what nobody asks for takes up memory:
- * while its bytes are in one piece, its values are views into that; when the
- * piece ends before the record does, the values are copied, each up to what
- * its text may need, and all else is passed over.
+ * while its bytes are in one piece, its values are views into that; once
+ * more of it has come in several pieces than is held, the values are copied,
+ * each up to what its text may need, and all else is passed over.
  *
  * The text of a string is the string; that of a number or boolean is what
  * stands in the record, digit by digit. Null, objects and arrays, however
@@ -47,8 +47,12 @@ enum pick_when {
 
 struct pick;
 
-/* "type" and "log_id" may be asked for early from the beginning. */
-struct pick *pick_new(void);
+/*
+ * "type" and "log_id" may be asked for early from the beginning. So many
+ * bytes of a record that comes in pieces are held: what is asked for is the
+ * same with more or fewer, or none, and only sooner known.
+ */
+struct pick *pick_new(size_t hold_bytes);
 void pick_free(struct pick *p);
 
 /* Before the first record: this member may be asked for. Borrows name. */

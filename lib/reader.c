@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HOLD_BYTES 16384	/* Auth0's records have 400 to 4,000 */
+
 /* What the next byte that is not white space has to be. */
 enum place {
 	AT_START,
@@ -270,6 +272,16 @@ want_late(void *reader, const char *name)
 	pick_want(r->line, name, PICK_LATE);
 }
 
+void
+event_reader_hold(struct event_reader *r, size_t bytes)
+{
+	pick_free(r->item);
+	pick_free(r->line);
+	r->item = pick_new(bytes);
+	r->line = pick_new(bytes);
+	event_each_field(want_late, r);
+}
+
 struct event_reader *
 event_reader_new(event_keep *keep, void *context, struct event_list *list)
 {
@@ -279,9 +291,7 @@ event_reader_new(event_keep *keep, void *context, struct event_list *list)
 	r->keep = keep;
 	r->context = context;
 	r->list = list;
-	r->item = pick_new();
-	r->line = pick_new();
-	event_each_field(want_late, r);
+	event_reader_hold(r, HOLD_BYTES);
 	return r;
 }
 

@@ -61,6 +61,13 @@ struct event_reader *event_reader_new(event_keep *keep, void *context,
     struct event_list *list);
 
 /*
+ * Before anything is wanted: so many bytes of a record that comes in pieces
+ * are held as they are, of a longer one what may be wanted. For tests: what
+ * comes of a body is always the same.
+ */
+void event_reader_hold(struct event_reader *r, size_t bytes);
+
+/*
  * Before the first byte: keep may look this field up. "type" and "log_id"
  * may be without. The name is borrowed.
  */

@@ -101,11 +101,12 @@ feed(struct event_reader *r, const char *bytes, size_t len, struct buf *why)
 
 /*
  * Sets *out to all that comes of a body that is fed as first bytes, then
- * pieces of rest. For one that is refused that is the reason alone.
+ * pieces of rest, of which a record may hold so many bytes. For one that is
+ * refused that is the reason alone.
  */
 static bool
 read_ours(struct buf *out, const char *bytes, size_t len, size_t first,
-    size_t rest)
+    size_t rest, size_t hold)
 {
 	struct event_list list = { NULL, 0, 0 };
 	struct event_reader *r = event_reader_new(note_record, out, &list);
@@ -114,6 +115,7 @@ read_ours(struct buf *out, const char *bytes, size_t len, size_t first,
 	bool good = true;
 
 	buf_clear(out);
+	event_reader_hold(r, hold);
 	for (i = 0; i < WANTED; i++)
 		event_reader_want(r, wanted[i]);
 	for (done = 0; good && done < len; done += piece, piece = rest) {
@@ -563,14 +565,17 @@ cuts_agree(const char *text, size_t len, bool every_cut,
 	size_t i, step = every_cut ? 1 : 1 + len / 4;
 	struct buf got = BUF_INIT;
 
-	read_ours(&got, text, len, 1, 1);
+	read_ours(&got, text, len, 1, 1, len);
 	if (strcmp(buf_text(&got), buf_text(whole)) != 0)
 		buf_addf(how, "byte by byte: %s", buf_text(&got));
 	for (i = 1; i < len && how->len == 0; i += step) {
-		read_ours(&got, text, len, i, len);
+		read_ours(&got, text, len, i, i % 3 ? len : 7, i % 2 ? 0 : i);
 		if (strcmp(buf_text(&got), buf_text(whole)) != 0)
 			buf_addf(how, "split at %zu: %s", i, buf_text(&got));
 	}
+	read_ours(&got, text, len, 1, 1, 0);
+	if (how->len == 0 && strcmp(buf_text(&got), buf_text(whole)) != 0)
+		buf_addf(how, "byte by byte, unheld: %s", buf_text(&got));
 	if (how->len > 0)
 		buf_addf(how, " (whole: %s)", buf_text(whole));
 	buf_release(&got);
@@ -584,7 +589,7 @@ agree(const char *bytes, size_t len, bool every_cut, struct buf *how)
 	bool good, all;
 
 	buf_add(&text, bytes, len);
-	good = read_ours(&ours, text.data, len, len, len);
+	good = read_ours(&ours, text.data, len, len, len, 0);
 	if (memchr(text.data, '\0', len)) {
 		all = !good;
 		if (good)

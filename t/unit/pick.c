@@ -21,9 +21,9 @@ static const struct row {
 } rows[] = {
 	{ "a record",
 	    "{\"log_id\":\"1\",\"data\":{\"type\":\"f\",\"x\":\"y\","
-	    "\"late\":\"z\"}}", "1 f y z" },
+	    "\"later\":\"z\"}}", "1 f y z" },
 	{ "the same the other way round",
-	    "{\"data\":{\"late\":\"z\",\"x\":\"y\",\"type\":\"f\"},"
+	    "{\"data\":{\"later\":\"z\",\"x\":\"y\",\"type\":\"f\"},"
 	    "\"log_id\":\"1\"}", "1 f y z" },
 	{ "the log_id of data is the record's if it has none",
 	    "{\"data\":{\"type\":\"f\",\"log_id\":\"2\"}}", "2 f - -" },
@@ -35,14 +35,14 @@ static const struct row {
 	    "1 f - -" },
 
 	{ "a bare event is its own data",
-	    "{\"log_id\":\"1\",\"type\":\"f\",\"late\":\"z\",\"x\":\"y\"}",
+	    "{\"log_id\":\"1\",\"type\":\"f\",\"later\":\"z\",\"x\":\"y\"}",
 	    "1 f y z" },
 	{ "as is one with data that have no type",
 	    "{\"data\":{\"x\":\"1\"},\"type\":\"f\",\"x\":\"y\"}", "- f y -" },
 	{ "or data that are no object",
 	    "{\"type\":\"f\",\"data\":\"text\",\"x\":\"y\"}", "- f y -" },
 	{ "names beside data with a type are others",
-	    "{\"type\":\"s\",\"x\":\"1\",\"late\":\"2\",\"data\":{\"type\":"
+	    "{\"type\":\"s\",\"x\":\"1\",\"later\":\"2\",\"data\":{\"type\":"
 	    "\"f\"},\"other\":{\"type\":\"s\",\"x\":\"3\"}}", "- f - -" },
 	{ "names deeper than data are others",
 	    "{\"data\":{\"a\":{\"type\":\"s\",\"x\":\"1\"},\"type\":\"f\","
@@ -64,7 +64,7 @@ static const struct row {
 	    "{\"data\":{\"type\":\"s\",\"type\":{\"type\":\"f\"}}}",
 	    "- - - -" },
 	{ "of the first data nothing is left",
-	    "{\"data\":{\"type\":\"s\",\"x\":\"1\",\"late\":\"2\"},\"data\":"
+	    "{\"data\":{\"type\":\"s\",\"x\":\"1\",\"later\":\"2\"},\"data\":"
 	    "{\"type\":\"f\"}}", "- f - -" },
 	{ "and no data after data is none",
 	    "{\"data\":{\"type\":\"s\",\"x\":\"1\"},\"data\":[]}", "- - - -" },
@@ -84,10 +84,14 @@ static const struct row {
 
 	{ "escaped names",
 	    "{\"\\u006cog_id\":\"1\",\"dat\\u0061\":{\"typ\\u0065\":\"f\","
-	    "\"\\u0078\":\"y\",\"l\\u0061te\":\"z\"}}", "1 f y z" },
+	    "\"\\u0078\":\"y\",\"l\\u0061ter\":\"z\"}}", "1 f y z" },
+	{ "names of nothing but escapes",
+	    "{\"\\u006c\\u006f\\u0067\\u005f\\u0069\\u0064\":\"1\",\"data\":"
+	    "{\"type\":\"f\",\"\\u006c\\u0061\\u0074\\u0065\\u0072\":"
+	    "\"z\"}}", "1 f - z" },
 	{ "a name ends at a NUL",
 	    "{\"log_id\\u0000z\":\"1\",\"data\\u0000\":{\"type\\u0000\":"
-	    "\"f\",\"\\u0000x\":\"y\",\"late\\u0000\\u0000xx\":\"z\"}}",
+	    "\"f\",\"\\u0000x\":\"y\",\"later\\u0000\\u0000xx\":\"z\"}}",
 	    "1 f - z" },
 	{ "a name that needs another escape",
 	    "{\"data\":{\"type\\\\\":\"s\",\"\\\"type\":\"s\","
@@ -97,7 +101,7 @@ static const struct row {
 	    "- - - -" },
 	{ "space wherever it may stand",
 	    "{ \"log_id\" :\n\"1\" ,\t\"data\"\r: { \"type\" : \"f\" , "
-	    "\"x\"  :  \"y\" , \"late\" \n: \"z\" } }", "1 f y z" },
+	    "\"x\"  :  \"y\" , \"later\" \n: \"z\" } }", "1 f y z" },
 	{ "a NUL in a text, and half a pair",
 	    "{\"data\":{\"type\":\"a\\u0000\",\"x\":\"\\ud83d!\\ude00\"}}",
 	    "- a" REPLACED " " REPLACED "!" REPLACED " -" },
@@ -112,17 +116,17 @@ static const struct row {
 
 	{ "numbers are their digits",
 	    "{\"log_id\":90020260801123456789000000000000001223372036854775807,"
-	    "\"data\":{\"type\":\"f\",\"x\":-1.50E+400,\"late\":"
+	    "\"data\":{\"type\":\"f\",\"x\":-1.50E+400,\"later\":"
 	    "9007199254740993}}", "90020260801123456789000000000000001223372036"
 	    "854775807 f -1.50E+400 9007199254740993" },
 	{ "before white space, too",
 	    "{\"type\":\"f\",\"log_id\":12\n,\"x\":-0 }", "12 f -0 -" },
 	{ "truths are their words",
-	    "{\"data\":{\"type\":\"f\",\"x\":true,\"late\":false}}",
+	    "{\"data\":{\"type\":\"f\",\"x\":true,\"later\":false}}",
 	    "- f true false" },
 	{ "null, objects and lists have no text",
 	    "{\"log_id\":null,\"data\":{\"type\":\"f\",\"x\":{\"x\":\"1\"},"
-	    "\"late\":[\"1\"]}}", "- f - -" },
+	    "\"later\":[\"1\"]}}", "- f - -" },
 	{ "a type has to be a text",
 	    "{\"data\":{\"type\":5,\"x\":\"y\"}}", "- - - -" },
 	{ "a bare one, too", "{\"type\":true,\"x\":\"y\"}", "- - y -" },
@@ -147,7 +151,7 @@ describe(struct buf *out, struct pick *p)
 	add(out, pick_type(p));
 	add(out, pick_field(p, "x"));
 	pick_late(p);
-	add(out, pick_field(p, "late"));
+	add(out, pick_field(p, "later"));
 }
 
 /*
@@ -262,7 +266,7 @@ test_long_text(struct pick *p, size_t row)
 
 	buf_adds(&value, "{\"data\":{\"type\":\"f\",\"x\":\"");
 	add_times(&value, long_texts[row].written, long_texts[row].times);
-	buf_adds(&value, "\",\"late\":\"z\"}}");
+	buf_adds(&value, "\",\"later\":\"z\"}}");
 	buf_adds(&want, "- f ");
 	add_times(&want, long_texts[row].text, long_texts[row].left);
 	buf_adds(&want, long_texts[row].left < long_texts[row].times ?
@@ -288,11 +292,11 @@ static const struct {
 	{ "a text", "{\"data\":{\"type\":\"f\",\"a\":\"", "x",
 	    "\",\"x\":\"y\"}}", 120000, "- f y -" },
 	{ "a text before data", "{\"a\":\"", "x", "\",\"data\":{\"type\":"
-	    "\"f\",\"late\":\"z\"}}", 120000, "- f - z" },
+	    "\"f\",\"later\":\"z\"}}", 120000, "- f - z" },
 	{ "a list", "{\"data\":{\"type\":\"f\",\"a\":[1", ",{}",
 	    "],\"x\":\"y\"}}", 40000, "- f y -" },
 	{ "a wanted list", "{\"data\":{\"type\":\"f\",\"x\":[\"1\"", ",\"x\"",
-	    "],\"late\":\"z\"}}", 40000, "- f - z" },
+	    "],\"later\":\"z\"}}", 40000, "- f - z" },
 	{ "white space", "{\"data\":{\"type\":\"f\",\"x\":", " ",
 	    "\"y\"}}", 120000, "- f y -" },
 	{ "white space before a colon", "{\"data\":{\"type\":\"f\",\"x\"", "\n",
@@ -343,7 +347,7 @@ test_depth(struct pick *p, const char *name, const char *want)
 	add_times(&value, "[{\"type\":", depth / 2);
 	buf_adds(&value, "\"s\"");
 	add_times(&value, "}]", depth / 2);
-	buf_adds(&value, ",\"type\":\"f\",\"late\":\"z\"}}");
+	buf_adds(&value, ",\"type\":\"f\",\"later\":\"z\"}}");
 	read_in_pieces(&got, p, &value, value.len, 1);
 	is_str(buf_text(&got), want, "a member %s of %zu levels does not "
 	    "matter", name, depth);
@@ -430,6 +434,8 @@ test_line(struct pick *p, size_t row)
 	is_num((long long)logs, (long long)lines[row].logs, "stops before an "
 	    "array of logs, and nowhere else");
 	is_num((long long)bad, 0, "the same in pieces");
+	if (lines[row].logs > 0)
+		is_str(pick_field(p, "logs"), NULL, "logs are no text");
 	buf_release(&got);
 }
 
@@ -451,17 +457,19 @@ test_rest(struct pick *p)
 	pick_free(NULL);
 }
 
-int
-main(void)
+static void
+test_with(size_t hold_bytes)
 {
-	struct pick *p = pick_new();
+	struct pick *p = pick_new(hold_bytes);
 	size_t i;
 
-	pick_want(p, "late", PICK_LATE);
+	diag("of a record in pieces %zu bytes are held", hold_bytes);
+	pick_want(p, "later", PICK_LATE);
 	pick_want(p, "type", PICK_LATE);
 	pick_want(p, "x", PICK_LATE);
 	pick_want(p, "x", PICK_EARLY);
 	pick_want(p, "type", PICK_EARLY);
+	pick_want(p, "logs", PICK_EARLY);
 	for (i = 0; i < ROWS(rows); i++)
 		test_row(p, &rows[i]);
 	for (i = 0; i < ROWS(long_texts); i++)
@@ -474,5 +482,14 @@ main(void)
 		test_line(p, i);
 	test_rest(p);
 	pick_free(p);
+}
+
+int
+main(void)
+{
+	test_with(0);
+	test_with(1);
+	test_with(40);
+	test_with(16384);
 	return done_testing();
 }
