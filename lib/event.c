@@ -3,10 +3,15 @@
 #include "event.h"
 
 #include "buf.h"
+#include "utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#define YEAR_2000_MS 946684800000
+#define YEAR_2100_MS 4102444800000
+#define EPOCH_DIGITS 13		/* of milliseconds before 2100 */
 
 /* The strings that an event keeps of a record's data. */
 static const struct {
@@ -72,7 +77,10 @@ take_fraction(const char **text)
 	return ms;
 }
 
-/* Milliseconds of "Z" or "+02:00", which must end the text. */
+/*
+ * Milliseconds of "Z", "+02:00", "+0200", "+02" or nothing, which must end
+ * the text.
+ */
 static bool
 take_zone(const char *text, int64_t *ms)
 {
@@ -82,11 +90,11 @@ take_zone(const char *text, int64_t *ms)
 		text++;
 	} else if (*text == '+' || *text == '-') {
 		text++;
-		if (!take_part(&text, 2, ':', &hours) ||
-		    !take_part(&text, 2, '\0', &minutes))
+		if (!take_part(&text, 2, '\0', &hours))
 			return false;
-	} else {
-		return false;
+		text += *text == ':' && text[1] != '\0';
+		if (*text && !take_part(&text, 2, '\0', &minutes))
+			return false;
 	}
 	*ms = (int64_t)sign * (hours * 60 + minutes) * 60000;
 	return *text == '\0' && hours < 24 && minutes < 60;
@@ -104,8 +112,8 @@ take_calendar(struct tm tm, int64_t *ms)
 	    real.tm_sec == tm.tm_sec;
 }
 
-int64_t
-event_time_ms(const char *iso)
+static int64_t
+iso_ms(const char *iso)
 {
 	struct tm tm = { 0 };
 	int64_t ms, zone;
@@ -113,8 +121,11 @@ event_time_ms(const char *iso)
 
 	if (!take_part(&iso, 4, '-', &tm.tm_year) ||
 	    !take_part(&iso, 2, '-', &tm.tm_mon) ||
-	    !take_part(&iso, 2, 'T', &tm.tm_mday) ||
-	    !take_part(&iso, 2, ':', &tm.tm_hour) ||
+	    !take_part(&iso, 2, '\0', &tm.tm_mday) ||
+	    (*iso != 'T' && *iso != ' '))
+		return EVENT_NO_TIME;
+	iso++;
+	if (!take_part(&iso, 2, ':', &tm.tm_hour) ||
 	    !take_part(&iso, 2, ':', &tm.tm_min) ||
 	    !take_part(&iso, 2, '\0', &tm.tm_sec))
 		return EVENT_NO_TIME;
@@ -126,10 +137,50 @@ event_time_ms(const char *iso)
 	return ms + fraction - zone;
 }
 
+static bool
+is_sensible(int64_t ms)
+{
+	return ms >= YEAR_2000_MS && ms < YEAR_2100_MS;
+}
+
+/* Of digits, and a fraction; no number is both seconds and milliseconds. */
+static int64_t
+epoch_ms(const char *text)
+{
+	size_t digits = strspn(text, ASCII_DIGITS);
+	int64_t number;
+	int fraction;
+
+	if (digits == 0 || digits > EPOCH_DIGITS)
+		return EVENT_NO_TIME;
+	number = strtoll(text, NULL, 10);
+	text += digits;
+	fraction = take_fraction(&text);
+	if (fraction < 0 || *text != '\0')
+		return EVENT_NO_TIME;
+	return is_sensible(number) ? number : number * 1000 + fraction;
+}
+
+int64_t
+event_time_ms(const char *date)
+{
+	int64_t ms = iso_ms(date);
+
+	if (ms == EVENT_NO_TIME)
+		ms = epoch_ms(date);
+	return is_sensible(ms) ? ms : EVENT_NO_TIME;
+}
+
 static const char **
 slot(struct event *e, size_t i)
 {
 	return (const char **)(void *)((char *)e + fields[i].offset);
+}
+
+static bool
+is_log_id(size_t i)
+{
+	return fields[i].offset == offsetof(struct event, log_id);
 }
 
 struct event *
@@ -164,8 +215,7 @@ event_each_text(const struct event *e,
 	size_t i;
 
 	for (i = 0; i < FIELDS; i++)
-		if (*slot(&source, i) && fields[i].offset !=
-		    offsetof(struct event, log_id))
+		if (*slot(&source, i) && !is_log_id(i))
 			take(context, fields[i].name, *slot(&source, i));
 }
 
@@ -187,9 +237,12 @@ event_read(event_lookup *lookup, const void *record, const char *log_id)
 	size_t i;
 
 	for (i = 0; i < FIELDS; i++)
-		*slot(&e, i) = lookup(record, fields[i].name);
+		if (!log_id || !is_log_id(i))
+			*slot(&e, i) = lookup(record, fields[i].name);
 	if (log_id)
 		e.log_id = log_id;
+	if (e.log_id && strlen(e.log_id) > EVENT_LOG_ID_MAX)
+		e.log_id = NULL;
 	date = lookup(record, "date");
 	e.time_ms = date ? event_time_ms(date) : EVENT_NO_TIME;
 	e.class = catalog_class(e.type);

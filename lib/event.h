@@ -12,11 +12,18 @@
 #include <stdint.h>
 
 #define EVENT_NO_TIME INT64_MIN
+#define EVENT_LOG_ID_MAX 1024	/* bytes; Auth0's have 56 */
 
 /*
  * What is kept of a record, in one piece of memory. Strings are valid
- * UTF-8 without NUL (U+0000 is kept as U+FFFD); one that is absent, empty,
- * null or no string at all is NULL. Only type and class are always there.
+ * UTF-8 without NUL (U+0000 is kept as U+FFFD), none longer than
+ * PICK_TEXT_MAX (pick.h); a number or boolean is the text that its record has
+ * for it; one that is absent, empty, null, an object or an array is NULL.
+ * Only type and class are always there.
+ *
+ * A log_id of more than EVENT_LOG_ID_MAX bytes is NULL: what is cut might be
+ * another event's too, of which one would then be taken for a repetition.
+ * Without one an event may come twice, and is never lost.
  */
 struct event {
 	const char *log_id;
@@ -89,10 +96,13 @@ struct event *event_read(event_lookup *lookup, const void *record,
     const char *log_id);
 
 /*
- * Reads ISO 8601 as Auth0 writes it (2026-08-01T12:34:56.789Z; an offset
- * such as +02:00 in place of Z is understood). EVENT_NO_TIME for anything
- * else.
+ * Reads a date: ISO 8601 as Auth0 writes it (2026-08-01T12:34:56.789Z), with
+ * a space in place of T, with an offset (+02:00, +0200, +02) in place of Z,
+ * or with neither, which is UTC; or digits that are the seconds or, when
+ * those would be too many, the milliseconds since 1970. EVENT_NO_TIME for
+ * anything else, and for what is not of the years 2000 to 2099: 0001-01-01
+ * and the like are what programs write that know no time.
  */
-int64_t event_time_ms(const char *iso);
+int64_t event_time_ms(const char *date);
 
 #endif

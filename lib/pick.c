@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Names come by as scan.c reads them. All that is noted of one is where it
- * ends: what stands behind it is looked at when the value is whole, so that
- * a string that comes in pieces is no other case.
+ * Names come by as scan.c reads them. While the record is in one piece all
+ * that is noted of a name is where it ends: what stands behind it is looked
+ * at when somebody asks. A short record of several pieces is made one. Once
+ * it is long it is walked once more, now to copy, and so are the pieces that
+ * follow. Values as well as names that go from one piece into the next are
+ * copied no further than can matter.
  */
 #include "pick.h"
 
@@ -12,287 +15,551 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A member and where its name ends; 0 when it has not come by. */
-struct member {
-	const char *name;
-	size_t len;
-	size_t end;
+#define LEVELS 2	/* of names: the record's own, and its data's */
+#define ESCAPED 6	/* bytes that a byte of text takes up at most, \u0041 */
+/* Bytes of a string as written that decide on the first len of its text. */
+#define RAW_BYTES(len) (1 + ESCAPED * (len) + UNQUOTE_SLACK)
+#define RAW_MAX RAW_BYTES(PICK_TEXT_MAX + 1)
+#define ELLIPSIS "\xE2\x80\xA6"
+
+/* Where a value begins: behind the name, with a colon and space first. */
+struct value {
+	size_t at;		/* in the one piece; 0: not there */
+	struct buf raw;		/* of pieces: it, and what may follow it */
 	struct buf text;
 };
 
+/* Whose member it is. */
+enum owner { DATA, OWN, OWNERS };
+
+/* Where in members pick_new() puts them. */
+enum { TYPE, LOG_ID };
+
+struct member {
+	const char *name;
+	size_t len;
+	struct value values[OWNERS];
+};
+
 struct pick {
-	struct member data, log_id;
-	struct member *wanted;	/* of data */
-	size_t wanted_count;
-	size_t max_bytes;
-	enum pick_kind kind;
-	bool in_data;		/* the last member of the record was data */
-	unsigned long long begin; /* the scan's count of bytes then */
-	size_t len;		/* of what was read, kept or not */
-	const char *view;	/* the bytes; NULL: they are in held */
-	struct buf held;
-	struct buf name;	/* one that had to be unquoted */
-	struct buf text;	/* of the value itself */
+	struct member *members;	/* those that are wanted early come first */
+	size_t count, early;
+	size_t name_max;	/* bytes of a written name that can matter */
+	uint64_t early_lens, lens; /* of their names: see scan_begin() */
+	size_t hold_bytes;
+
+	/* The record in hand. */
+	size_t depth;		/* the scan's, around it */
+	bool late;		/* all members are looked for */
+	bool in_data;		/* its last own member was data */
+	bool stop_at_logs;
+	bool behind_logs;	/* where its value will show what it is */
+	bool at_logs;
+	enum owner owner;	/* of its fields, once it is whole */
+
+	/* In one piece. */
+	unsigned long long begin; /* the scan's count of bytes before it */
+	const char *piece;	/* NULL: not begun */
+	size_t len;
+	struct buf held;	/* made of several */
+
+	/* In several. */
+	bool in_pieces;
+	struct value *copying;	/* NULL: none */
+	struct buf name;	/* what came of it before this piece */
+
+	struct buf plain;	/* a name without its escapes */
 };
 
 struct pick *
-pick_new(size_t max_bytes)
+pick_new(size_t hold_bytes)
 {
 	struct pick *p = mem_alloc(sizeof(*p));
 
 	memset(p, 0, sizeof(*p));
-	p->max_bytes = max_bytes;
-	p->data.name = "data";
-	p->log_id.name = "log_id";
-	p->data.len = strlen(p->data.name);
-	p->log_id.len = strlen(p->log_id.name);
+	p->hold_bytes = hold_bytes;
+	pick_want(p, "type", PICK_EARLY);
+	pick_want(p, "log_id", PICK_EARLY);
 	return p;
 }
 
 void
 pick_free(struct pick *p)
 {
-	size_t i;
+	size_t i, owner;
 
 	if (!p)
 		return;
-	for (i = 0; i < p->wanted_count; i++)
-		buf_release(&p->wanted[i].text);
-	free(p->wanted);
-	buf_release(&p->log_id.text);
+	for (i = 0; i < p->count; i++)
+		for (owner = 0; owner < OWNERS; owner++) {
+			buf_release(&p->members[i].values[owner].raw);
+			buf_release(&p->members[i].values[owner].text);
+		}
+	free(p->members);
 	buf_release(&p->held);
 	buf_release(&p->name);
-	buf_release(&p->text);
+	buf_release(&p->plain);
 	free(p);
 }
 
+/* Among the first count members. */
 static struct member *
-find_wanted(const struct pick *p, const char *name, size_t len)
+find_member(const struct pick *p, size_t count, const char *name, size_t len)
 {
 	size_t i;
 
-	for (i = 0; i < p->wanted_count; i++)
-		if (p->wanted[i].len == len &&
-		    memcmp(p->wanted[i].name, name, len) == 0)
-			return &p->wanted[i];
+	for (i = 0; i < count; i++)
+		if (p->members[i].len == len &&
+		    memcmp(p->members[i].name, name, len) == 0)
+			return &p->members[i];
 	return NULL;
 }
 
-void
-pick_want(struct pick *p, const char *name)
+static struct member *
+add_member(struct pick *p, const char *name)
 {
 	struct member *member;
+	size_t bytes;
 
-	if (find_wanted(p, name, strlen(name)))
-		return;
-	p->wanted = mem_realloc(p->wanted, (p->wanted_count + 1) *
-	    sizeof(*p->wanted));
-	member = &p->wanted[p->wanted_count++];
+	p->members = mem_realloc(p->members, (p->count + 1) *
+	    sizeof(*p->members));
+	member = &p->members[p->count++];
 	memset(member, 0, sizeof(*member));
 	member->name = name;
 	member->len = strlen(name);
+	bytes = RAW_BYTES(member->len + 1);
+	if (p->name_max < bytes)
+		p->name_max = bytes;
+	return member;
+}
+
+void
+pick_want(struct pick *p, const char *name, enum pick_when when)
+{
+	struct member *member = find_member(p, p->count, name, strlen(name));
+	struct member other;
+
+	if (!member)
+		member = add_member(p, name);
+	p->lens |= scan_len_bit(member->len);
+	if (when == PICK_EARLY)
+		p->early_lens |= scan_len_bit(member->len);
+	if (when == PICK_LATE || member < p->members + p->early)
+		return;
+	other = p->members[p->early];
+	p->members[p->early++] = *member;
+	*member = other;
+}
+
+/* How many members are looked for. */
+static size_t
+sought(const struct pick *p)
+{
+	return p->late ? p->count : p->early;
 }
 
 static void
-forget_data(struct pick *p)
+forget(struct pick *p, enum owner owner)
 {
+	struct value *value;
 	size_t i;
 
-	for (i = 0; i < p->wanted_count; i++)
-		p->wanted[i].end = 0;
-}
-
-void
-pick_clear(struct pick *p)
-{
-	p->kind = PICK_NOTHING;
-	p->in_data = false;
-	p->data.end = p->log_id.end = 0;
-	p->len = 0;
-	p->view = NULL;
-	buf_clear(&p->held);
-	forget_data(p);
-}
-
-void
-pick_begin(struct pick *p, enum pick_kind kind, struct scan *s)
-{
-	static const unsigned levels[] = {
-		[PICK_DATA] = 1, [PICK_RECORD] = 2
-	};
-
-	pick_clear(p);
-	p->kind = kind;
-	p->begin = s->taken;
-	scan_begin(s, levels[kind]);
-}
-
-/* ------------------------------------------------------------- reading */
-
-static const char *
-bytes_of(const struct pick *p)
-{
-	return p->view ? p->view : buf_text(&p->held);
-}
-
-bool
-pick_is_too_long(const struct pick *p)
-{
-	return p->len > p->max_bytes;
-}
-
-/* The member of the record, or of data, that this name means. */
-static struct member *
-find_member(struct pick *p, bool of_data, const char *name, size_t len)
-{
-	if (of_data)
-		return find_wanted(p, name, len);
-	if (len == p->data.len && memcmp(name, p->data.name, len) == 0)
-		return &p->data;
-	if (len == p->log_id.len && memcmp(name, p->log_id.name, len) == 0)
-		return &p->log_id;
-	return NULL;
-}
-
-/*
- * A name ended with the last byte read. A second "data" makes all go that
- * the first one had; and so does a second of another name.
- */
-static void
-note_name(struct pick *p, const struct scan *s)
-{
-	const char *quoted = bytes_of(p) + (size_t)(s->name - p->begin);
-	size_t len = (size_t)(bytes_of(p) + p->len - quoted) - 2;
-	bool own = p->kind == PICK_RECORD && scan_level(s) == 1;
-	const char *name = quoted + 1;
-	struct member *member;
-
-	if (!own && p->kind == PICK_RECORD && !p->in_data)
-		return;
-	if (memchr(name, '\\', len)) {
-		buf_clear(&p->name);
-		unquote(&p->name, quoted, name + len + 1, "", 1);
-		name = buf_text(&p->name);
-		len = strlen(name);
+	for (i = 0; i < sought(p); i++) {
+		value = &p->members[i].values[owner];
+		value->at = 0;
+		buf_clear(&value->raw);
 	}
-	member = find_member(p, !own, name, len);
-	if (own)
-		p->in_data = member == &p->data;
-	if (own && p->in_data)
-		forget_data(p);
-	if (member)
-		member->end = p->len;
 }
+
+static void
+forget_all(struct pick *p)
+{
+	forget(p, DATA);
+	forget(p, OWN);
+	p->in_data = false;
+}
+
+void
+pick_begin(struct pick *p, struct scan *s, bool stop_at_logs)
+{
+	forget_all(p);
+	p->late = p->in_pieces = false;
+	p->begin = s->taken;
+	p->piece = NULL;
+	buf_clear(&p->held);
+	p->copying = NULL;
+	p->stop_at_logs = stop_at_logs;
+	p->behind_logs = p->at_logs = false;
+	p->depth = s->depth;
+	scan_begin(s, LEVELS, p->early_lens);
+}
+
+/* --------------------------------------------------------------- names */
 
 static bool
-is_kept(const struct pick *p)
+is(const char *text, const char *name, size_t len)
 {
-	return p->kind != PICK_NOTHING && !pick_is_too_long(p);
+	return strlen(text) == len && memcmp(text, name, len) == 0;
 }
 
-void
-pick_hold(struct pick *p)
+/* A second "data" makes all go that the first one had. */
+static void
+note_own_name(struct pick *p, const char *name, size_t len)
 {
-	if (p->view && is_kept(p))
-		buf_add(&p->held, p->view, p->len);
-	p->view = NULL;
+	p->in_data = is("data", name, len);
+	if (p->in_data)
+		forget(p, DATA);
+	if (p->stop_at_logs)
+		p->behind_logs = is("logs", name, len);
 }
 
-size_t
-pick_read(struct pick *p, struct scan *s, const char *bytes, size_t len,
-    enum scan_stop *stop, const char **why)
+/* What a name that has ended is the name of; NULL: nothing to find. */
+static struct value *
+find_named(struct pick *p, bool own, const char *name, size_t len)
 {
-	size_t done = 0, more;
+	struct member *member;
 
-	if (p->len == 0)
-		p->view = bytes;
-	do {
-		more = scan_value(s, bytes + done, len - done, stop, why);
-		p->len += more;
-		if (!p->view && is_kept(p))
-			buf_add(&p->held, bytes + done, more);
-		done += more;
-		if (*stop == SCAN_NAME && is_kept(p))
-			note_name(p, s);
-	} while (*stop == SCAN_NAME);
-	if (*stop == SCAN_MORE)
-		pick_hold(p);
-	return done;
+	if (own)
+		note_own_name(p, name, len);
+	else if (!p->in_data)
+		return NULL;
+	member = find_member(p, sought(p), name, len);
+	return member ? &member->values[own ? OWN : DATA] : NULL;
 }
 
-/* -------------------------------------------------------------- asking */
+/* The same of one with escapes in it. */
+static struct value *
+find_escaped(struct pick *p, bool own, const char *quoted, const char *end)
+{
+	buf_clear(&p->plain);
+	unquote(&p->plain, quoted, end, "", 1);
+	return find_named(p, own, buf_text(&p->plain),
+	    strlen(buf_text(&p->plain)));
+}
 
-/* The value behind a name that came by; NULL where there is none. */
+/* -------------------------------------------------------------- values */
+
+/* Returns where the value stands, or NULL; *end is behind it somewhere. */
 static const char *
-value_of(const struct pick *p, const struct member *member)
+find_value(const struct pick *p, const struct value *value, const char **end)
 {
 	const char *at;
 
-	if (member->end == 0 || !is_kept(p))
+	if (p->in_pieces ? value->raw.len == 0 : value->at == 0)
 		return NULL;
-	at = bytes_of(p) + member->end;
-	while (scan_is_space(*at) || *at == ':')
+	if (p->in_pieces) {
+		*end = value->raw.data + value->raw.len;
+		return value->raw.data;
+	}
+	*end = p->piece + p->len;
+	at = p->piece + value->at;
+	while (*at == ':' || scan_is_space(*at))
 		at++;
 	return at;
 }
 
-/* The text of a value, made in *out. */
-static const char *
-text_of(const struct pick *p, const char *value, struct buf *out)
+/* Numbers and booleans, of which the rest has been read as good. */
+static void
+add_word(struct buf *out, const char *at, const char *end)
 {
-	buf_clear(out);
-	if (value && *value == '"')
-		unquote(out, value, bytes_of(p) + p->len, UTF8_REPLACEMENT,
-		    strlen(UTF8_REPLACEMENT));
-	return out->len > 0 ? out->data : NULL;
+	const char *stop = at;
+
+	while (stop < end && *stop != '\0' &&
+	    strchr("+-.0123456789eEtrufals", *stop))
+		stop++;
+	buf_add(out, at, (size_t)(stop - at));
 }
 
-const char *
-pick_field(struct pick *p, const char *name)
+static void
+cut(struct buf *text)
 {
-	struct member *member = find_wanted(p, name, strlen(name));
+	size_t len = PICK_TEXT_MAX - strlen(ELLIPSIS);
 
-	if (!member)
-		return NULL;
-	return text_of(p, value_of(p, member), &member->text);
+	if (text->len <= PICK_TEXT_MAX)
+		return;
+	while (((unsigned char)text->data[len] & 0xC0) == 0x80)
+		len--;
+	text->len = len;
+	buf_adds(text, ELLIPSIS);
+}
+
+static const char *
+text_of(const struct pick *p, struct value *value)
+{
+	const char *end, *at = find_value(p, value, &end);
+	struct buf *text = &value->text;
+
+	buf_clear(text);
+	if (at && *at == '"')
+		unquote(text, at, end, UTF8_REPLACEMENT,
+		    strlen(UTF8_REPLACEMENT));
+	else if (at && *at != 'n')
+		add_word(text, at, end);
+	cut(text);
+	return text->len > 0 ? text->data : NULL;
+}
+
+static bool
+has_type(const struct pick *p, enum owner owner)
+{
+	const char *end, *at;
+
+	at = find_value(p, &p->members[TYPE].values[owner], &end);
+	return at && at[0] == '"' && at[1] != '"';
+}
+
+/* ------------------------------------------------------------- reading */
+
+/* The bytes of one call. */
+struct span {
+	const char *bytes;
+	size_t len;
+	size_t done;
+	unsigned long long before; /* the scan's count of bytes then */
+};
+
+static void
+add_within(struct buf *to, const char *bytes, size_t len, size_t max)
+{
+	if (len > max - to->len)
+		len = max - to->len;
+	buf_add(to, bytes, len);
+}
+
+/* Where the name that came last begins in this piece, or went on in it. */
+static size_t
+name_at(const struct scan *s, const struct span *span)
+{
+	return s->name > span->before ? (size_t)(s->name - span->before) : 0;
+}
+
+static void
+hold_name(struct pick *p, const struct scan *s, const struct span *span)
+{
+	size_t at = name_at(s, span);
+
+	if (s->name >= span->before)
+		buf_clear(&p->name);
+	add_within(&p->name, span->bytes + at, span->done - at, p->name_max);
+}
+
+/* So much of the record was passed. */
+static void
+copy_value(struct pick *p, const char *bytes, size_t len)
+{
+	struct buf *raw = &p->copying->raw;
+
+	for (; raw->len == 0 && len > 0; bytes++, len--)
+		if (*bytes != ':' && !scan_is_space(*bytes))
+			break;
+	add_within(raw, bytes, len, RAW_MAX);
+}
+
+static void
+take_name(struct pick *p, const struct scan *s, const struct span *span)
+{
+	const char *quoted = span->bytes + name_at(s, span);
+	const char *end = span->bytes + span->done;
+	bool own = scan_level(s) == 1;
+	struct value *value;
+
+	if (s->name < span->before) {
+		hold_name(p, s, span);
+		quoted = p->name.data;
+		end = quoted + p->name.len;
+	}
+	value = s->escaped ? find_escaped(p, own, quoted, end) :
+	    find_named(p, own, quoted + 1, (size_t)(end - quoted) - 2);
+	if (p->in_pieces)
+		p->copying = value;
+	if (!value)
+		return;
+	value->at = span->done;
+	buf_clear(&value->raw);
+}
+
+/* To where a name has ended, or as far as it goes. */
+static enum scan_stop
+walk(struct pick *p, struct scan *s, struct span *span, const char **why)
+{
+	enum scan_stop stop;
+	size_t more;
+
+	more = scan_value(s, span->bytes + span->done, span->len - span->done,
+	    &stop, why);
+	if (p->copying)
+		copy_value(p, span->bytes + span->done, more);
+	span->done += more;
+	if (stop == SCAN_NAME)
+		take_name(p, s, span);
+	else if (stop == SCAN_MORE && p->in_pieces && scan_in_name(s))
+		hold_name(p, s, span);
+	return stop;
+}
+
+/* Behind "logs": to the first byte of its value, which is left. */
+static enum scan_stop
+walk_to_logs(struct pick *p, struct scan *s, struct span *span,
+    const char **why)
+{
+	enum scan_stop stop = SCAN_MORE;
+	const char *at;
+
+	for (; span->done < span->len && stop == SCAN_MORE; span->done++) {
+		at = span->bytes + span->done;
+		if (s->place == SCAN_VALUE && !scan_is_space(*at)) {
+			p->behind_logs = false;
+			p->at_logs = *at == '[';
+			return SCAN_NAME;
+		}
+		if (scan_value(s, at, 1, &stop, why) == 0)
+			break;
+	}
+	return stop;
+}
+
+/*
+ * Walks the beginning of the record once more, with a scan of its own, for
+ * what was not looked for the first time.
+ */
+static void
+walk_again(struct pick *p, const char *bytes, size_t len)
+{
+	struct span span = { bytes, len, 0, 0 };
+	bool stop_at_logs = p->stop_at_logs;
+	struct scan again = { 0 };
+	const char *why;
+
+	p->stop_at_logs = false;
+	p->late = true;
+	forget_all(p);
+	scan_begin(&again, LEVELS, p->lens);
+	while (walk(p, &again, &span, &why) == SCAN_NAME)
+		;
+	scan_release(&again);
+	p->stop_at_logs = stop_at_logs;
+}
+
+/* As far as it goes, but for the array of "logs". */
+static enum scan_stop
+walk_on(struct pick *p, struct scan *s, struct span *span, const char **why)
+{
+	enum scan_stop stop;
+
+	do {
+		stop = (p->behind_logs ? walk_to_logs : walk)(p, s, span, why);
+	} while (stop == SCAN_NAME && !p->at_logs);
+	return stop;
+}
+
+/* From here on it is in pieces, and what may be asked for is copied. */
+static void
+leave_piece(struct pick *p, struct scan *s)
+{
+	p->in_pieces = true;
+	walk_again(p, p->piece, p->len);
+	scan_resume(s, p->depth, LEVELS, p->lens);
+}
+
+/* Reads on in the one piece, as long as there can be one. */
+static size_t
+read_piece(struct pick *p, struct scan *s, const char *bytes, size_t len,
+    enum scan_stop *stop, const char **why)
+{
+	size_t held = p->held.len;
+	struct span span = { bytes, len, 0, p->begin };
+
+	if (p->piece) {
+		add_within(&p->held, bytes, len, p->hold_bytes);
+		span.bytes = p->held.data;
+		span.len = p->held.len;
+		span.done = held;
+	}
+	*stop = walk_on(p, s, &span, why);
+	p->piece = span.bytes;
+	p->len = span.done;
+	if (*stop == SCAN_MORE && held == 0 && len <= p->hold_bytes) {
+		buf_add(&p->held, bytes, len);
+		p->piece = p->held.data;
+	} else if (*stop == SCAN_NAME || (*stop == SCAN_MORE &&
+	    (held == 0 || span.done - held < len))) {
+		leave_piece(p, s);
+	}
+	return span.done - held;
+}
+
+static size_t
+copy_piece(struct pick *p, struct scan *s, const char *bytes, size_t len,
+    enum scan_stop *stop, const char **why)
+{
+	struct span span = { bytes, len, 0, s->taken };
+
+	*stop = walk_on(p, s, &span, why);
+	return span.done;
+}
+
+static const enum pick_stop stops[] = {
+	[SCAN_MORE] = PICK_MORE,
+	[SCAN_BAD] = PICK_BAD,
+	[SCAN_NAME] = PICK_LOGS,
+	[SCAN_WHOLE] = PICK_WHOLE,
+};
+
+size_t
+pick_read(struct pick *p, struct scan *s, const char *bytes, size_t len,
+    enum pick_stop *stop, const char **why)
+{
+	enum scan_stop reached = SCAN_MORE;
+	size_t done = 0;
+
+	if (!p->in_pieces)
+		done = read_piece(p, s, bytes, len, &reached, why);
+	if (p->in_pieces && reached == SCAN_MORE)
+		done += copy_piece(p, s, bytes + done, len - done, &reached,
+		    why);
+	if (reached == SCAN_WHOLE)
+		p->owner = has_type(p, DATA) ? DATA : OWN;
+	*stop = stops[reached];
+	return done;
+}
+
+void
+pick_resume(struct pick *p, struct scan *s)
+{
+	p->at_logs = false;
+	p->copying = NULL;
+	scan_resume(s, p->depth, LEVELS, p->lens);
+}
+
+void
+pick_late(struct pick *p)
+{
+	if (!p->late)
+		walk_again(p, p->piece, p->len);
+}
+
+/* -------------------------------------------------------------- asking */
+
+const char *
+pick_type(struct pick *p)
+{
+	return has_type(p, p->owner) ?
+	    text_of(p, &p->members[TYPE].values[p->owner]) : NULL;
 }
 
 const char *
 pick_log_id(struct pick *p)
 {
-	return text_of(p, value_of(p, &p->log_id), &p->log_id.text);
-}
+	struct value *values = p->members[LOG_ID].values;
+	const char *own = text_of(p, &values[OWN]);
 
-/* What a PICK_TEXT or PICK_DATA is. */
-static const char *
-value_itself(const struct pick *p)
-{
-	return is_kept(p) && p->len > 0 ? bytes_of(p) : NULL;
+	return own ? own : text_of(p, &values[DATA]);
 }
 
 const char *
-pick_text(struct pick *p)
+pick_field(struct pick *p, const char *name)
 {
-	return text_of(p, value_itself(p), &p->text);
-}
+	struct member *member = find_member(p, sought(p), name, strlen(name));
 
-const char *
-pick_name(struct pick *p)
-{
-	buf_clear(&p->text);
-	if (value_itself(p))
-		unquote(&p->text, bytes_of(p), bytes_of(p) + p->len, "", 1);
-	return buf_text(&p->text);
-}
-
-const char *
-pick_data(const struct pick *p, size_t *len)
-{
-	const char *data = p->kind == PICK_RECORD ? value_of(p, &p->data) :
-	    value_itself(p);
-
-	if (!data || *data != '{')
-		return NULL;
-	*len = (size_t)(bytes_of(p) + p->len - data);
-	return data;
+	return member ? text_of(p, &member->values[p->owner]) : NULL;
 }

@@ -3,23 +3,23 @@
  * From the bytes of a request body to the events worth keeping.
  *
  * A body holds records, {"log_id": "...", "data": {"type": "...", ...}},
- * in one of the formats of Auth0's "Custom Webhook" log stream, told apart
- * by the body itself, never by a header:
+ * or bare events, {"log_id": "...", "type": "...", ...}, in one of the
+ * formats of Auth0's "Custom Webhook" log stream, told apart by the body
+ * itself, never by a header:
  *
  *	[record, ...]			JSON Array
- *	record, a line feed, record ...	JSON Lines; a bare record as well
+ *	record, a line feed, record ...	JSON Lines; a single record as well
  *	{"logs": [record, ...]}		JSON Object
  *
  * The body is read as it arrives, record by record: memory grows with the
- * events kept and the longest record, not with the body; a record of more
- * than EVENT_RECORD_MAX bytes is counted and passed over. What is not
- * strict JSON (RFC 8259) in UTF-8 is refused as a whole; a lone surrogate
- * escape, which its grammar allows, becomes U+FFFD. Of members of the same
- * name the last counts, but every "logs" is read; a name ends at "\u0000",
- * as it does for json-c.
+ * events kept, not with the body, nor with the length or depth of a record.
+ * What is not strict JSON (RFC 8259) in UTF-8 is refused as a whole; a lone
+ * surrogate escape, which its grammar allows, becomes U+FFFD. Of members of
+ * the same name the last counts, but every "logs" is read; a name ends at
+ * "\u0000", as it does for json-c.
  *
- * Of each record the scanner picks the strings that are wanted (pick.h); of
- * one that is kept, then, all that an event has.
+ * Of each record the scanner picks the texts that are wanted, numbers and
+ * booleans too (pick.h); of one that is kept, then, all that an event has.
  */
 #ifndef READER_H
 #define READER_H
@@ -30,16 +30,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define EVENT_RECORD_MAX 262144	/* Auth0's have 400 to 4,000 bytes */
-
 /* A record while it is read. */
 struct record;
 
 /*
- * An event_lookup: a top-level string of the record's data; NULL when it
- * has none of that name, or it is no string, or empty, or nobody said
- * that it is wanted. Valid during the call of keep only, until the same is
- * looked up again.
+ * An event_lookup: the text of a member of the record's data, as pick.h
+ * tells what has one; NULL when it has none, or nobody said that it is
+ * wanted. Valid during the call of keep only, until the same is looked up
+ * again.
  */
 const char *record_field(const void *record, const char *name);
 
@@ -52,8 +50,7 @@ typedef unsigned event_keep(void *context, const char *type, const char *log_id,
 
 struct event_counts {
 	unsigned long records;	/* all that the body held */
-	unsigned long unusable;	/* those without a type, or too long */
-	unsigned long too_long;
+	unsigned long unusable;	/* those without a type */
 	unsigned long kept;
 };
 
@@ -62,6 +59,13 @@ struct event_reader;
 /* Kept events go to *list, which the caller owns. */
 struct event_reader *event_reader_new(event_keep *keep, void *context,
     struct event_list *list);
+
+/*
+ * Before anything is wanted: so many bytes of a record that comes in pieces
+ * are held as they are, of a longer one what may be wanted. For tests: what
+ * comes of a body is always the same.
+ */
+void event_reader_hold(struct event_reader *r, size_t bytes);
 
 /*
  * Before the first byte: keep may look this field up. "type" and "log_id"

@@ -290,8 +290,6 @@ log_request(const struct handling *h)
 	log_num(&line, "bytes", (long long)h->bytes);
 	log_num(&line, "records", (long long)h->counts.records);
 	log_num(&line, "unusable", (long long)h->counts.unusable);
-	if (h->counts.too_long > 0)
-		log_num(&line, "too_long", (long long)h->counts.too_long);
 	log_num(&line, "kept", (long long)h->counts.kept);
 	if (answer->status >= 400 && answer->body.len > 0) {
 		buf_add(&reason, answer->body.data, answer->body.len - 1);

@@ -6,14 +6,17 @@
  */
 #include "scan.h"
 
+#include "buf.h"
+
 #include <limits.h>
-#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define UNEXPECTED "an unexpected character"
 #define CONTROL "a control byte"
 
-#define NO_DEPTH UINT_MAX
+#define NO_DEPTH SIZE_MAX
+#define WORD_LEVELS 64	/* of s->open, and of each word of s->outer */
 
 /* ------------------------------------------------------ kinds of bytes */
 
@@ -109,12 +112,62 @@ end_value(struct scan *s)
 		s->stop = SCAN_WHOLE;
 }
 
-static void
-end_name(struct scan *s)
+uint64_t
+scan_len_bit(unsigned long long len)
 {
+	return (uint64_t)1 << (len < 63 ? len : 63);
+}
+
+/* The name ends before the quote at this place. */
+static void
+end_name(struct scan *s, const char *at)
+{
+	unsigned long long end = s->taken + (unsigned long long)(at - s->from);
+
 	s->place = SCAN_COLON;
-	if (s->depth <= s->name_depth)
-		s->stop = s->depth == s->value_depth ? SCAN_WHOLE : SCAN_NAME;
+	if (s->depth < s->name_depth || (s->depth == s->name_depth &&
+	    (s->escaped || s->name_lens & scan_len_bit(end - s->name - 1))))
+		s->stop = SCAN_NAME;
+}
+
+/* ---------------------------------------------------------- the levels */
+
+static bool
+in_object(const struct scan *s)
+{
+	return s->open & 1;
+}
+
+/* Makes room for a level where s->open has none. */
+static void
+put_outer(struct scan *s)
+{
+	size_t words = s->depth / WORD_LEVELS;
+
+	if (words > s->outer_size) {
+		s->outer_size = 2 * words;
+		s->outer = mem_realloc(s->outer, s->outer_size *
+		    sizeof(*s->outer));
+	}
+	s->outer[words - 1] = s->open;
+}
+
+static void
+push_level(struct scan *s, bool object)
+{
+	if (s->depth > 0 && s->depth % WORD_LEVELS == 0)
+		put_outer(s);
+	s->open = s->open << 1 | object;
+	s->depth++;
+}
+
+static void
+pop_level(struct scan *s)
+{
+	s->open >>= 1;
+	s->depth--;
+	if (s->depth > 0 && s->depth % WORD_LEVELS == 0)
+		s->open = s->outer[s->depth / WORD_LEVELS - 1];
 }
 
 /* ------------------------------------------------------------- strings */
@@ -191,8 +244,10 @@ begin_string(struct scan *s, bool in_key, const char *at)
 {
 	s->place = SCAN_STRING;
 	s->in_key = in_key;
-	if (in_key)
-		s->name = s->taken + (unsigned long long)(at - s->from);
+	if (!in_key)
+		return;
+	s->name = s->taken + (unsigned long long)(at - s->from);
+	s->escaped = false;
 }
 
 /*
@@ -208,7 +263,7 @@ begin_next_string(struct scan *s, const char *at, const char *end)
 	if (s->place == SCAN_COLON && at[0] == ':')
 		begin_string(s, false, at + 1);
 	else if (s->place == SCAN_AFTER && at[0] == ',')
-		begin_string(s, s->open[s->depth - 1] == '{', at + 1);
+		begin_string(s, in_object(s), at + 1);
 	else
 		return false;
 	return true;
@@ -223,7 +278,7 @@ read_string(struct scan *s, const char *at, const char *end)
 			return at;
 		if (*at == '"') {
 			if (s->in_key)
-				end_name(s);
+				end_name(s, at);
 			else
 				end_value(s);
 			at++;
@@ -247,6 +302,7 @@ static const char *
 read_escape(struct scan *s, const char *at, const char *end)
 {
 	(void)end;
+	s->escaped |= s->in_key;
 	s->hex = 4;
 	if (*at == 'u')
 		s->place = SCAN_HEX;
@@ -342,19 +398,17 @@ read_number(struct scan *s, const char *at, const char *end)
 static const char *
 open_bracket(struct scan *s, const char *at, enum scan_place next)
 {
-	if (s->depth == SCAN_DEPTH_MAX)
-		return refuse(s, at, "nesting too deep");
-	s->open[s->depth++] = *at;
+	push_level(s, next == SCAN_FIRST_KEY);
 	s->place = next;
 	return at + 1;
 }
 
 static const char *
-close_bracket(struct scan *s, const char *at, char opened)
+close_bracket(struct scan *s, const char *at, bool object)
 {
-	if (s->open[s->depth - 1] != opened)
+	if (in_object(s) != object)
 		return refuse(s, at, UNEXPECTED);
-	s->depth--;
+	pop_level(s);
 	end_value(s);
 	return at + 1;
 }
@@ -377,17 +431,16 @@ read_structure(struct scan *s, const char *at, const char *end)
 		s->place = SCAN_VALUE;
 		return at + 1;
 	case C_COMMA:
-		s->place = s->open[s->depth - 1] == '{' ? SCAN_KEY :
-		    SCAN_VALUE;
+		s->place = in_object(s) ? SCAN_KEY : SCAN_VALUE;
 		return at + 1;
 	case C_BRACE:
 		return open_bracket(s, at, SCAN_FIRST_KEY);
 	case C_BRACKET:
 		return open_bracket(s, at, SCAN_FIRST_ITEM);
 	case C_END_BRACE:
-		return close_bracket(s, at, '{');
+		return close_bracket(s, at, true);
 	case C_END_BRACKET:
-		return close_bracket(s, at, '[');
+		return close_bracket(s, at, false);
 	case C_WORD:
 		return begin_literal(s, at, end);
 	case C_MINUS:
@@ -460,10 +513,17 @@ scan_bytes(struct scan *s, const char *bytes, size_t len, const char **why)
 }
 
 void
-scan_begin(struct scan *s, unsigned levels)
+scan_begin(struct scan *s, size_t levels, uint64_t lens)
 {
-	s->value_depth = s->depth;
-	s->name_depth = s->depth + levels;
+	scan_resume(s, s->depth, levels, lens);
+}
+
+void
+scan_resume(struct scan *s, size_t depth, size_t levels, uint64_t lens)
+{
+	s->value_depth = depth;
+	s->name_depth = depth + levels;
+	s->name_lens = lens;
 }
 
 size_t
@@ -478,8 +538,22 @@ scan_value(struct scan *s, const char *bytes, size_t len,
 	return good;
 }
 
-unsigned
+size_t
 scan_level(const struct scan *s)
 {
 	return s->depth - s->value_depth;
+}
+
+bool
+scan_in_name(const struct scan *s)
+{
+	return s->in_key && s->depth <= s->name_depth &&
+	    s->place >= SCAN_STRING && s->place <= SCAN_HEX;
+}
+
+void
+scan_release(struct scan *s)
+{
+	free(s->outer);
+	memset(s, 0, sizeof(*s));
 }

@@ -14,8 +14,8 @@
  *			surrogates); 0.18 refuses all but ASCII
  *	names		it takes them in single quotes, and ends one at
  *			"\u0000"
- *	depth		it counts what stands in the innermost brackets as
- *			a level of its own
+ *	depth		it takes as many levels as it was told to; here the
+ *			length of the text alone limits them
  *
  * On everything else the two agree: t/fuzz holds them together. Half of a
  * surrogate pair is good by the grammar; both make U+FFFD of it.
@@ -30,8 +30,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-
-#define SCAN_DEPTH_MAX 100	/* arrays and objects within each other */
+#include <stdint.h>
 
 enum scan_place {
 	SCAN_VALUE,		/* zero: at the start of a value */
@@ -64,20 +63,28 @@ enum scan_stop {
 	SCAN_WHOLE		/* the value has */
 };
 
-/* How far a text has been read. All zero: not at all. */
+/*
+ * How far a text has been read. All zero: not at all. What is open is one
+ * bit a level, 1 for an object: the last 1 to 64 of them in open, those
+ * around them in outer, which scan_release() frees.
+ */
 struct scan {
 	unsigned long long taken; /* bytes that were good, all in all */
 	unsigned long long name; /* of them, those before the last name */
 	enum scan_place place;
 	bool in_key;
+	bool escaped;		/* the last name has an escape in it */
 	struct utf8 utf8;	/* of SCAN_CHARACTER */
 	unsigned hex;		/* digits of \uXXXX still to come */
 	const char *literal;	/* letters of true, ... still to come */
-	unsigned depth;
-	char open[SCAN_DEPTH_MAX]; /* the brackets that are open */
+	size_t depth;		/* arrays and objects that are open */
+	uint64_t open;
+	uint64_t *outer;
+	size_t outer_size;
 
 	/* What is to be told of: see scan_begin(). */
-	unsigned value_depth, name_depth;
+	size_t value_depth, name_depth;
+	uint64_t name_lens;
 	enum scan_stop stop;
 
 	/* Of the call in hand. */
@@ -94,11 +101,23 @@ size_t scan_bytes(struct scan *s, const char *bytes, size_t len,
     const char **why);
 
 /*
- * What comes next is one value, or the name of a member, to be read with
- * scan_value() to its end. The names in so many levels of it are told of:
- * 1, those of its own members; 2, those of their members as well.
+ * What comes next is one value, to be read with scan_value() to its end. The
+ * names in so many levels of it are told of: 1, those of its own members; 2,
+ * those of their members as well. In the last of these levels it is only
+ * those with an escape and those whose length in bytes, without quotes, has
+ * its bit in lens: see scan_len_bit().
  */
-void scan_begin(struct scan *s, unsigned levels);
+void scan_begin(struct scan *s, size_t levels, uint64_t lens);
+
+/* The bit of a length; those of 63 and more have one in common. */
+#define SCAN_ALL_LENS UINT64_MAX
+uint64_t scan_len_bit(unsigned long long len);
+
+/*
+ * Goes back to a value that scan_begin() began at this depth, from others
+ * that were read within it.
+ */
+void scan_resume(struct scan *s, size_t depth, size_t levels, uint64_t lens);
 
 /*
  * Reads on in that value, and no further than its end, or that of a name
@@ -109,7 +128,13 @@ size_t scan_value(struct scan *s, const char *bytes, size_t len,
     enum scan_stop *stop, const char **why);
 
 /* After SCAN_NAME: which level the name is of, 1 or more. */
-unsigned scan_level(const struct scan *s);
+size_t scan_level(const struct scan *s);
+
+/* Whether the bytes ended within a name that will be told of. */
+bool scan_in_name(const struct scan *s);
+
+/* Frees what it has allocated, and makes it as new. */
+void scan_release(struct scan *s);
 
 /* White space between values. */
 bool scan_is_space(char c);

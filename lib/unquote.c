@@ -99,10 +99,14 @@ unquote(struct buf *out, const char *quoted, const char *end,
 	for (;;) {
 		if (quote < at) /* or many escapes take quadratic time */
 			quote = memchr(at, '"', (size_t)(end - at));
+		if (!quote)
+			quote = end;
 		escape = memchr(at, '\\', (size_t)(quote - at));
 		if (!escape)
 			break;
 		buf_add(out, at, (size_t)(escape - at));
+		if (quote == end && end - escape < UNQUOTE_SLACK)
+			return;
 		at = take_escape(out, escape, nul, nul_len);
 	}
 	buf_add(out, at, (size_t)(quote - at));

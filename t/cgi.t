@@ -680,6 +680,142 @@ subtest 'FILTER and SHOW decide what is sent and what it tells' => sub {
 	posted();
 };
 
+subtest 'neither the size nor the depth of what nobody asks for costs an event' => sub {
+	my $deep = '[{"type":' x 50_000 . '"s"' . '}]' x 50_000;
+	my $wide = '[' . join(',', ('{"type":"s"}') x 200_000) . ']';
+	my %body = (
+		array => sub (@record) { '[' . join(',', @record) . ']' },
+		lines => sub (@record) { join '', map { "$_\n" } @record },
+		logs => sub (@record) { '{"logs":[' . join(',', @record) . ']}' },
+	);
+	for my $format (sort keys %body) {
+		for my $details ($deep, $wide, '"' . 'x' x 5_000_000 . '"', '1' . '0' x 5_000_000) {
+			my $answer = door(body => $body{$format}->(
+				'{"log_id":"1","data":{"type":"f","description":"first"}}',
+				qq({"log_id":"2","x":$details,"data":{"details":$details,"type":"f","description":"second"}}),
+				qq({"log_id":"3","type":"f","description":"third","x":$details}),
+				'{"log_id":"4","data":{"type":"f","description":"last"}}'));
+			my $what = "$format, " . substr($details, 0, 10);
+			is told($answer), '200 ok', "$what: answered";
+			like request_line($answer), qr/ records=4 unusable=0 kept=4 status=200$/, 'the log';
+			is_deeply titles(posted()), [ map { "$_ [type: f]" } qw(first second third last) ], 'all are sent';
+		}
+	}
+	my $answer = door(body => "[$deep,{\"type\":\"f\",\"description\":$deep},{\"data\":$deep}]");
+	is told($answer), '200 ok', 'what is wanted and deep is nothing';
+	like request_line($answer), qr/ records=3 unusable=2 kept=1 status=200$/, 'the log';
+	unlike "@{ titles(posted()) }", qr/\[\{/, 'and not shown';
+};
+
+subtest 'a description of 10 MB is cut where Slack would, with a mark' => sub {
+	for my $text ('x' x 10_000_000, '\u00fc' x 1_600_000, '\n' x 4000 . 'x' x 10_000_000) {
+		is told(door(body => qq([{"data":{"type":"f","description":"$text"}}]))), '200 ok', 'answered';
+		my ($request) = posted();
+		is_deeply $request->{problems}, [], 'no problems';
+		my $title = titles($request)->[0];
+		cmp_ok length $title, '<=', 1024, 'the title';
+		like $title, qr/\A(?:x+|\x{fc}+)\x{2026} \[type: f\]\z/, 'is a beginning';
+	}
+};
+
+subtest 'ids too long to be kept never make one event of two' => sub {
+	my $dir = tempdir();
+	my $end = 'x';
+	my $id = sub { '9' x 300_000 . $end++ };
+	my @record = map { my $n = $_; map { $json->encode($_) }
+		{ log_id => $id->(), data => { type => 'f', description => "outer $n" } },
+		{ log_id => $id->(), type => 'f', description => "bare $n" },
+		{ data => { log_id => $id->(), type => 'f', description => "inner $n" } } } 1, 2;
+	my $answer = door(body => '[' . join(',', @record) . ']', env => { QUEUE => "sqlite:$dir/q.db" });
+	is told($answer), '200 ok', 'answered';
+	my @request;
+	wait_until(sub { @request = $slack->requests }, 20, 'the worker');
+	is_deeply [ sort @{ titles(posted()) } ],
+		[ map { my $what = $_; map { "$what $_ [type: f]" } 1, 2 } qw(bare inner outer) ], 'all are sent';
+};
+
+subtest 'bare events, as the Management API lists them, are events in every format' => sub {
+	my @event = map { { _id => $_, log_id => $_, type => $_ == 2 ? 's' : 'f', description => "event $_",
+		details => { type => 's' } } } 1 .. 3;
+	my $list = join ',', map { $json->encode($_) } @event;
+	my %body = (
+		'an array' => "[$list]",
+		'lines' => join("\n", map { $json->encode($_) } @event),
+		'logs' => "{\"logs\":[$list]}",
+		'a page with totals' => "{\"start\":0,\"limit\":50,\"length\":3,\"logs\":[$list],\"total\":3}",
+	);
+	for my $what (sort keys %body) {
+		my $answer = door(body => $body{$what});
+		is told($answer), '200 ok', "$what: answered";
+		like request_line($answer), qr/ records=3 unusable=0 kept=2 status=200$/, 'the log';
+		my ($request) = posted();
+		is_deeply titles($request), [ 'event 1 [type: f]', 'event 3 [type: f]' ], 'sent';
+		like $request->{payload}{attachments}[1]{title_link}, qr{/3\z}, 'with their links';
+	}
+	is told(door(body => $json->encode($event[0]))), '200 ok', 'one alone';
+	is_deeply titles(posted()), [ 'event 1 [type: f]' ], 'sent';
+	my $other = '{"id":"a","time":"2026-11-20T09:30:11Z","source":"https://manage.auth0.com","data":'
+		. '{"id":"m","tenant":"acme","evaluated_metric":"failed_logins","state":"ALERT"}}';
+	is told(door(body => $other)), '400 no record in the body is a log event: none has a data.type, '
+		. 'or a type of its own (records: 1)', 'what the Security Center sends is no event';
+	is scalar(posted()), 0, 'and not sent';
+};
+
+subtest 'numbers and truths are shown, and filtered by, as they were sent' => sub {
+	my %show = (SHOW => 'user,connection');
+	my $answer = door(env => { %show, LOG_LEVEL => 'debug' }, body => '[{"log_id":90020261120093011424106000000001,'
+		. '"data":{"type":"fp","user_id":9007199254740993,"user_name":"","connection":-1.50e+7}}]');
+	is told($answer), '200 ok', 'answered';
+	my ($request) = posted();
+	is_deeply [ map { "$_->{title}: $_->{value}" } @{ $request->{payload}{attachments}[0]{fields} } ],
+		[ 'User: 9007199254740993', 'Connection: -1.50e+7' ], 'digit by digit';
+	like $request->{payload}{attachments}[0]{title_link}, qr{/90020261120093011424106000000001\z}, 'an id too';
+	like $answer->{err}, qr/ log_id=90020261120093011424106000000001 type=fp .*outcome=sent$/m, 'in the log as well';
+	my $body = $json->encode([ record('fu', is_mobile => JSON::PP::true), record('fp', is_mobile => JSON::PP::false),
+		record('f', is_mobile => 'true'), record('fn') ]);
+	my %want = (
+		'failure -is_mobile=true' => 'fp fn',
+		'is_mobile=true' => 'fu f',
+		'is_mobile=*' => 'fu fp f',
+	);
+	for my $filter (sort keys %want) {
+		is told(door(body => $body, env => { FILTER => $filter })), '200 ok', "FILTER=$filter";
+		is join(' ', map { /\[type: (\w+)\]/ } @{ titles(posted()) }), $want{$filter}, 'sent';
+	}
+	is told(door(body => '[{"data":{"type":"fp","n":10}},{"data":{"type":"fu","n":1.0}}]',
+		env => { FILTER => 'n=1?' })), '200 ok', 'a glob over digits';
+	is_deeply [ map { /\[type: (\w+)\]/ } @{ titles(posted()) } ], [ 'fp' ], 'matches them as text';
+};
+
+subtest 'a time is shown that is sensible, and none otherwise' => sub {
+	my $at = 1795167011; # 2026-11-20 09:30:11
+	my @date = (
+		'"2026-11-20T09:30:11.424Z"' => $at,
+		'"2026-11-20 09:30:11.424000000"' => $at,
+		'"2026-11-20T09:30:11"' => $at,
+		'"2026-11-20T11:30:11.424+0200"' => $at,
+		'"2026-11-20T04:30:11-05:00"' => $at,
+		$at => $at,
+		"\"$at\"" => $at,
+		"${at}424" => $at,
+		"$at.424" => $at,
+		'"0001-01-01T00:00:00.000Z"' => undef,
+		'"9999-12-31T23:59:59Z"' => undef,
+		0 => undef,
+		-1 => undef,
+		20261120093011 => undef,
+		"${at}424000" => undef,
+		'"20 November"' => undef,
+		'true' => undef,
+		'{}' => undef,
+	);
+	while (my ($date, $ts) = splice @date, 0, 2) {
+		is told(door(body => "[{\"data\":{\"type\":\"f\",\"date\":$date}}]")), '200 ok', "$date: answered";
+		my ($request) = posted();
+		is $request->{payload}{attachments}[0]{ts}, $ts, $ts ? 'the time' : 'no time';
+	}
+};
+
 subtest 'foreign text can neither forge a log line nor drive a terminal' => sub {
 	my $forged = "log-stream-to-slack[1]: info log_id=x outcome=sent";
 	for my $evil ("a\n$forged", "a\r\n$forged", "\e]0;x\a\e[2J", "\x{9b}31m\x{85}x", "\x{0}$forged",

@@ -431,7 +431,7 @@ subtest 'try ends with 1 and the reason where the door would answer 400 or 413' 
 	my $dir = tempdir();
 	my @case = (
 		'', 'the body is empty',
-		'{}', 'no record in the body has a data.type (records: 1)',
+		'{}', 'no record in the body is a log event: none has a data.type, or a type of its own (records: 1)',
 		'[{"data":', 'the body ends in the middle of its JSON, after 9 bytes',
 		"$seed]", 'the body is not the JSON that Auth0 sends: more text after its end at byte '
 			. length $seed,

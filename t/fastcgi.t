@@ -210,7 +210,7 @@ subtest 'every promise is kept over FastCGI too' => sub {
 		'cut JSON' => { body => '[{"data":' },
 			'400 the body ends in the middle of its JSON, after 9 bytes',
 		'no record usable' => { body => '[{},null]' },
-			'400 no record in the body has a data.type (records: 2)',
+			'400 no record in the body is a log event: none has a data.type, or a type of its own (records: 2)',
 		'nothing to send' => { body => '[]' }, '204 ',
 		'JSON Lines' => { body => qq({"data":{"type":"f"}}\n{"data":{"type":"fp"}}\n) }, '200 ok',
 		'JSON Object' => { body => '{"logs":[{"data":{"type":"f"}}]}' }, '200 ok',
@@ -629,11 +629,31 @@ subtest 'memory does not grow with requests or with bodies' => sub {
 	is ask($door, body => $body)->{status}, 204, 'a body of 16 MiB with nothing to send';
 	cmp_ok +($door->rss_kb)[1] - $high, '<', 3000, 'is not kept in memory';
 
-	$body = '[{"data":{"type":"s"}},{"data":{"type":"f","x":[' . join(',', ('{}') x 5500000) . ']}}]';
-	my $answer = ask($door, body => $body);
-	is $answer->{status}, 204, 'one record of 16 MiB, of what json-c spends most on';
-	like $answer->{err}, qr/ records=2 unusable=1 too_long=1 kept=0 status=204$/m, 'is counted';
-	cmp_ok +($door->rss_kb)[1] - $high, '<', 3000, 'and not kept in memory either';
+	my %record = (
+		'a list of objects' => [ '{"data":{"x":[1', ',{}', '],"type":"f"}}' ],
+		'a text' => [ '{"data":{"x":"', 'x', '","type":"f"}}' ],
+		'one of a bare event' => [ '{"x":"', '\u0041', '","type":"f"}' ],
+		'a name' => [ '{"data":{"', 'x', '":1,"type":"f"}}' ],
+		'white space' => [ '{"data":{"type":', ' ', '"f"}}' ],
+		'a description' => [ '{"data":{"description":"', '\n', 'x","type":"f"}}' ],
+		'descriptions' => [ '{"data":{"type":"f"', ',"description":"x"', '}}' ],
+		'a log_id' => [ '{"log_id":"', '9', '","data":{"type":"f"}}' ],
+	);
+	my $long = sub ($record, $before, $after) {
+		my $room = 16777216 - length "$before$record->[0]$record->[2]$after";
+		return $before . $record->[0] . $record->[1] x ($room / length $record->[1]) . $record->[2] . $after;
+	};
+	for my $what (sort keys %record) {
+		for ([ '[{"data":{"type":"s"}},', ']' ], [ "{\"type\":\"s\"}\n", '' ]) {
+			my $answer = ask($door, body => $long->($record{$what}, @$_));
+			is $answer->{status}, 200, "one record of 16 MiB, most of it $what";
+			like $answer->{err}, qr/ records=2 unusable=0 kept=1 status=200$/m, 'is sent';
+			cmp_ok +($door->rss_kb)[1] - $high, '<', 3000, 'and not kept in memory either';
+		}
+	}
+	my $answer = ask($door, body => '{"x":' . '[{"":' x 2_000_000 . '1' . '}]' x 2_000_000 . ',"type":"f"}');
+	is $answer->{status}, 200, 'one of four million levels is sent';
+	cmp_ok +($door->rss_kb)[1] - $high, '<', 4500, 'and takes up a bit a level, or two';
 	posted();
 };
 

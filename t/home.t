@@ -232,7 +232,7 @@ sub test_host ($title, $server, $place, $directory) {
 		is told(post($url, 'x' x 2_000_000, Authorization => 'x')),
 			'401 wrong token: the Authorization header is not the one expected', 'a wrong one and 2 MB';
 		is told(post($url, '[]')), '204 ', 'nothing to send';
-		is told(post($url, '[{}]')), '400 no record in the body has a data.type (records: 1)', 'nothing usable';
+		is told(post($url, '[{}]')), '400 no record in the body is a log event: none has a data.type, or a type of its own (records: 1)', 'nothing usable';
 		is told(post($url, '')), '400 the body is empty', 'no body';
 		is told(http('GET', $url)), "405 this address takes Auth0's log stream: POST only", 'GET';
 		is told(post($url, event(), Authorization => "Bearer $token")), '200 ok', 'Bearer';

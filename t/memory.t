@@ -112,6 +112,10 @@ sub by_cgi ($site, $n, $for_good, %request) {
 		cmd => [ $door ], body => $body[0], token => $token, %request);
 }
 
+# One that comes in several pieces, large and deep where nobody asks.
+my $large = '[{"data":{"x":"' . 'x' x 100_000 . '","y":' . '[{"":' x 200 . '1' . '}]' x 200
+	. ',"description":"large","user_id":7,"type":"f"},"log_id":"large"},{"type":"s"}]';
+
 my %setting = (queue => {}, none => { QUEUE => undef });
 
 # A request, how it is answered when nothing fails, and which other answers are
@@ -120,6 +124,7 @@ my @request = (
 	# what                        queue  like                 answer  else
 	[ 'a batch posted at once' => 'none', {}, 200, qr/^(?:502|503|504|ended)$/ ],
 	[ 'a batch put into a queue' => 'queue', {}, 200, qr/^(?:503|ended)$/ ],
+	[ 'a large and deep record' => 'queue', { body => $large }, 200, qr/^(?:503|ended)$/ ],
 	[ 'a batch with nothing to send' => 'queue', { body => '[{"data":{"type":"s"}}]' }, 204, qr/^(?:503|ended)$/ ],
 	[ 'a body that is no JSON' => 'queue', { body => '[{"data":{"type":"f"}},]' }, 400, qr/^(?:503|ended)$/ ],
 	[ 'a wrong token' => 'queue', { token => 'wrong' }, 401, qr/^(?:503|ended)$/ ],

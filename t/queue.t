@@ -145,7 +145,7 @@ for my $name (sort keys %way) {
 		is scalar($queue->rows), 3, 'both wait, and the first stalls still';
 		is told($post->(logins('b', 'c'))), '200 ok', 'what is delivered again is welcome';
 		is told($post->('[]')), '204 ', 'nothing is nothing';
-		is told($post->('[{}]')), '400 no record in the body has a data.type (records: 1)',
+		is told($post->('[{}]')), '400 no record in the body is a log event: none has a data.type, or a type of its own (records: 1)',
 			'a bad body is refused as ever';
 		$slack->behave('main');
 		is_deeply ids($slack->wait_for_titles(3)), [ qw(a b c) ], 'then all arrive';

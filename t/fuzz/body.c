@@ -9,6 +9,7 @@
 #include "target.h"
 
 #include "log.h"
+#include "pick.h"
 #include "reader.h"
 #include "scan.h"
 #include "unquote.h"
@@ -100,11 +101,12 @@ feed(struct event_reader *r, const char *bytes, size_t len, struct buf *why)
 
 /*
  * Sets *out to all that comes of a body that is fed as first bytes, then
- * pieces of rest. For one that is refused that is the reason alone.
+ * pieces of rest, of which a record may hold so many bytes. For one that is
+ * refused that is the reason alone.
  */
 static bool
 read_ours(struct buf *out, const char *bytes, size_t len, size_t first,
-    size_t rest)
+    size_t rest, size_t hold)
 {
 	struct event_list list = { NULL, 0, 0 };
 	struct event_reader *r = event_reader_new(note_record, out, &list);
@@ -113,6 +115,7 @@ read_ours(struct buf *out, const char *bytes, size_t len, size_t first,
 	bool good = true;
 
 	buf_clear(out);
+	event_reader_hold(r, hold);
 	for (i = 0; i < WANTED; i++)
 		event_reader_want(r, wanted[i]);
 	for (done = 0; good && done < len; done += piece, piece = rest) {
@@ -137,32 +140,103 @@ read_ours(struct buf *out, const char *bytes, size_t len, size_t first,
 
 /* ------------------------------------------------------- json-c's words */
 
+/*
+ * json-c has no room for every digit. So it gets numbers as strings; and
+ * each string, names too, with a letter before it that tells which it was.
+ */
+#define WAS_STRING 's'
+#define WAS_NUMBER 'n'
+
+static const char *
+end_of_string(const char *quoted)
+{
+	const char *at = quoted + 1;
+
+	while (*at != '"')
+		at += *at == '\\' ? 2 : 1;
+	return at + 1;
+}
+
+/* Adds a text that is good JSON. */
+static void
+add_marked(struct buf *out, const char *text)
+{
+	const char *end;
+
+	for (; *text; text = end) {
+		if (*text == '"') {
+			end = end_of_string(text);
+			buf_addf(out, "\"%c", WAS_STRING);
+			buf_add(out, text + 1, (size_t)(end - text) - 1);
+		} else if (strchr("-0123456789", *text)) {
+			end = text + strspn(text, "+-.0123456789eE");
+			buf_addf(out, "\"%c%.*s\"", WAS_NUMBER,
+			    (int)(end - text), text);
+		} else {
+			end = text + 1;
+			buf_addc(out, *text);
+		}
+	}
+}
+
 static struct json_object *
 member(struct json_object *object, const char *name)
 {
 	struct json_object *value = NULL;
+	struct buf marked = BUF_INIT;
 
+	buf_addf(&marked, "%c%s", WAS_STRING, name);
 	if (json_object_is_type(object, json_type_object))
-		json_object_object_get_ex(object, name, &value);
+		json_object_object_get_ex(object, marked.data, &value);
+	buf_release(&marked);
 	return value;
 }
 
-/* With U+FFFD for each NUL; valid until the next call for this place. */
+static bool
+was_string(struct json_object *value)
+{
+	return json_object_is_type(value, json_type_string) &&
+	    json_object_get_string(value)[0] == WAS_STRING;
+}
+
+/* With U+FFFD for each NUL. */
+static void
+add_string(struct buf *text, struct json_object *value)
+{
+	const char *bytes = json_object_get_string(value);
+	size_t i, len = (size_t)json_object_get_string_len(value);
+
+	for (i = 1; i < len; i++)
+		buf_add(text, bytes[i] ? &bytes[i] : UTF8_REPLACEMENT,
+		    bytes[i] ? 1 : strlen(UTF8_REPLACEMENT));
+}
+
+static void
+cut(struct buf *text)
+{
+	static const char mark[] = "\xE2\x80\xA6";
+	size_t len = PICK_TEXT_MAX - strlen(mark);
+
+	if (text->len <= PICK_TEXT_MAX)
+		return;
+	while ((text->data[len] & 0xC0) == 0x80)
+		len--;
+	text->len = len;
+	buf_adds(text, mark);
+}
+
+/* Valid until the next call for this place. */
 static const char *
 text_of(struct json_object *value, struct buf *text)
 {
-	const char *bytes;
-	size_t i, len;
-
-	if (!json_object_is_type(value, json_type_string))
-		return NULL;
-	bytes = json_object_get_string(value);
-	len = (size_t)json_object_get_string_len(value);
 	buf_clear(text);
-	for (i = 0; i < len; i++)
-		buf_add(text, bytes[i] ? &bytes[i] : UTF8_REPLACEMENT,
-		    bytes[i] ? 1 : strlen(UTF8_REPLACEMENT));
-	return len > 0 ? buf_text(text) : NULL;
+	if (json_object_is_type(value, json_type_string))
+		add_string(text, value);
+	else if (json_object_is_type(value, json_type_boolean))
+		buf_adds(text, json_object_get_boolean(value) ? "true" :
+		    "false");
+	cut(text);
+	return text->len > 0 ? buf_text(text) : NULL;
 }
 
 /* A record as a tree; an event_lookup's texts last as long as it does. */
@@ -189,22 +263,38 @@ struct second {
 	unsigned long count, unusable;
 };
 
+static bool
+has_type(struct json_object *data)
+{
+	struct json_object *type = member(data, "type");
+
+	return was_string(type) && json_object_get_string_len(type) > 1;
+}
+
+static bool
+is_usable(struct json_object *record)
+{
+	return has_type(member(record, "data")) || has_type(record);
+}
+
 static void
 read_record(struct second *s, struct json_object *json)
 {
 	struct buf texts[TEXTS] = { BUF_INIT }, own = BUF_INIT;
 	size_t i, used = 0;
-	struct tree tree = { member(json, "data"), texts, &used };
-	const char *type = look_up(&tree, "type"), *log_id;
+	struct json_object *data = member(json, "data");
+	struct tree tree = { has_type(data) ? data : json, texts, &used };
+	const char *log_id;
 	struct event *e;
 
 	s->count++;
-	s->unusable += type == NULL;
-	if (type) {
+	s->unusable += !is_usable(json);
+	if (is_usable(json)) {
 		log_id = text_of(member(json, "log_id"), &own);
 		if (!log_id)
-			log_id = look_up(&tree, "log_id");
-		add_record(&s->records, type, log_id, look_up, &tree);
+			log_id = text_of(member(data, "log_id"), &own);
+		add_record(&s->records, look_up(&tree, "type"), log_id,
+		    look_up, &tree);
 		e = event_read(look_up, &tree, log_id);
 		add_event(&s->events, e);
 		free(e);
@@ -228,20 +318,31 @@ read_line(struct second *s, struct json_object *line)
 {
 	struct json_object *logs = member(line, "logs");
 	bool wrapped = json_object_is_type(logs, json_type_array);
-	struct buf type = BUF_INIT;
 
 	if (wrapped)
 		read_items(s, logs);
-	if (!wrapped || text_of(member(member(line, "data"), "type"), &type))
+	if (!wrapped || is_usable(line))
 		read_record(s, line);
-	buf_release(&type);
+}
+
+/* Levels that a text may have, and one that json-c wants for what is in. */
+static int
+levels_of(const char *text, size_t len)
+{
+	int levels = 2;
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		levels += text[i] == '[' || text[i] == '{';
+	return levels;
 }
 
 /* The length of the value that text begins with. */
 static size_t
 parse_one(const char *text, size_t len, int flags, struct json_object **value)
 {
-	struct json_tokener *tokener = json_tokener_new_ex(4 * SCAN_DEPTH_MAX);
+	struct json_tokener *tokener = json_tokener_new_ex(levels_of(text,
+	    len));
 	size_t end = 0;
 
 	json_tokener_set_flags(tokener, flags);
@@ -263,7 +364,7 @@ space(const char *text)
  * array, or objects with a line feed between them.
  */
 static bool
-read_second(struct second *s, const char *text)
+read_values(struct second *s, const char *text)
 {
 	struct json_object *value;
 	const char *at = text + space(text);
@@ -285,6 +386,18 @@ read_second(struct second *s, const char *text)
 		at += gap;
 	} while (*at);
 	return s->count == 0 || s->unusable < s->count;
+}
+
+static bool
+read_second(struct second *s, const char *text)
+{
+	struct buf marked = BUF_INIT;
+	bool taken;
+
+	add_marked(&marked, text);
+	taken = read_values(s, buf_text(&marked));
+	buf_release(&marked);
+	return taken;
 }
 
 /* -------------------------------------------------------- comparisons */
@@ -347,7 +460,7 @@ scans_as_one(struct scan *s, const struct buf *text, size_t *good)
 	const char *why;
 
 	memset(s, 0, sizeof(*s));
-	scan_begin(s, 0);
+	scan_begin(s, 0, 0);
 	*good = scan_value(s, text->data, text->len, &stop, &why);
 	return stop == SCAN_WHOLE && *good == text->len;
 }
@@ -377,11 +490,11 @@ verdicts_agree(const char *bytes, size_t len, struct buf *how)
 	ours = scans_as_one(&s, &text, &good);
 	if (ours && !json_c_takes(&text, STRICT_TAKES_ALL))
 		buf_adds(how, "json-c refuses what scan.c takes");
-	if (!ours && s.depth < SCAN_DEPTH_MAX &&
-	    json_c_takes(&text, JSON_TOKENER_STRICT) &&
+	if (!ours && json_c_takes(&text, JSON_TOKENER_STRICT) &&
 	    (s.stop != SCAN_BAD || !is_listed(&s, text.data, good)))
 		buf_addf(how, "json-c takes what scan.c refuses at %zu",
 		    good - 1);
+	scan_release(&s);
 	buf_release(&text);
 	return how->len == 0;
 }
@@ -401,7 +514,7 @@ has_one_logs(const char *text, size_t len)
 	while (at < len && count < 2) {
 		if (s.depth == 0) {
 			count = 0;
-			scan_begin(&s, 1);
+			scan_begin(&s, 1, SCAN_ALL_LENS);
 		}
 		at += scan_value(&s, text + at, len - at, &stop, &why);
 		if (stop != SCAN_NAME)
@@ -410,6 +523,7 @@ has_one_logs(const char *text, size_t len)
 		unquote(&name, text + s.name, text + at, "", 1);
 		count += strcmp(buf_text(&name), "logs") == 0;
 	}
+	scan_release(&s);
 	buf_release(&name);
 	return count < 2;
 }
@@ -424,6 +538,7 @@ readers_agree(const char *text, size_t len, const struct buf *ours,
 
 	stream = scan_all(&s, text, len) == len && s.depth == 0 &&
 	    s.place == SCAN_VALUE;
+	scan_release(&s);
 	if (stream && !has_one_logs(text, len))
 		return true;
 	taken = stream && read_second(&second, text);
@@ -450,14 +565,17 @@ cuts_agree(const char *text, size_t len, bool every_cut,
 	size_t i, step = every_cut ? 1 : 1 + len / 4;
 	struct buf got = BUF_INIT;
 
-	read_ours(&got, text, len, 1, 1);
+	read_ours(&got, text, len, 1, 1, len);
 	if (strcmp(buf_text(&got), buf_text(whole)) != 0)
 		buf_addf(how, "byte by byte: %s", buf_text(&got));
 	for (i = 1; i < len && how->len == 0; i += step) {
-		read_ours(&got, text, len, i, len);
+		read_ours(&got, text, len, i, i % 3 ? len : 7, i % 2 ? 0 : i);
 		if (strcmp(buf_text(&got), buf_text(whole)) != 0)
 			buf_addf(how, "split at %zu: %s", i, buf_text(&got));
 	}
+	read_ours(&got, text, len, 1, 1, 0);
+	if (how->len == 0 && strcmp(buf_text(&got), buf_text(whole)) != 0)
+		buf_addf(how, "byte by byte, unheld: %s", buf_text(&got));
 	if (how->len > 0)
 		buf_addf(how, " (whole: %s)", buf_text(whole));
 	buf_release(&got);
@@ -471,7 +589,7 @@ agree(const char *bytes, size_t len, bool every_cut, struct buf *how)
 	bool good, all;
 
 	buf_add(&text, bytes, len);
-	good = read_ours(&ours, text.data, len, len, len);
+	good = read_ours(&ours, text.data, len, len, len, 0);
 	if (memchr(text.data, '\0', len)) {
 		all = !good;
 		if (good)

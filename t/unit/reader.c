@@ -7,7 +7,7 @@
 
 #include "filter.h"
 #include "log.h"
-#include "scan.h"
+#include "pick.h"
 #include "tap.h"
 
 #include <dirent.h>
@@ -20,6 +20,8 @@
 #define BODIES "t/data/bodies"
 #define SPLITS_MAX 3000		/* longer bodies are split here and there */
 #define NOT_JSON "400 the body is not the JSON that Auth0 sends: "
+#define NO_EVENT "400 no record in the body is a log event: none has a " \
+	"data.type, or a type of its own "
 
 /* ------------------------------------------------------------ reading */
 
@@ -49,7 +51,7 @@ keep_filtered(void *context, const char *type, const char *log_id,
 	return filter_keeps(context, type, record_field, record);
 }
 
-/* How a body is read, and what has to come of it. */
+/* How a body is read. */
 struct reading {
 	event_keep *keep;
 	void *context;
@@ -115,6 +117,7 @@ read_body(struct buf *out, const struct buf *body, size_t first, size_t rest,
 	struct buf why = BUF_INIT;
 
 	reader = event_reader_new(reading->keep, reading->context, &list);
+	event_reader_hold(reader, first % 3 * 30); /* 0, 30, 60 */
 	buf_clear(out);
 	if (!feed(reader, body, first, rest, &why)) {
 		buf_addf(out, "400 %s", buf_text(&why));
@@ -443,6 +446,12 @@ static const struct {
 	{ "logs beside data are records, and so is the object",
 	    "{\"logs\":[{\"data\":{\"type\":\"s\"}}],"
 	    "\"data\":{\"type\":\"f\"}}", "200 2\n- s -\n- f -" },
+	{ "and so is the object with a type of its own",
+	    "{\"type\":\"f\",\"logs\":[{\"data\":{\"type\":\"s\"}}]}",
+	    "200 2\n- s -\n- f -" },
+	{ "one with data that have none is not",
+	    "{\"data\":{\"x\":1},\"logs\":[{\"type\":\"s\"}],\"x\":2}",
+	    "200 1\n- s -" },
 	{ "logs within logs are no records",
 	    "{\"logs\":[{\"logs\":[{\"data\":{\"type\":\"s\"}}]},"
 	    "{\"data\":{\"type\":\"f\"}}]}", GOOD },
@@ -450,7 +459,7 @@ static const struct {
 	    "{\"logs\":[]}\n{\"logs\":[]}\n", "204" },
 	{ "the name of logs is in small letters",
 	    "{\"Logs\":[{\"data\":{\"type\":\"f\"}}]}",
-	    "400 no record in the body has a data.type (records: 1)" },
+	    NO_EVENT "(records: 1)" },
 	{ "a carriage return alone does not end a line",
 	    "{\"data\":{\"type\":\"f\"}}\r{\"data\":{\"type\":\"f\"}}",
 	    NOT_JSON "an unexpected character at byte 22" },
@@ -461,7 +470,7 @@ static const struct {
 	    NOT_JSON "more text after its end at byte 24" },
 	{ "a line behind one with logs is a record of its own",
 	    "{\"logs\":[]}\n{}",
-	    "400 no record in the body has a data.type (records: 1)" },
+	    NO_EVENT "(records: 1)" },
 };
 
 static void
@@ -580,72 +589,87 @@ test_changed_bytes(void)
 /* ------------------------------------------------------------- depth */
 
 /*
- * A body of that many levels in all, in each format; what stands in the
- * last makes no difference.
+ * A body in each format, with a value of that many levels in data (%s), and
+ * the innermost of them around inside.
  */
 static void
-make_deep_body(struct buf *body, size_t format, size_t levels,
+make_deep_body(struct buf *body, const char *format, size_t levels,
     const char *inside)
 {
-	static const struct {
-		const char *before, *after;
-		size_t levels;	/* around the record */
-	} formats[] = {
-		{ "[", "]", 1 },
-		{ "", "\n", 0 },
-		{ "{\"logs\":[", "]}", 2 },
-	};
-	size_t i, own = formats[format].levels + 2;
+	const char *hole = strstr(format, "%s");
+	size_t i;
 
 	buf_clear(body);
-	buf_addf(body, "%s{\"data\":{\"type\":\"f\",\"x\":",
-	    formats[format].before);
-	for (i = own; i < levels; i++)
-		buf_addc(body, '[');
+	buf_add(body, format, (size_t)(hole - format));
+	for (i = 0; i < levels; i++)
+		buf_adds(body, i % 3 < 2 ? "[" : "{\"type\":");
 	buf_adds(body, inside);
-	for (i = own; i < levels; i++)
-		buf_addc(body, ']');
-	buf_addf(body, "}}%s", formats[format].after);
+	for (i = levels; i-- > 0;)
+		buf_addc(body, i % 3 < 2 ? ']' : '}');
+	buf_adds(body, hole + strlen("%s"));
 }
 
 static void
 test_depth(void)
 {
+	static const size_t levels[] = { 60, 97, 98, 99, 100, 1000, 100000 };
 	static const struct {
-		size_t levels;
-		const char *inside;
-		bool good;
-	} rows[] = {
-		{ SCAN_DEPTH_MAX, "", true },
-		{ SCAN_DEPTH_MAX, "1", true },
-		{ SCAN_DEPTH_MAX, "\"x\",null", true },
-		{ SCAN_DEPTH_MAX + 1, "", false },
-		{ SCAN_DEPTH_MAX + 1, "1", false },
-		{ 10000, "", false },
-		{ 100000, "1", false },
+		const char *name;
+		const char *format;
+	} formats[] = {
+		{ "an array",
+		    "[{\"data\":{\"type\":\"f\",\"x\":%s}}]" },
+		{ "lines", "{\"data\":{\"type\":\"f\",\"x\":%s}}\n" },
+		{ "an object with logs",
+		    "{\"logs\":[{\"data\":{\"type\":\"f\",\"x\":%s}}]}" },
+		{ "a bare event", "{\"type\":\"f\",\"x\":%s}" },
+		{ "an array with others", "[%s,{\"type\":\"f\"}]" },
+		{ "a line with logs",
+		    "{\"a\":%s,\"logs\":[{\"type\":\"f\"}],\"b\":1}" },
+		{ "a description",
+		    "[{\"type\":\"f\",\"description\":%s}]" },
 	};
-	static const char *const names[] = {
-		"an array", "lines", "an object with logs"
-	};
-	static const char deep[] = NOT_JSON "nesting too deep";
 	const struct reading reading = { keep_all, NULL };
-	struct buf body = BUF_INIT, got = BUF_INIT;
+	struct buf body = BUF_INIT, whole = BUF_INIT, pieces = BUF_INIT;
 	size_t i, f;
 
-	for (i = 0; i < ROWS(rows); i++)
-		for (f = 0; f < ROWS(names); f++) {
-			make_deep_body(&body, f, rows[i].levels,
-			    rows[i].inside);
-			read_body(&got, &body, body.len, 1, &reading);
-			if (!ok(rows[i].good ? strcmp(buf_text(&got), GOOD) ==
-			    0 : strncmp(buf_text(&got), deep, strlen(deep)) ==
-			    0, "%s of %zu levels with <%s> in the last is %s",
-			    names[f], rows[i].levels, rows[i].inside,
-			    rows[i].good ? "taken" : "refused"))
-				diag("%s", buf_text(&got));
+	for (i = 0; i < ROWS(levels); i++)
+		for (f = 0; f < ROWS(formats); f++) {
+			make_deep_body(&body, formats[f].format, levels[i],
+			    "\"x\",null");
+			if (levels[i] % 3 == 0) /* they stand in an object */
+				make_deep_body(&body, formats[f].format,
+				    levels[i], "\"x\"");
+			read_body(&whole, &body, body.len, 1, &reading);
+			read_body(&pieces, &body, body.len / 3, 5, &reading);
+			if (!ok(strcmp(buf_text(&whole), GOOD) == 0 &&
+			    strcmp(buf_text(&pieces), GOOD) == 0,
+			    "%s with a value of %zu levels is taken",
+			    formats[f].name, levels[i]))
+				diag("%s %s", buf_text(&whole),
+				    buf_text(&pieces));
 		}
 	buf_release(&body);
-	buf_release(&got);
+	buf_release(&whole);
+	buf_release(&pieces);
+}
+
+/* The bracket that is wrong is found at any depth. */
+static void
+test_wrong_depth(void)
+{
+	const struct reading reading = { keep_all, NULL };
+	struct buf body = BUF_INIT, want = BUF_INIT;
+
+	make_deep_body(&body, "[{\"data\":{\"type\":\"f\",\"x\":%s}}]", 3000,
+	    "1");
+	body.data[body.len - 5] = '}';
+	buf_addf(&want, NOT_JSON "an unexpected character at byte %zu",
+	    body.len - 5);
+	check_body("a wrong bracket around 3,000 levels", &body, &reading,
+	    buf_text(&want));
+	buf_release(&body);
+	buf_release(&want);
 }
 
 /* ------------------------------------------------------------- counts */
@@ -692,7 +716,7 @@ test_fields(void)
 	    "\"connection\":\"co\",\"hostname\":\"h.eu.auth0.com\","
 	    "\"ip\":\"192.0.2.1\",\"tenant_name\":\"t\","
 	    "\"user_id\":\"auth0|5\",\"user_name\":\"u\","
-	    "\"date\":\"1970-01-02T00:00:00.001Z\","
+	    "\"date\":\"2026-08-01T12:34:56.789Z\","
 	    "\"details\":{\"type\":\"s\",\"ip\":\"inner\"}}},"
 	    "{\"description\":\"outer\",\"data\":{\"type\":\"xyz\"}}]");
 	struct event_list list = { NULL, 0, 0 };
@@ -717,7 +741,7 @@ test_fields(void)
 	is_str(e->user_id, "auth0|5", "user_id");
 	is_str(e->user_name, "u", "user_name");
 	is_num(e->class, CLASS_ANOMALY, "the class is the catalogue's");
-	is_num(e->time_ms, 86400001, "the time is in milliseconds");
+	is_num(e->time_ms, 1785587696789, "the time is in milliseconds");
 	e = list.events[1];
 	ok(!e->log_id && !e->description && !e->client_id &&
 	    !e->client_name && !e->connection && !e->hostname && !e->ip &&
@@ -731,8 +755,8 @@ test_fields(void)
 }
 
 static const char *const names_noted[] = {
-	"text", "type", "empty", "null", "number", "object", "absent", "",
-	"nul", "twice",
+	"text", "type", "empty", "null", "number", "truth", "object",
+	"absent", "", "nul", "twice",
 };
 
 /* What record_field says of the record at hand. */
@@ -757,7 +781,8 @@ test_record_field(void)
 {
 	struct buf body = body_of("{\"text\":\"outer\",\"data\":{\"type\":"
 	    "\"f\",\"text\":\"inner\",\"empty\":\"\",\"null\":null,"
-	    "\"number\":5,\"object\":{\"text\":\"x\"},\"nul\":"
+	    "\"number\":9007199254740993,\"truth\":true,\"object\":"
+	    "{\"text\":\"x\"},\"nul\":"
 	    "\"a\\u0000b\",\"twice\":\"1\",\"twice\":\"2\"}}");
 	struct event_list list = { NULL, 0, 0 };
 	struct buf seen = BUF_INIT, why = BUF_INIT;
@@ -768,8 +793,9 @@ test_record_field(void)
 	for (i = 0; i < ROWS(names_noted); i++)
 		event_reader_want(reader, names_noted[i]);
 	ok(feed(reader, &body, body.len, 1, &why), "a record is read");
-	is_str(buf_text(&seen), "f: inner f - - - - - - a\xEF\xBF\xBD" "b 2",
-	    "a field is a string of data that is not empty");
+	is_str(buf_text(&seen), "f: inner f - - 9007199254740993 true - - - "
+	    "a\xEF\xBF\xBD" "b 2",
+	    "a field is a text, number or truth of data");
 	is_num((long long)list.count, 0, "what keep does not want is not "
 	    "kept");
 	event_reader_free(reader);
@@ -864,95 +890,138 @@ test_memory(size_t row)
 	buf_release(&why);
 }
 
+/* A record of 16 MiB beside a small one: what makes it so long. */
+static const struct {
+	const char *title;
+	const char *before, *filler, *after;
+	const char *want;	/* of both */
+} long_records[] = {
+	{ "a text that nobody asks for",
+	    "[{\"data\":{\"type\":\"f\",\"x\":\"", "x",
+	    "\"}},{\"type\":\"fu\"}]", "200 2\n- f -\n- fu -" },
+	{ "one before the data, among logs",
+	    "{\"logs\":[{\"x\":\"", "x",
+	    "\",\"data\":{\"type\":\"f\"}},{\"type\":\"fu\"}]}",
+	    "200 2\n- f -\n- fu -" },
+	{ "objects, which cost json-c the most",
+	    "[{\"type\":\"fu\"},{\"data\":{\"type\":\"f\",\"x\":[1", ",{}",
+	    "]}}]", "200 2\n- fu -\n- f -" },
+	{ "a deep one, on a line",
+	    "{\"type\":\"fu\"}\n{\"x\":", "[", "", "400" },
+	{ "a line with logs behind it",
+	    "{\"x\":\"", "x", "\",\"logs\":[{\"type\":\"f\"}],\"type\":"
+	    "\"fu\"}", "200 2\n- f -\n- fu -" },
+	{ "a line with logs before it",
+	    "{\"logs\":[{\"type\":\"f\"}],\"x\":\"", "x", "\",\"type\":"
+	    "\"fu\"}", "200 2\n- f -\n- fu -" },
+	{ "a log_id", "[{\"log_id\":\"", "9", "\",\"type\":\"f\"},{\"type\":"
+	    "\"fu\",\"log_id\":\"1\"}]", "200 2\n- f -\n1 fu -" },
+	{ "names", "[{\"type\":\"f\"", ",\"type\\u0020\":1",
+	    "},{\"type\":\"fu\"}]", "200 2\n- f -\n- fu -" },
+};
+
+static void
+test_long_record(size_t row)
+{
+	struct event_list list = { NULL, 0, 0 };
+	struct buf part = BUF_INIT, why = BUF_INIT, got = BUF_INIT;
+	struct event_reader *reader;
+	long long before, most = 0;
+	size_t fed = 0;
+	bool good;
+
+	reader = event_reader_new(keep_all, NULL, &list);
+	good = event_reader_feed(reader, long_records[row].before,
+	    strlen(long_records[row].before), &why);
+	while (part.len < 60000)
+		buf_adds(&part, long_records[row].filler);
+	before = memory_held();
+	for (; good && fed < 16777216; fed += part.len) {
+		good = event_reader_feed(reader, part.data, part.len, &why);
+		if (memory_held() > most)
+			most = memory_held();
+	}
+	good = good && event_reader_feed(reader, long_records[row].after,
+	    strlen(long_records[row].after), &why) &&
+	    event_reader_end(reader, &why);
+	if (good) {
+		buf_addf(&got, "200 %zu", list.count);
+		add_events(&got, &list);
+	} else {
+		buf_adds(&got, "400");
+	}
+	is_str(buf_text(&got), long_records[row].want, "a record of 16 MiB: "
+	    "%s", long_records[row].title);
+	if (!ok(most - before < 5000000, "and memory has not grown with it"))
+		diag("from %lld to %lld bytes", before, most);
+	event_reader_free(reader);
+	event_list_release(&list);
+	buf_release(&part);
+	buf_release(&why);
+	buf_release(&got);
+}
+
+/* A text that is shown is cut, and says so. */
+static void
+test_long_text(void)
+{
+	const struct reading reading = { keep_all, NULL };
+	struct buf body = BUF_INIT, want = BUF_INIT;
+	size_t i;
+
+	buf_adds(&body, "[{\"type\":\"f\",\"description\":\"");
+	for (i = 0; i < 1000; i++)
+		buf_adds(&body, "0123456789");
+	buf_adds(&body, "\"}]");
+	buf_adds(&want, "200 1\n- f ");
+	for (i = 0; i < PICK_TEXT_MAX - 3; i++)
+		buf_addc(&want, "0123456789"[i % 10]);
+	buf_adds(&want, "\xE2\x80\xA6");
+	check_body("a description of 10 kB is cut, with a mark", &body,
+	    &reading, buf_text(&want));
+	buf_release(&body);
+	buf_release(&want);
+}
+
 /*
- * A body with a record of so many bytes beside a small one: a text, which
- * costs little, or empty objects, which cost json-c the most.
+ * Two ids with a beginning in common are never made one: they are kept
+ * whole, or not at all.
  */
 static void
-add_long(struct buf *body, size_t row, size_t bytes, bool objects)
+test_long_ids(void)
 {
-	static const struct {
-		const char *begin, *end;
-	} forms[] = {
-		{ "[", ",{\"data\":{\"type\":\"f\"}}]" },
-		{ "{\"logs\":[", ",{\"data\":{\"type\":\"f\"}}]}" },
-		{ "[{\"data\":{\"type\":\"f\"}},", "]" },
+	static const size_t lens[] = {
+		EVENT_LOG_ID_MAX - 1, EVENT_LOG_ID_MAX, EVENT_LOG_ID_MAX + 1,
+		PICK_TEXT_MAX, PICK_TEXT_MAX + 1, 20 * PICK_TEXT_MAX
 	};
-	static const char head[] = "{\"data\":{\"type\":\"f\",\"x\":";
-	size_t end;
-
-	buf_clear(body);
-	buf_adds(body, forms[row].begin);
-	end = body->len + bytes;
-	buf_adds(body, head);
-	buf_adds(body, objects ? "[{}" : "\"");
-	while (body->len + 5 <= end - 3)
-		buf_adds(body, objects ? ",{}" : "xxx");
-	while (body->len < end - 3)
-		buf_addc(body, objects ? ' ' : 'x');
-	buf_adds(body, objects ? "]}}" : "\"}}");
-	buf_adds(body, forms[row].end);
-}
-
-static void
-test_long(size_t row, size_t bytes, bool objects, unsigned long kept)
-{
 	struct event_list list = { NULL, 0, 0 };
+	struct buf id = BUF_INIT, body = BUF_INIT, why = BUF_INIT;
 	struct event_reader *reader;
-	struct buf body = BUF_INIT, why = BUF_INIT;
-	size_t at, piece = 1000;
-	bool good = true;
+	size_t i;
 
-	add_long(&body, row, bytes, objects);
-	reader = event_reader_new(keep_all, NULL, &list);
-	for (at = 0; good && at < body.len; at += piece)
-		good = event_reader_feed(reader, body.data + at,
-		    body.len - at < piece ? body.len - at : piece, &why);
-	ok(good && event_reader_end(reader, &why), "a record of %zu bytes in "
-	    "form %zu is read", bytes, row);
-	is_num((long long)list.count, (long long)kept, "%lu kept", kept);
-	is_num((long long)event_reader_counts(reader)->too_long,
-	    2 - (long long)kept, "counted when too long");
-	is_num((long long)event_reader_counts(reader)->unusable,
-	    2 - (long long)kept, "as unusable");
-	event_reader_free(reader);
-	event_list_release(&list);
-	buf_release(&body);
-	buf_release(&why);
-}
-
-static void
-test_long_records(void)
-{
-	size_t row;
-
-	for (row = 0; row < 3; row++) {
-		test_long(row, EVENT_RECORD_MAX, false, 2);
-		test_long(row, EVENT_RECORD_MAX, true, 2);
-		test_long(row, EVENT_RECORD_MAX + 1, false, 1);
-		test_long(row, EVENT_RECORD_MAX + 1, true, 1);
-		test_long(row, 20 * EVENT_RECORD_MAX, true, 1);
+	for (i = 0; i < ROWS(lens); i++) {
+		buf_clear(&id);
+		buf_clear(&body);
+		while (id.len < lens[i] - 1)
+			buf_addc(&id, '9');
+		buf_addf(&body, "[{\"log_id\":\"%sa\",\"type\":\"f\"},"
+		    "{\"data\":{\"log_id\":\"%sb\",\"type\":\"f\"}}]",
+		    buf_text(&id), buf_text(&id));
+		reader = event_reader_new(keep_all, NULL, &list);
+		ok(feed(reader, &body, 3000, 3000, &why) && list.count == 2,
+		    "two events with ids of %zu bytes are read", lens[i]);
+		if (lens[i] <= EVENT_LOG_ID_MAX)
+			ok(strlen(list.events[0]->log_id) == lens[i] &&
+			    strcmp(list.events[0]->log_id,
+			    list.events[1]->log_id) < 0,
+			    "the ids are whole, and differ");
+		else
+			ok(!list.events[0]->log_id && !list.events[1]->log_id,
+			    "they have none: cut, they would be the same");
+		event_reader_free(reader);
+		event_list_release(&list);
 	}
-}
-
-/* All that the body held was too long. */
-static void
-test_only_long(void)
-{
-	struct event_list list = { NULL, 0, 0 };
-	struct event_reader *reader = event_reader_new(keep_all, NULL, &list);
-	struct buf body = BUF_INIT, why = BUF_INIT;
-
-	buf_adds(&body, "{\"data\":{\"type\":\"f\",\"x\":\"");
-	while (body.len <= EVENT_RECORD_MAX)
-		buf_adds(&body, "xxxxxxxxxxxxxxxx");
-	buf_adds(&body, "\"}}\n");
-	ok(event_reader_feed(reader, body.data, body.len, &why) &&
-	    !event_reader_end(reader, &why), "a long line alone is refused");
-	is_str(buf_text(&why), "no record in the body has a data.type "
-	    "(records: 1, too long: 1)", "and it is said why");
-	event_reader_free(reader);
-	event_list_release(&list);
+	buf_release(&id);
 	buf_release(&body);
 	buf_release(&why);
 }
@@ -963,6 +1032,8 @@ main(void)
 	size_t i;
 
 	/* First, while nothing has made the process large. */
+	for (i = 0; i < ROWS(long_records); i++)
+		test_long_record(i);
 	for (i = 0; i < ROWS(floods); i++)
 		test_memory(i);
 	test_files();
@@ -973,10 +1044,11 @@ main(void)
 	test_cuts();
 	test_changed_bytes();
 	test_depth();
+	test_wrong_depth();
 	test_counts();
 	test_fields();
 	test_record_field();
-	test_long_records();
-	test_only_long();
+	test_long_text();
+	test_long_ids();
 	return done_testing();
 }

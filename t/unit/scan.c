@@ -6,6 +6,7 @@
  */
 #include "scan.h"
 
+#include "buf.h"
 #include "tap.h"
 
 #include <stdio.h>
@@ -322,23 +323,169 @@ test_every_byte(void)
 	}
 }
 
-static void
-test_depth(void)
-{
-	char text[2 * SCAN_DEPTH_MAX + 2];
-	const char *why = NULL;
-	struct scan s;
+/* Brackets that a text may have at each level, many times over. */
+static const struct {
+	const char *title;
+	const char *open;	/* by turns, one a level */
+	const char *close;	/* what ends each */
+} nests[] = {
+	{ "arrays", "[[", "]]" },
+	{ "objects", "{{", "}}" },
+	{ "both by turns", "[{", "]}" },
+	{ "both in groups", "[[[[[[[{{{{{{{{{{{{{", "]]]]]]]}}}}}}}}}}}}}" },
+};
 
-	memset(text, '[', SCAN_DEPTH_MAX);
-	memset(text + SCAN_DEPTH_MAX, ']', SCAN_DEPTH_MAX);
-	memset(&s, 0, sizeof(s));
-	ok(scan_bytes(&s, text, 2 * SCAN_DEPTH_MAX, &why) ==
-	    2 * SCAN_DEPTH_MAX && s.depth == 0, "100 levels are good");
+/*
+ * A text of so many levels whose innermost one ends with the right bracket,
+ * as all the others do, or with the wrong one.
+ */
+static size_t
+nest(char *text, size_t row, size_t levels, bool right)
+{
+	size_t turns = strlen(nests[row].open), i;
+	char *at = text;
+
+	for (i = 0; i < levels; i++) {
+		*at++ = nests[row].open[i % turns];
+		if (at[-1] == '{' && i + 1 < levels)
+			at += sprintf(at, "\"\":");
+	}
+	for (i = levels; i-- > 0;)
+		*at++ = nests[row].close[i % turns];
+	if (!right)
+		at[-1] = at[-1] == ']' ? '}' : ']';
+	return (size_t)(at - text);
+}
+
+static size_t
+scan_in_pieces(struct scan *s, const char *text, size_t len, size_t piece)
+{
+	size_t done = 0, n, good;
+	const char *why;
+
+	do {
+		n = len - done < piece ? len - done : piece;
+		good = scan_bytes(s, text + done, n, &why);
+		done += good;
+	} while (good == n && done < len);
+	return done;
+}
+
+static void
+test_depth(size_t row)
+{
+	static const size_t levels[] = {
+		1, 2, 63, 64, 65, 66, 100, 101, 127, 128, 129, 192, 193, 1000,
+		200000
+	};
+	char *text = malloc(8 * 200000);
+	struct scan s = { 0 };
+	size_t i, len, bad = 0;
+
+	for (i = 0; i < ROWS(levels); i++) {
+		len = nest(text, row, levels[i], true);
+		bad += scan_in_pieces(&s, text, len, len) != len ||
+		    s.depth != 0;
+		scan_release(&s);
+		bad += scan_in_pieces(&s, text, len, 13) != len ||
+		    s.depth != 0;
+		bad += scan_in_pieces(&s, text, len, len) != len; /* again */
+		scan_release(&s);
+		len = nest(text, row, levels[i], false);
+		bad += scan_in_pieces(&s, text, len, len) != len - 1 ||
+		    s.depth != 1;
+		scan_release(&s);
+	}
+	is_num((long long)bad, 0, "%s of any depth are read, and the bracket "
+	    "that ends each is known", nests[row].title);
+	free(text);
+}
+
+/* A byte takes up a bit, and no more than twice that. */
+static void
+test_room(void)
+{
+	static char text[1000000];
+	struct scan s = { 0 };
+	const char *why;
+
 	memset(text, '[', sizeof(text));
-	memset(&s, 0, sizeof(s));
 	is_num((long long)scan_bytes(&s, text, sizeof(text), &why),
-	    SCAN_DEPTH_MAX, "the 101st is not");
-	is_str(why, "nesting too deep", "and that is the reason");
+	    sizeof(text), "a million levels are good");
+	ok(s.outer_size * sizeof(*s.outer) <= sizeof(text) / 4, "and take up "
+	    "a bit each, or two");
+	scan_release(&s);
+	ok(s.outer == NULL && s.depth == 0, "which are given back");
+}
+
+/* ------------------------------------------------------- names told of */
+
+static const struct {
+	const char *title;
+	const char *value;
+	size_t levels;
+	uint64_t lens;		/* as bits */
+	const char *told;	/* each with its level */
+} tellings[] = {
+	{ "own names", "{\"a\":{\"b\":1},\"cc\":[{\"d\":2}]}", 1,
+	    SCAN_ALL_LENS, "1\"a\" 1\"cc\" " },
+	{ "those of members as well", "{\"a\":{\"b\":1},\"cc\":[{\"d\":2}]}",
+	    2, SCAN_ALL_LENS, "1\"a\" 2\"b\" 1\"cc\" " },
+	{ "no names", "{\"a\":1}", 0, SCAN_ALL_LENS, "" },
+	{ "names of a length", "{\"a\":1,\"bb\":2,\"ccc\":3,\"\":4}", 1,
+	    1 << 2, "1\"bb\" " },
+	{ "of two lengths", "{\"a\":1,\"bb\":2,\"ccc\":3,\"\":4}", 1,
+	    1 << 3 | 1 << 0, "1\"ccc\" 1\"\" " },
+	{ "of a length in the last level alone",
+	    "{\"a\":{\"b\":1,\"cc\":2},\"ddd\":3}", 2, 1 << 2,
+	    "1\"a\" 2\"cc\" 1\"ddd\" " },
+	{ "whatever length with an escape", "{\"a\\n\":1,\"b\":2,\"\\\"\":3}",
+	    1, 1 << 7, "1\"a\\n\" 1\"\\\"\" " },
+	{ "an escape in a text is none", "{\"a\":\"\\n\",\"b\":2}", 1, 1 << 7,
+	    "" },
+};
+
+static void
+tell(struct buf *out, const char *text, size_t row, size_t piece)
+{
+	size_t len = strlen(text), done = 0, end;
+	enum scan_stop stop = SCAN_MORE;
+	struct scan s = { 0 };
+	const char *why;
+
+	scan_begin(&s, tellings[row].levels, tellings[row].lens);
+	while (done < len && stop != SCAN_WHOLE && stop != SCAN_BAD) {
+		end = (done / piece + 1) * piece;
+		done += scan_value(&s, text + done, (end < len ? end : len) -
+		    done, &stop, &why);
+		if (stop == SCAN_NAME)
+			buf_addf(out, "%zu%.*s ", scan_level(&s),
+			    (int)(done - s.name), text + s.name);
+		else if (stop == SCAN_MORE && scan_in_name(&s) &&
+		    (s.name >= done || text[s.name] != '"'))
+			buf_adds(out, "(in no name) ");
+	}
+	if (stop != SCAN_WHOLE)
+		buf_adds(out, "(not whole) ");
+	scan_release(&s);
+}
+
+static void
+test_tellings(void)
+{
+	struct buf got = BUF_INIT;
+	size_t i, piece;
+
+	for (i = 0; i < ROWS(tellings); i++)
+		for (piece = 1; piece < 40; piece += 6) {
+			buf_clear(&got);
+			tell(&got, tellings[i].value, i, piece);
+			is_str(buf_text(&got), tellings[i].told, "%s are told "
+			    "of, in pieces of %zu", tellings[i].title, piece);
+		}
+	buf_release(&got);
+	ok(scan_len_bit(63) == scan_len_bit(1000) && scan_len_bit(62) !=
+	    scan_len_bit(63), "long names have one bit in common");
 }
 
 int
@@ -351,6 +498,9 @@ main(void)
 	test_texts();
 	test_nul();
 	test_every_byte();
-	test_depth();
+	for (i = 0; i < ROWS(nests); i++)
+		test_depth(i);
+	test_room();
+	test_tellings();
 	return done_testing();
 }

@@ -6,6 +6,7 @@
 
 #include <json-c/json.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Each in memory of its own size, so that a read beyond it is found. */
@@ -124,12 +125,49 @@ test_quote(void)
 	ok(is_quoted_as_json_c("\""), "and one that is nothing else");
 }
 
+/*
+ * Strings that end before their closing quote, each in memory of its own
+ * size: their text is a beginning of what it was, and as much of it as is
+ * certain.
+ */
+static void
+test_cuts(void)
+{
+	struct buf whole = BUF_INIT, cut = BUF_INIT;
+	char quoted[80], *copy;
+	size_t i, len, end, bad = 0;
+
+	for (i = 0; i < ROWS(strings); i++) {
+		snprintf(quoted, sizeof(quoted), "\"%s%s\"", strings[i],
+		    strings[i]);
+		end = strlen(quoted);
+		buf_clear(&whole);
+		unquote(&whole, quoted, quoted + end, "", 1);
+		for (len = 1; len < end; len++) {
+			copy = mem_alloc(len + 1);
+			memcpy(copy, quoted, len);
+			copy[len] = '\0';
+			buf_clear(&cut);
+			unquote(&cut, copy, copy + len, "", 1);
+			bad += cut.len > whole.len || (cut.len > 0 &&
+			    memcmp(cut.data, whole.data, cut.len) != 0);
+			bad += 6 * cut.len + 1 + UNQUOTE_SLACK < len;
+			free(copy);
+		}
+	}
+	is_num((long long)bad, 0, "a string that is cut has the beginning of "
+	    "its text");
+	buf_release(&whole);
+	buf_release(&cut);
+}
+
 int
 main(void)
 {
 	test_strings();
 	test_quote();
 	test_codes();
+	test_cuts();
 	test_nul();
 	return done_testing();
 }

@@ -110,7 +110,7 @@ sub case_204 ($h) {
 
 sub case_400 ($h) {
 	is post($h->{server}, ''), '400 the body is empty', 'no body';
-	is post($h->{server}, '[{},null]'), '400 no record in the body has a data.type (records: 2)',
+	is post($h->{server}, '[{},null]'), '400 no record in the body is a log event: none has a data.type, or a type of its own (records: 2)',
 		'nothing usable';
 	like post($h->{server}, substr(logins('cut'), 0, -3)), qr/^400 the body ends in the middle of its JSON, after \d+ bytes$/, 'cut JSON';
 	like raw_http($h->{server}->port, head($h->{server}, 'Content-Length: 10x') . '[]'), qr/\AHTTP\/1\.1 400 /,
