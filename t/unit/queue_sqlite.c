@@ -1321,7 +1321,8 @@ test_nameless(void)
 
 #define UNREADABLE "the row cannot be read: "
 #define NOT_JSON UNREADABLE "the body is not the JSON that Auth0 sends: "
-#define NO_TYPE UNREADABLE "no record in the body has a data.type " \
+#define NO_TYPE UNREADABLE "no record in the body is a log event: " \
+	"none has a data.type, or a type of its own " \
 	"(records: 1)"
 
 static const struct {
