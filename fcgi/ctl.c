@@ -32,7 +32,7 @@ enum exit_status {
 	BAD = 1,
 	MISUSE = 2,
 	REMAINS = 3,	/* events that could not be delivered now */
-	NEEDS_PERSON = 4 /* a worker that hangs */
+	NEEDS_PERSON = 4 /* a worker hangs, Slack refuses or rejects */
 };
 
 enum option {
@@ -104,8 +104,10 @@ print_lines(FILE *to, const char *label, const struct buf *text)
 static struct queue *
 open_queue(const struct config *c, struct buf *why)
 {
-	struct queue_options options = { c->queue, c->queue_max,
-	    c->queue_on_network, true };
+	struct queue_options options = { .address = c->queue,
+	    .max_waiting = c->queue_max,
+	    .destinations = c->destination_count,
+	    .on_network = c->queue_on_network, .settles = true };
 	enum queue_result result;
 
 	if (!c->queue)
@@ -431,14 +433,15 @@ run_work(const struct config *c, const struct line *line)
 {
 	enum worker_mode mode = line->options & UNTIL_IDLE ?
 	    WORKER_UNTIL_IDLE : WORKER_STAYS;
-	struct queue_holder hung;
+	struct worker_report report;
 	struct buf copy = BUF_INIT;
 	enum worker_end end;
 
 	(void)c;
 	if (line->descriptor && !inherit(line->descriptor, &copy))
 		return BAD;
-	end = worker_process(mode, line->descriptor ? &copy : NULL, &hung);
+	end = worker_process(mode, line->descriptor ? &copy : NULL,
+	    &report);
 	buf_release(&copy);
 	switch (end) {
 	case WORKER_FAILED:
@@ -464,14 +467,14 @@ run_work(const struct config *c, const struct line *line)
 static enum exit_status
 run_drain(const struct config *c, const struct line *line)
 {
-	struct queue_holder hung;
-	enum worker_end end = worker_process(WORKER_DRAINS, NULL, &hung);
+	struct worker_report report;
+	enum worker_end end = worker_process(WORKER_DRAINS, NULL, &report);
 	struct buf out = BUF_INIT;
 
 	(void)c;
 	(void)line;
-	if (hung.held) {
-		report_silence(&out, &hung);
+	if (report.hung.held) {
+		report_silence(&out, &report.hung);
 		fprintf(stderr, "log-stream-ctl: %s", out.data);
 		buf_release(&out);
 		return NEEDS_PERSON;
@@ -482,8 +485,9 @@ run_drain(const struct config *c, const struct line *line)
 	case WORKER_STUCK:
 		return NEEDS_PERSON;
 	case WORKER_REMAINS:
-		return REMAINS;
+		return report.needs_person ? NEEDS_PERSON : REMAINS;
 	case WORKER_EMPTY:
+		return report.needs_person ? NEEDS_PERSON : GOOD;
 	case WORKER_OTHER:
 		break;
 	}
@@ -497,17 +501,17 @@ run_status(const struct config *c, const struct line *line)
 	struct buf out = BUF_INIT, why = BUF_INIT;
 	enum queue_result result;
 	enum exit_status status;
-	bool hangs = false;
+	bool needs_person = false;
 
 	if (!q)
 		return BAD;
 	result = report_status(q, c, line->options & JSON, clock_wall_ms(),
-	    &out, &hangs, &why);
+	    &out, &needs_person, &why);
 	if (result == QUEUE_OK)
 		fwrite(buf_text(&out), 1, out.len, stdout);
 	buf_release(&out);
 	status = close_queue(q, result, &why);
-	return status == GOOD && hangs ? NEEDS_PERSON : status;
+	return status == GOOD && needs_person ? NEEDS_PERSON : status;
 }
 
 static enum exit_status

@@ -44,6 +44,8 @@ channel_free(struct channel *ch)
 	channel_drop(ch);
 	free(ch->name);
 	free(ch->webhook_url);
+	free(ch->pace_of);
+	free(ch->pace_next);
 	free(ch);
 }
 
@@ -78,12 +80,14 @@ drop_unused(struct worker *w)
 }
 
 static void
-channel_aim(struct channel *ch, const char *url)
+channel_aim(struct channel *ch, const char *url, const char *pace_of)
 {
-	if (ch->webhook_url && strcmp(ch->webhook_url, url) != 0)
-		ch->renewed = true;
 	free(ch->webhook_url);
 	ch->webhook_url = mem_dup(url);
+	free(ch->pace_next);
+	ch->pace_next = mem_dup(pace_of);
+	if (!ch->pace_of)
+		ch->pace_of = mem_dup(pace_of);
 }
 
 void
@@ -108,7 +112,8 @@ channels_match(struct worker *w)
 		ch = channel_find(w, d->name);
 		if (!ch)
 			ch = channel_add(w, d->name);
-		channel_aim(ch, d->webhook_url);
+		channel_aim(ch, d->webhook_url,
+		    c->destinations[d->shares].name);
 	}
 	drop_unused(w);
 	w->matched = true;
@@ -179,8 +184,9 @@ reckon(const struct worker *w, struct channel *ch)
 static struct queue_batch
 batch_of(const struct channel *ch, const struct pace *pace)
 {
-	struct queue_batch batch = { ch->name, NULL, ch->taken,
-	    ch->outcome.reason, pace };
+	struct queue_batch batch = { .destination = ch->name,
+	    .count = ch->taken, .reason = ch->outcome.reason,
+	    .pace_of = ch->pace_of, .pace = pace };
 	size_t i;
 
 	batch.keys = mem_alloc(ch->taken * sizeof(*batch.keys));
@@ -221,26 +227,33 @@ keep_pace(const struct worker *w, struct channel *ch, const struct pace *pace)
  * when it was a claim and not all of them are there to be claimed.
  */
 static bool
-keep(struct worker *w, struct channel *ch, enum queue_change change,
-    const struct pace *pace)
+keep_batch(struct worker *w, struct channel *ch, enum queue_change change,
+    const struct queue_batch *batch)
 {
-	struct queue_batch batch = batch_of(ch, pace);
 	struct buf why = BUF_INIT;
 	enum queue_result result;
 	bool good;
 
-	result = queue_change(w->queue, change, &batch, queue_ms(w, ch),
-	    &why);
+	result = queue_change(w->queue, change, batch, queue_ms(w, ch), &why);
 	good = !worker_queue_failed(w, result, &why);
-	if (good && change == QUEUE_CLAIM) {
-		good = !queue_missed(&batch);
-	} else if (good) {
-		log_missed(ch, &batch);
-	}
+	if (good && change == QUEUE_CLAIM)
+		good = !queue_missed(batch);
+	else if (good)
+		log_missed(ch, batch);
 	if (good)
-		keep_pace(w, ch, pace);
-	free(batch.keys);
+		keep_pace(w, ch, batch->pace);
 	buf_release(&why);
+	return good;
+}
+
+static bool
+keep(struct worker *w, struct channel *ch, enum queue_change change,
+    const struct pace *pace)
+{
+	struct queue_batch batch = batch_of(ch, pace);
+	bool good = keep_batch(w, ch, change, &batch);
+
+	free(batch.keys);
 	return good;
 }
 
@@ -271,6 +284,26 @@ take_over(struct worker *w, struct channel *ch)
 	return keep(w, ch, QUEUE_PUT_BACK, &pace);
 }
 
+/* What was learnt from another address of the webhook is forgotten. */
+static bool
+aim(struct worker *w, struct channel *ch)
+{
+	struct pace pace = ch->tally.pace;
+
+	return !pace_aim(&pace, ch->webhook_url, queue_ms(w, ch)) ||
+	    keep(w, ch, QUEUE_PUT_BACK, &pace);
+}
+
+/* Whether the queue has something else for this address. */
+static bool
+is_aimed_anew(const struct worker *w, const struct channel *ch)
+{
+	struct pace pace = ch->tally.pace;
+
+	return ch->counted && ch->tally.pace.webhook != 0 &&
+	    pace_aim(&pace, ch->webhook_url, queue_ms(w, ch));
+}
+
 static bool
 same_wait(const struct pace *a, const struct pace *b)
 {
@@ -285,7 +318,8 @@ channel_look(struct worker *w, struct channel *ch)
 	struct buf why = BUF_INIT;
 	enum queue_result result;
 
-	result = queue_count(w->queue, ch->name, &ch->tally, &why);
+	result = queue_count(w->queue, ch->name, ch->pace_of, &ch->tally,
+	    &why);
 	if (!worker_queue_failed(w, result, &why)) {
 		learn_time(ch, before_ms, worker_wall_ms(w));
 		if (!ch->counted || !same_wait(&before, &ch->tally.pace))
@@ -305,9 +339,14 @@ gather(void *context, struct event *e, size_t bytes)
 {
 	struct channel *ch = context;
 
+	/* One that is postponed may be at fault, and goes alone. */
+	if (e->postponed && ch->events.count > 0) {
+		free(e);
+		return false;
+	}
 	event_list_add(&ch->events, e);
 	ch->bytes += bytes;
-	return ch->bytes < BYTES_MAX;
+	return !e->postponed && ch->bytes < BYTES_MAX;
 }
 
 /* Takes the next events into the channel; false when there are none. */
@@ -316,7 +355,7 @@ read_events(struct worker *w, struct channel *ch)
 {
 	struct pace_rules rules = rules_of(w);
 	size_t budget = pace_budget(&ch->tally.pace, &rules,
-	    ch->tally.waiting);
+	    ch->tally.waiting - ch->tally.postponed);
 	struct buf why = BUF_INIT;
 	enum queue_result result;
 	bool failed;
@@ -346,6 +385,17 @@ timeout_for(const struct worker *w, const struct channel *ch)
 }
 
 /*
+ * Whether a message has to tell of what was set aside, and of nothing else:
+ * no other is to come.
+ */
+static bool
+must_tell(const struct channel *ch)
+{
+	return ch->tally.untold > 0 &&
+	    ch->tally.waiting == ch->tally.postponed;
+}
+
+/*
  * Begins a message. That it begins is written down before it is posted:
  * a queue that cannot be written to would else send it again and again.
  * Where the turn was lost till then, another machine may have begun one.
@@ -357,16 +407,17 @@ begin_message(struct worker *w, struct channel *ch)
 	struct pace_rules rules = rules_of(w);
 	struct pace pace = ch->tally.pace;
 
-	if (!read_events(w, ch)) {
+	if (!read_events(w, ch) && !must_tell(ch)) {
 		channel_drop(ch);
 		ch->look_at = 0;
 		return;
 	}
+	ch->telling = ch->tally.untold;
 	ch->taken = message_compose(&ch->payload, ch->events.events,
-	    ch->events.count, ch->digest, c);
+	    ch->events.count, ch->digest, ch->telling, c);
 	pace_began(&pace, &rules, queue_ms(w, ch));
 	if (!keep(w, ch, QUEUE_CLAIM, &pace) ||
-	    !queue_has_turn(w->queue, ch->name)) {
+	    !queue_has_turn(w->queue, ch->pace_of)) {
 		channel_drop(ch);
 		return;
 	}
@@ -387,7 +438,7 @@ begin_turn(struct worker *w, struct channel *ch)
 	enum queue_result result;
 	bool mine = false;
 
-	result = queue_begin_turn(w->queue, ch->name, &mine, &why);
+	result = queue_begin_turn(w->queue, ch->pace_of, &mine, &why);
 	if (!worker_queue_failed(w, result, &why) && !mine)
 		ch->not_before = ch->look_at = worker_run_ms(w) + LOOK_MS;
 	buf_release(&why);
@@ -399,7 +450,7 @@ static void
 end_turn(struct worker *w, struct channel *ch)
 {
 	if (w->queue)
-		queue_end_turn(w->queue, ch->name);
+		queue_end_turn(w->queue, ch->pace_of);
 }
 
 /* ----------------------------------------------------------- settling */
@@ -412,7 +463,7 @@ static bool
 keep_turn(struct worker *w, struct channel *ch, bool *alone)
 {
 	*alone = true;
-	if (queue_has_turn(w->queue, ch->name))
+	if (queue_has_turn(w->queue, ch->pace_of))
 		return true;
 	if (!begin_turn(w, ch) || !channel_look(w, ch))
 		return false;
@@ -421,17 +472,73 @@ keep_turn(struct worker *w, struct channel *ch, bool *alone)
 	return true;
 }
 
+/* Which change makes a verdict true. */
+static const enum queue_change changes[] = {
+	[PACE_WAIT] = QUEUE_PUT_BACK,
+	[PACE_SENT] = QUEUE_SETTLE,
+	[PACE_POSTPONE] = QUEUE_POSTPONE,
+	[PACE_POSTPONE_LONG] = QUEUE_POSTPONE,
+	[PACE_SET_ASIDE] = QUEUE_SET_ASIDE,
+	[PACE_RECALL] = QUEUE_RECALL,
+};
+
 /* What is to be done with the events; also changes the pace. */
-static enum queue_change
+static enum pace_verdict
 judge(struct worker *w, struct channel *ch, struct pace *pace)
 {
 	struct pace_rules rules = rules_of(w);
+	struct pace_message message = { .events = ch->taken };
 
-	if (pace_ended(pace, &rules, &ch->outcome, ch->taken,
-	    queue_ms(w, ch), w->world->chance(w->world->context)))
-		return QUEUE_SET_ASIDE;
-	return ch->outcome.result == POST_SENT ? QUEUE_SETTLE :
-	    QUEUE_PUT_BACK;
+	message.postponed = ch->taken > 0 && ch->events.events[0]->postponed;
+	message.others = ch->tally.waiting - ch->tally.postponed >
+	    (message.postponed ? 0 : (int64_t)ch->taken);
+	return pace_ended(pace, &rules, &ch->outcome, &message,
+	    queue_ms(w, ch), w->world->chance(w->world->context));
+}
+
+/* Keeps what came of a message; true when that is done. */
+static bool
+keep_verdict(struct worker *w, struct channel *ch, enum pace_verdict verdict,
+    const struct pace *pace)
+{
+	const struct config *c = &w->current.config;
+	struct queue_batch batch = batch_of(ch, pace);
+	bool good;
+
+	batch.later_ms = queue_ms(w, ch);
+	if (verdict == PACE_POSTPONE_LONG)
+		batch.later_ms += c->slack_retry_max_ms;
+	batch.expired_ms = queue_ms(w, ch) - c->retention_ms;
+	batch.since_ms = ch->tally.pace.condemned_ms;
+	batch.told = ch->telling > 0 && ch->outcome.result == POST_SENT;
+	good = keep_batch(w, ch, changes[verdict], &batch);
+	free(batch.keys);
+	return good;
+}
+
+/* What a person should know of a verdict. */
+static void
+log_verdict(const struct channel *ch, enum pace_verdict verdict)
+{
+	switch (verdict) {
+	case PACE_WAIT:
+	case PACE_SENT:
+	case PACE_POSTPONE:
+		break;
+	case PACE_POSTPONE_LONG:
+		message_log_event(LEVEL_WARN, ch->events.events[0], ch->name,
+		    "postponed");
+		break;
+	case PACE_SET_ASIDE:
+		message_log_event(LEVEL_ERROR, ch->events.events[0], ch->name,
+		    "set-aside");
+		break;
+	case PACE_RECALL:
+		log_say(LEVEL_ERROR, "destination %s: Slack rejects every "
+		    "event with the same word, so the webhook is at fault: "
+		    "its events wait", ch->name);
+		break;
+	}
 }
 
 /*
@@ -441,7 +548,7 @@ judge(struct worker *w, struct channel *ch, struct pace *pace)
 static void
 settle(struct worker *w, struct channel *ch)
 {
-	enum queue_change change = QUEUE_PUT_BACK;
+	enum pace_verdict verdict = PACE_WAIT;
 	struct pace pace;
 	bool alone;
 
@@ -450,14 +557,12 @@ settle(struct worker *w, struct channel *ch)
 		return;
 	pace = ch->tally.pace;
 	if (alone)
-		change = judge(w, ch, &pace);
+		verdict = judge(w, ch, &pace);
 	else if (ch->outcome.result == POST_SENT)
-		change = QUEUE_SETTLE;
-	if (!keep(w, ch, change, &pace))
+		verdict = PACE_SENT;
+	if (!keep_verdict(w, ch, verdict, &pace))
 		return;
-	if (change == QUEUE_SET_ASIDE)
-		message_log_event(LEVEL_ERROR, ch->events.events[0], ch->name,
-		    "set-aside");
+	log_verdict(ch, verdict);
 	channel_drop(ch);
 	end_turn(w, ch);
 	ch->look_at = 0;
@@ -493,7 +598,7 @@ hurry(struct worker *w, struct channel *ch)
 	struct buf why = BUF_INIT;
 	enum queue_result result;
 
-	result = queue_hurry(w->queue, ch->name, &why);
+	result = queue_hurry(w->queue, ch->pace_of, &why);
 	if (!worker_queue_failed(w, result, &why)) {
 		ch->renewed = false;
 		ch->look_at = 0;
@@ -502,23 +607,64 @@ hurry(struct worker *w, struct channel *ch)
 	return result == QUEUE_OK;
 }
 
+bool
+channel_has_something(const struct worker *w, const struct channel *ch)
+{
+	const struct queue_tally *t = &ch->tally;
+
+	return t->waiting > t->postponed || (t->postponed > 0 &&
+	    queue_ms_least(w, ch) >= t->later_ms) || must_tell(ch);
+}
+
 static bool
 is_due(const struct worker *w, const struct channel *ch)
 {
-	return ch->tally.waiting > 0 && worker_run_ms(w) >= ch->not_before;
+	return channel_has_something(w, ch) &&
+	    worker_run_ms(w) >= ch->not_before;
 }
 
 /* Nothing that was known before the turn is sure. */
 static void
 use_turn(struct worker *w, struct channel *ch)
 {
-	if (channel_look(w, ch) && take_over(w, ch)) {
+	if (channel_look(w, ch) && take_over(w, ch) && aim(w, ch)) {
 		ch->known = true;
 		if (is_due(w, ch))
 			begin_message(w, ch);
 	}
 	if (ch->stage == IDLE)
 		end_turn(w, ch);
+}
+
+/*
+ * By the configuration the webhook may be shared with others now. A message
+ * on its way is settled first, by the pace that it began with.
+ */
+static void
+use_pace(struct channel *ch)
+{
+	if (strcmp(ch->pace_of, ch->pace_next) == 0)
+		return;
+	free(ch->pace_of);
+	ch->pace_of = mem_dup(ch->pace_next);
+	ch->counted = ch->known = false;
+	ch->look_at = 0;
+}
+
+/* Destinations with one webhook have one message at a time together. */
+bool
+channel_is_shared_now(const struct worker *w, const struct channel *ch)
+{
+	const struct channel *other;
+	size_t i;
+
+	for (i = 0; i < w->channel_count; i++) {
+		other = w->channels[i];
+		if (other != ch && other->stage != IDLE &&
+		    strcmp(other->pace_of, ch->pace_of) == 0)
+			return true;
+	}
+	return false;
 }
 
 void
@@ -528,8 +674,16 @@ channel_serve(struct worker *w, struct channel *ch)
 		settle(w, ch);
 	if (ch->stage != IDLE || !ch->webhook_url || w->stop_by >= 0)
 		return;
+	use_pace(ch);
+	if (channel_is_shared_now(w, ch))
+		return;
 	if (ch->renewed && !hurry(w, ch))
 		return;
+	if (is_aimed_anew(w, ch)) {
+		if (begin_turn(w, ch))
+			use_turn(w, ch);
+		return;
+	}
 	if (ch->known && !is_due(w, ch) && (worker_run_ms(w) < ch->look_at ||
 	    !channel_look(w, ch) || !is_due(w, ch)))
 		return;

@@ -22,8 +22,10 @@ enum stage {
 
 struct channel {
 	char *name;
+	char *pace_of;		/* of the first with the same webhook */
+	char *pace_next;	/* the same from the next message on */
 	char *webhook_url;	/* NULL: the configuration has it no more */
-	bool renewed;		/* the webhook, and it is to be tried at once */
+	bool renewed;		/* it was not there, and is tried at once */
 	enum stage stage;
 	int64_t look_at;	/* by the run clock: when to count again */
 	int64_t not_before;	/* by the run clock: no message before */
@@ -40,6 +42,7 @@ struct channel {
 	size_t bytes;
 	size_t taken;		/* of the events, in the message */
 	bool digest;
+	int64_t telling;	/* so many that are set aside, too */
 	struct buf payload;
 	int64_t claimed_ms;	/* by the queue's clock: pace.set_ms */
 	int64_t began_ms;
@@ -55,6 +58,7 @@ struct worker {
 	bool locked_out;	/* another process is */
 	bool stuck;		/* that one hangs, and cannot be ended */
 	struct queue_holder hung; /* the last that hung; none: not held */
+	bool needs_person;	/* at the end: see struct worker_report */
 	bool displaced;		/* it has lost the lock to another */
 	struct queue *queue;	/* NULL: to be opened */
 	bool opened;		/* once at least */
@@ -65,6 +69,9 @@ struct worker {
 
 	int64_t sign_at;
 	int64_t purge_at;
+	int64_t began_wall_ms;	/* the date when it began, or when a jump of
+				 * it was noticed */
+	int64_t began_run_ms;	/* the same by the run clock */
 	int64_t idle_since;
 	int64_t failing_since;	/* of the queue; -1: it does not fail */
 	int64_t open_at;	/* not before; after a failure */
@@ -87,6 +94,12 @@ void channel_free(struct channel *ch);
 
 /* Counts what waits for it; false when the queue failed. */
 bool channel_look(struct worker *w, struct channel *ch);
+
+/* Whether there is something to send now, but for the rate limit. */
+bool channel_has_something(const struct worker *w, const struct channel *ch);
+
+/* Whether another channel has a message on its way to the same webhook. */
+bool channel_is_shared_now(const struct worker *w, const struct channel *ch);
 
 /* Does what is due: settles, looks, begins the next message. */
 void channel_serve(struct worker *w, struct channel *ch);

@@ -120,7 +120,8 @@ post_some(const struct posting *p, struct event *const *events, size_t count,
 	int64_t began = clock_ms();
 	size_t taken;
 
-	taken = message_compose(&payload, events, count, digest, p->config);
+	taken = message_compose(&payload, events, count, digest, 0,
+	    p->config);
 	poster_send(p->deliverer->poster, p->to->webhook_url, &payload,
 	    timeout_ms, outcome);
 	message_log(p->to->name, taken, digest, outcome,
@@ -196,8 +197,10 @@ static bool
 open_queue(struct deliverer *d, const struct config *c,
     enum queue_result *result, struct buf *why)
 {
-	struct queue_options options = { c->queue, c->queue_max,
-	    c->queue_on_network, false };
+	struct queue_options options = { .address = c->queue,
+	    .max_waiting = c->queue_max,
+	    .destinations = c->destination_count,
+	    .on_network = c->queue_on_network };
 
 	*result = QUEUE_OK;
 	if (!d->queue)
@@ -312,6 +315,7 @@ answer_queue_failure(struct answer *answer, enum queue_result result)
 		    "again",
 		[QUEUE_FULL] = "the queue is full: the log of this program "
 		    "says why",
+		[QUEUE_REPLACED] = "the queue was replaced: try again",
 		[QUEUE_OK] = "",
 	};
 
@@ -319,17 +323,31 @@ answer_queue_failure(struct answer *answer, enum queue_result result)
 }
 
 static enum queue_result
-put(struct deliverer *d, const struct config *c, struct queue_item *items,
-    size_t count, struct buf *why)
+put_once(struct deliverer *d, const struct config *c,
+    struct queue_item *items, size_t count, struct buf *why)
 {
 	enum queue_result result;
 
 	if (open_queue(d, c, &result, why))
 		result = queue_put(d->queue, items, count, clock_wall_ms(),
 		    why);
+	return check_result(d, result);
+}
+
+/* What was replaced since the last request is opened anew within this one. */
+static enum queue_result
+put(struct deliverer *d, const struct config *c, struct queue_item *items,
+    size_t count, struct buf *why)
+{
+	enum queue_result result = put_once(d, c, items, count, why);
+
+	if (result == QUEUE_REPLACED) {
+		buf_clear(why);
+		result = put_once(d, c, items, count, why);
+	}
 	if (result != QUEUE_OK) /* a look would fail as well */
 		d->look_at = clock_ms() + LAUNCH_MAX_MS;
-	return check_result(d, result);
+	return result;
 }
 
 /* One that hangs may hang in the middle of a transaction. */

@@ -8,6 +8,7 @@
 
 #include "catalog.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,7 @@ struct event {
 	unsigned destinations;	/* bit mask of who wants it: see config.h */
 	int64_t number;		/* its row in the queue; 0: none */
 	int64_t nonce;		/* beside it: see struct queue_key */
+	bool postponed;		/* it failed alone: see QUEUE_POSTPONE */
 };
 
 /* The list owns its events. All zero: empty. */

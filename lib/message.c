@@ -8,7 +8,7 @@
 static struct slack_style
 style_of(const struct config *c)
 {
-	struct slack_style style = { c->show, c->dashboard_url };
+	struct slack_style style = { c->show, c->dashboard_url, 0 };
 
 	return style;
 }
@@ -29,11 +29,12 @@ digest_of(struct event *const *events, size_t *count,
 
 size_t
 message_compose(struct buf *payload, struct event *const *events,
-    size_t count, bool digest, const struct config *c)
+    size_t count, bool digest, int64_t aside, const struct config *c)
 {
 	struct slack_style style = style_of(c);
 	struct slack_digest *d;
 
+	style.aside = aside;
 	if (!digest)
 		return slack_message(payload, events, count, &style);
 	d = digest_of(events, &count, &style);

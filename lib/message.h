@@ -16,12 +16,13 @@
 #include <stdint.h>
 
 /*
- * Adds to *payload the JSON of a message about as many of the first of
- * count > 0 events as it holds, listed or, in a digest, counted. Returns
- * how many that are; at least one is.
+ * Adds to *payload the JSON of a message about as many of the first of count
+ * events as it holds, listed or, in a digest, counted, and about so many that
+ * are set aside. Returns how many of the first that are; at least one is
+ * where count is not 0.
  */
 size_t message_compose(struct buf *payload, struct event *const *events,
-    size_t count, bool digest, const struct config *c);
+    size_t count, bool digest, int64_t aside, const struct config *c);
 
 /* The same message in plain text for a terminal, with the same events. */
 size_t message_preview(struct buf *text, struct event *const *events,

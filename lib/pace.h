@@ -32,6 +32,13 @@ struct pace {
 	int64_t success_ms;	/* of the last one taken; 0: none yet */
 	int64_t error_ms;	/* of the last one not taken; 0: none yet */
 	char error[256];	/* with Slack's word; "" with error_ms 0 */
+	int64_t condemned;	/* so many events in a row Slack would never
+				 * take, by the same word, and none was sent
+				 * in between */
+	int64_t condemned_ms;	/* when the first of them was set aside */
+	char condemned_by[64];	/* the word; "" with condemned 0 */
+	int64_t webhook;	/* a checksum of the address that all this
+				 * was learnt from; 0: not known */
 };
 
 /* What the configuration says, in milliseconds and events. */
@@ -61,15 +68,44 @@ size_t pace_budget(const struct pace *p, const struct pace_rules *rules,
 void pace_began(struct pace *p, const struct pace_rules *rules,
     int64_t now_ms);
 
+/* What is to be done with the events of a message that is over. */
+enum pace_verdict {
+	PACE_WAIT,		/* they wait on */
+	PACE_SENT,		/* they are delivered */
+	PACE_POSTPONE,		/* the one event may be at fault: it goes
+				 * behind the others */
+	PACE_POSTPONE_LONG,	/* the others went out, and it fails still:
+				 * the same, for retry_max */
+	PACE_SET_ASIDE,		/* Slack will never take the one event */
+	PACE_RECALL		/* nor those before it, by the same word: so
+				 * the destination is at fault, and they all
+				 * wait again, from condemned_ms on */
+};
+
+/* A message that is over. */
+struct pace_message {
+	size_t events;		/* in it; 0: it told of others */
+	bool others;		/* wait as well, and are not postponed */
+	bool postponed;		/* its one event was */
+};
+
 /*
- * Puts down what came of a message with so many events. chance, from 0 to
- * 1, spreads the tries of several senders (jitter). Returns true when the
- * message held one event and Slack will never take it: it is to be set
- * aside.
+ * Puts down what came of a message. chance, from 0 to 1, spreads the tries of
+ * several senders (jitter).
+ *
+ * An event that Slack will never take is found by halves. So is one that
+ * makes it fail, or be slow: from the third such failure in a row on.
  */
-bool pace_ended(struct pace *p, const struct pace_rules *rules,
-    const struct post_outcome *outcome, size_t events, int64_t now_ms,
-    double chance);
+enum pace_verdict pace_ended(struct pace *p, const struct pace_rules *rules,
+    const struct post_outcome *outcome, const struct pace_message *message,
+    int64_t now_ms, double chance);
+
+/*
+ * The destination has this address now. Where it had another one, what was
+ * learnt from that is forgotten, but for when the last message was. Returns
+ * whether something has changed.
+ */
+bool pace_aim(struct pace *p, const char *url, int64_t now_ms);
 
 /*
  * The wait before the next try after so many failures in a row: from one

@@ -5,6 +5,7 @@
  */
 #include "queue.h"
 
+#include "catalog.h"
 #include "lockfile.h"
 #include "log.h"
 #include "ownfile.h"
@@ -177,24 +178,35 @@ take_bad(struct reading *r, const struct queue_row *row, char *reason)
 	return r->bad < PAGE;
 }
 
+/* One that was put above QUEUE_MAX. */
+static struct event *
+without_record(const struct queue_row *row)
+{
+	struct event fields = { 0 };
+
+	fields.log_id = row->log_id;
+	fields.type = row->type;
+	fields.class = catalog_class(row->type);
+	fields.time_ms = row->queued_ms;
+	return event_new(&fields);
+}
+
 static bool
 take_record(void *context, const struct queue_row *row, const char *record,
     size_t len)
 {
 	struct reading *r = context;
 	struct buf why = BUF_INIT;
-	struct event *e = NULL;
+	struct event *e;
 
 	buf_adds(&why, "the row cannot be read: ");
-	if (record)
-		e = record_read(record, len, &why);
-	else
-		buf_adds(&why, "it has no record");
+	e = record ? record_read(record, len, &why) : without_record(row);
 	if (!e)
 		return take_bad(r, row, buf_detach(&why));
 	buf_release(&why);
 	e->number = row->number;
 	e->nonce = row->nonce;
+	e->postponed = row->later_ms > 0;
 	return r->take(r->context, e, len);
 }
 
@@ -203,7 +215,7 @@ static enum queue_result
 set_bad_aside(struct queue *q, struct reading *r,
     const char *destination, int64_t now_ms, struct buf *why)
 {
-	struct queue_batch batch = { destination, NULL, 0, NULL, NULL };
+	struct queue_batch batch = { .destination = destination };
 	enum queue_result result = QUEUE_OK;
 	size_t i, end;
 
@@ -230,8 +242,8 @@ queue_read(struct queue *q, const char *destination, size_t max,
 	r.take = take;
 	r.context = context;
 	r.bad = 0;
-	result = q->engine->read(q->store, destination, max, take_record, &r,
-	    why);
+	result = q->engine->read(q->store, destination, max, now_ms,
+	    take_record, &r, why);
 	if (result == QUEUE_OK)
 		result = set_bad_aside(q, &r, destination, now_ms, why);
 	while (r.bad > 0)
@@ -260,10 +272,18 @@ queue_missed(const struct queue_batch *batch)
 }
 
 enum queue_result
-queue_count(struct queue *q, const char *destination,
+queue_count(struct queue *q, const char *destination, const char *pace_of,
     struct queue_tally *tally, struct buf *why)
 {
-	return q->engine->count(q->store, destination, tally, why);
+	return q->engine->count(q->store, destination, pace_of, tally, why);
+}
+
+enum queue_result
+queue_last_done(struct queue *q, int64_t until_ms, int64_t *done_ms,
+    struct buf *why)
+{
+	*done_ms = 0;
+	return q->engine->last_done(q->store, until_ms, done_ms, why);
 }
 
 enum queue_result
@@ -622,7 +642,8 @@ enum queue_result
 queue_export(struct queue *q, int64_t *after, queue_take_row *take,
     void *context, int64_t now_ms, struct buf *why)
 {
-	struct queue_batch batch = { "", NULL, 0, QUEUE_EXPORTED, NULL };
+	struct queue_batch batch = { .destination = "",
+	    .reason = QUEUE_EXPORTED };
 	struct exporting e;
 	enum queue_result result;
 

@@ -31,13 +31,15 @@
 enum queue_result {
 	QUEUE_FAILED,	/* damaged, unreadable, in the wrong place */
 	QUEUE_BUSY,	/* another process had it locked for too long */
-	QUEUE_FULL,	/* the disk, the file's limit, or QUEUE_MAX */
+	QUEUE_FULL,	/* the disk, or the file's limit */
+	QUEUE_REPLACED,	/* it is not what was opened: open it anew */
 	QUEUE_OK
 };
 
 struct queue_options {
 	const char *address;	/* "sqlite:/path" */
-	int64_t max_waiting;	/* QUEUE_MAX */
+	int64_t max_waiting;	/* QUEUE_MAX: of one destination */
+	size_t destinations;	/* that may have so many */
 	bool on_network;	/* a network file system is allowed */
 	bool settles;		/* may use the room that is kept for settling */
 };
@@ -73,6 +75,9 @@ struct queue_item {
 /*
  * Puts all of them in, or none. An event with a log_id that the
  * destination has had within RETENTION, delivered or not, is a duplicate.
+ * Above QUEUE_MAX waiting events of its destination, or up to a hundredth
+ * more, an event is put without its record: what is left of it is log_id,
+ * type, and when it was queued.
  */
 enum queue_result queue_put(struct queue *q, struct queue_item *items,
     size_t count, int64_t now_ms, struct buf *why);
@@ -81,9 +86,10 @@ enum queue_result queue_put(struct queue *q, struct queue_item *items,
 
 /*
  * Gives the first of a destination's waiting events to take, in the order
- * they were put, as long as it returns true and up to max. The event is
- * take's to free; bytes is what it takes up in the queue. A row that cannot
- * be read is set aside and passed over.
+ * they were put, as long as it returns true and up to max. Those that are
+ * postponed come last, and not before their time. The event is take's to
+ * free; bytes is what it takes up in the queue. A row that cannot be read is
+ * set aside and passed over.
  */
 typedef bool queue_take(void *context, struct event *e, size_t bytes);
 enum queue_result queue_read(struct queue *q, const char *destination,
@@ -94,6 +100,11 @@ enum queue_change {
 	QUEUE_CLAIM,		/* one more try */
 	QUEUE_SETTLE,		/* Slack has it */
 	QUEUE_SET_ASIDE,	/* Slack will never take it: see reason */
+	QUEUE_POSTPONE,		/* it goes behind the others, until later_ms;
+				 * queued before expired_ms, it is set aside */
+	QUEUE_RECALL,		/* nothing to these; but all that were set
+				 * aside for the same reason since since_ms
+				 * wait again */
 	QUEUE_PUT_BACK		/* nothing: they wait on */
 };
 
@@ -114,8 +125,14 @@ struct queue_batch {
 	const char *destination;
 	struct queue_key *keys;
 	size_t count;
-	const char *reason;	/* with QUEUE_SET_ASIDE */
-	const struct pace *pace;
+	const char *reason;	/* with QUEUE_SET_ASIDE, POSTPONE, RECALL */
+	int64_t later_ms;	/* with QUEUE_POSTPONE */
+	int64_t expired_ms;
+	int64_t since_ms;	/* with QUEUE_RECALL */
+	bool told;		/* its owner was told of all that is aside */
+	const char *pace_of;	/* whose pace it is: destinations with one
+				 * webhook share it */
+	const struct pace *pace; /* NULL: is left as it is */
 };
 
 /*
@@ -131,8 +148,9 @@ enum queue_result queue_change(struct queue *q, enum queue_change change,
 bool queue_missed(const struct queue_batch *batch);
 
 /*
- * Deletes the delivered and set aside rows that are older than RETENTION,
- * and gives their room back to the disk.
+ * Deletes the rows that are older than RETENTION and were delivered, or set
+ * aside and told of, and gives their room back to the disk. A queue that has
+ * a clock of its own goes by that.
  */
 enum queue_result queue_purge(struct queue *q, int64_t retention_ms,
     int64_t now_ms, struct buf *why);
@@ -150,18 +168,30 @@ void queue_end_turn(struct queue *q, const char *destination);
 /* Whether it has not been lost meanwhile. Needs no time. */
 bool queue_has_turn(struct queue *q, const char *destination);
 
+/*
+ * The last time, until_ms or before, that an event was delivered, removed
+ * or set aside; 0: there is none.
+ */
+enum queue_result queue_last_done(struct queue *q, int64_t until_ms,
+    int64_t *done_ms, struct buf *why);
+
 /* How a destination stands. */
 struct queue_tally {
 	int64_t waiting;
+	int64_t postponed;	/* of the waiting */
+	int64_t later_ms;	/* when the first of those may be tried */
 	int64_t aside;
+	int64_t untold;		/* of those: no message has told of them */
+	int64_t untold_ms;	/* since when */
 	int64_t oldest_ms;	/* when the first of the waiting was queued */
 	int64_t clock_ms;	/* what time it is for all who share the queue;
 				 * 0: the queue has no clock of its own */
 	struct pace pace;	/* by that clock */
 };
 
+/* pace_of: see struct queue_batch. */
 enum queue_result queue_count(struct queue *q, const char *destination,
-    struct queue_tally *tally, struct buf *why);
+    const char *pace_of, struct queue_tally *tally, struct buf *why);
 
 /*
  * Whether an event waits for any of these destinations. It asks the rows,
@@ -263,6 +293,7 @@ enum queue_state { QUEUE_WAITING, QUEUE_ASIDE, QUEUE_GONE };
 struct queue_row {
 	int64_t number;
 	int64_t nonce;
+	int64_t later_ms;	/* it is postponed till then; 0: it is not */
 	const char *destination;
 	const char *log_id;	/* NULL: none */
 	const char *type;

@@ -19,7 +19,7 @@ struct stored {
 	const char *destination;
 	const char *log_id;	/* NULL: none, and no duplicate of any */
 	const char *type;
-	const char *record;	/* see record.h */
+	const char *record;	/* see record.h; not kept above QUEUE_MAX */
 	int64_t nonce;		/* see struct queue_key */
 	bool duplicate;		/* out */
 };
@@ -37,15 +37,17 @@ struct queue_engine {
 	    enum queue_result *result, struct buf *why);
 	void (*close)(struct store *s);
 
-	/* QUEUE_FULL when more than max_waiting would then wait. */
 	enum queue_result (*put)(struct store *s, struct stored *rows,
 	    size_t count, int64_t now_ms, struct buf *why);
 	enum queue_result (*read)(struct store *s, const char *destination,
-	    size_t max, store_take *take, void *context, struct buf *why);
+	    size_t max, int64_t now_ms, store_take *take, void *context,
+	    struct buf *why);
 	enum queue_result (*change)(struct store *s, enum queue_change change,
 	    const struct queue_batch *batch, int64_t now_ms, struct buf *why);
 	enum queue_result (*count)(struct store *s, const char *destination,
-	    struct queue_tally *tally, struct buf *why);
+	    const char *pace_of, struct queue_tally *tally, struct buf *why);
+	enum queue_result (*last_done)(struct store *s, int64_t until_ms,
+	    int64_t *done_ms, struct buf *why);
 	/* Deletes up to max rows; *count gets how many they were. */
 	enum queue_result (*purge)(struct store *s, int64_t before_ms,
 	    size_t max, store_take *take, void *context, size_t *count,
@@ -57,7 +59,7 @@ struct queue_engine {
 	 * log_id get "#number@queued_ms". */
 	enum queue_result (*export)(struct store *s, int64_t after, size_t max,
 	    store_take *take, void *context, struct buf *why);
-	/* See queue_import(). QUEUE_FULL as in put. */
+	/* See queue_import(). */
 	enum queue_result (*import)(struct store *s,
 	    const struct queue_moved *rows, size_t count, size_t *added,
 	    struct buf *why);

@@ -5,6 +5,7 @@
  */
 #include "queue_sqlite.h"
 
+#include "clock.h"
 #include "random.h"
 
 #include <inttypes.h>
@@ -15,11 +16,13 @@
 #define SPARE_PAGES 256		/* free ones that are left in the file */
 #define VACUUM_PAGES 4096	/* given back at a time */
 #define CHECKED_PAGES 16384	/* of a file that is small enough to check */
+#define ROOM_MS 10000		/* after which what waits is counted anew */
 
 /* ---------------------------------------------------------------- put */
 
+/* Without its record where that is too much. */
 static bool
-put_row(struct store *s, struct stored *row, int64_t now_ms)
+put_row(struct store *s, struct stored *row, bool bare, int64_t now_ms)
 {
 	sqlite3_stmt *st = store_statement(s, PUT);
 
@@ -28,7 +31,7 @@ put_row(struct store *s, struct stored *row, int64_t now_ms)
 	store_bind_text(st, 1, row->destination);
 	store_bind_text(st, 2, row->log_id);
 	store_bind_text(st, 3, row->type);
-	store_bind_text(st, 4, row->record);
+	store_bind_text(st, 4, bare ? NULL : row->record);
 	sqlite3_bind_int64(st, 5, now_ms);
 	sqlite3_bind_int64(st, 6, row->nonce);
 	if (!store_run(st))
@@ -64,20 +67,45 @@ run_count(struct store *s, enum statement which, const char *name)
 	return sqlite3_reset(st) == SQLITE_OK ? number : -1;
 }
 
-static enum queue_result
-check_room(struct store *s, struct buf *why)
+/* The room of a destination, which is added where there is none. */
+static struct room *
+find_room(struct store *s, const char *destination)
 {
-	int64_t waiting = run_count(s, SPAN, NULL);
+	struct room *room;
+	size_t i;
 
-	if (waiting > s->max_waiting)
-		waiting = run_count(s, COUNT_ALL, NULL);
-	if (waiting < 0)
-		return store_fail(s, "cannot be read", why);
-	if (waiting <= s->max_waiting)
-		return QUEUE_OK;
-	buf_addf(why, "%s: %" PRId64 " events would wait, and QUEUE_MAX is %"
-	    PRId64, s->path, waiting, s->max_waiting);
-	return QUEUE_FULL;
+	for (i = 0; i < s->room_count; i++)
+		if (strcmp(s->rooms[i].destination, destination) == 0)
+			return &s->rooms[i];
+	s->rooms = mem_realloc(s->rooms,
+	    (s->room_count + 1) * sizeof(*s->rooms));
+	room = &s->rooms[s->room_count++];
+	memset(room, 0, sizeof(*room));
+	room->destination = mem_dup(destination);
+	return room;
+}
+
+/*
+ * Whether so many wait for a destination that the next one is put without
+ * its record. *waiting is -1 on failure. The span of their numbers says at
+ * no cost that there is room; else they are counted, but not at every put.
+ */
+static bool
+is_above(struct store *s, const char *destination, int64_t *waiting)
+{
+	struct room *room = find_room(s, destination);
+
+	if (room->left <= 0 || clock_ms() >= room->until_ms) {
+		*waiting = run_count(s, SPAN, destination);
+		if (*waiting > s->max_waiting)
+			*waiting = run_count(s, COUNT_ONE, destination);
+		room->waiting = *waiting;
+		room->left = s->max_waiting / 100;
+		room->until_ms = clock_ms() + ROOM_MS;
+	}
+	*waiting = room->waiting++;
+	room->left--;
+	return *waiting >= s->max_waiting;
 }
 
 static enum queue_result
@@ -85,21 +113,22 @@ put_rows(struct store *s, struct stored *rows, size_t count, int64_t now_ms,
     struct buf *why)
 {
 	const char *known = "";
-	size_t i, added = 0;
+	int64_t waiting = 0;
+	bool bare;
+	size_t i;
 
 	for (i = 0; i < count; i++) {
-		if (!put_row(s, &rows[i], now_ms))
+		bare = is_above(s, rows[i].destination, &waiting);
+		if (waiting < 0 || !put_row(s, &rows[i], bare, now_ms))
 			return store_fail(s, "cannot be written to", why);
-		if (rows[i].duplicate)
-			continue;
-		added++;
-		if (strcmp(known, rows[i].destination) == 0)
+		if (rows[i].duplicate ||
+		    strcmp(known, rows[i].destination) == 0)
 			continue;
 		known = rows[i].destination;
 		if (!put_destination(s, known))
 			return store_fail(s, "cannot be written to", why);
 	}
-	return added > 0 ? check_room(s, why) : QUEUE_OK;
+	return QUEUE_OK;
 }
 
 static enum queue_result
@@ -143,16 +172,15 @@ static enum queue_result
 import_rows(struct store *s, const struct queue_moved *rows, size_t count,
     size_t *added, struct buf *why)
 {
-	size_t i, waiting = 0;
+	size_t i;
 	bool new;
 
 	for (i = 0; i < count; i++) {
 		if (!import_row(s, &rows[i], &new))
 			return store_fail(s, "cannot be written to", why);
 		*added += new;
-		waiting += new && rows[i].row.state == QUEUE_WAITING;
 	}
-	return waiting > 0 ? check_room(s, why) : QUEUE_OK;
+	return QUEUE_OK;
 }
 
 static enum queue_result
@@ -193,6 +221,7 @@ take_row(sqlite3_stmt *st, store_take *take, void *context)
 	row.tries = sqlite3_column_int64(st, 8);
 	row.reason = text_at(st, 9);
 	record = text_at(st, 10);
+	row.later_ms = sqlite3_column_int64(st, 11);
 	if (!row.destination)
 		row.destination = "";
 	if (!row.type)
@@ -218,7 +247,7 @@ take_rows(struct store *s, sqlite3_stmt *st, store_take *take, void *context,
 
 static enum queue_result
 store_read(struct store *s, const char *destination, size_t max,
-    store_take *take, void *context, struct buf *why)
+    int64_t now_ms, store_take *take, void *context, struct buf *why)
 {
 	sqlite3_stmt *st = store_statement(s, READ);
 
@@ -226,6 +255,7 @@ store_read(struct store *s, const char *destination, size_t max,
 		return store_fail(s, "cannot be read", why);
 	store_bind_text(st, 1, destination);
 	sqlite3_bind_int64(st, 2, (int64_t)max);
+	sqlite3_bind_int64(st, 3, now_ms);
 	return take_rows(s, st, take, context, why);
 }
 
@@ -297,7 +327,7 @@ keep_pace(struct store *s, const char *name, const struct pace *p)
 {
 	const int64_t numbers[] = { p->set_ms, p->until_ms, p->obey_ms,
 	    p->failures, p->suspects, p->posting, p->refused, p->success_ms,
-	    p->error_ms };
+	    p->error_ms, p->condemned, p->condemned_ms, p->webhook };
 	const int count = sizeof(numbers) / sizeof(numbers[0]);
 	sqlite3_stmt *st = store_statement(s, KEEP_PACE);
 	int i;
@@ -308,13 +338,14 @@ keep_pace(struct store *s, const char *name, const struct pace *p)
 	for (i = 0; i < count; i++)
 		sqlite3_bind_int64(st, 2 + i, numbers[i]);
 	store_bind_text(st, 2 + count, p->error);
+	store_bind_text(st, 3 + count, p->condemned_by);
 	return store_run(st);
 }
 
 static void
 take_pace(sqlite3_stmt *st, struct pace *p)
 {
-	const char *error = text_at(st, 9);
+	const char *error = text_at(st, 12), *word = text_at(st, 13);
 
 	p->set_ms = sqlite3_column_int64(st, 0);
 	p->until_ms = sqlite3_column_int64(st, 1);
@@ -325,7 +356,12 @@ take_pace(sqlite3_stmt *st, struct pace *p)
 	p->refused = sqlite3_column_int(st, 6) != 0;
 	p->success_ms = sqlite3_column_int64(st, 7);
 	p->error_ms = sqlite3_column_int64(st, 8);
+	p->condemned = sqlite3_column_int64(st, 9);
+	p->condemned_ms = sqlite3_column_int64(st, 10);
+	p->webhook = sqlite3_column_int64(st, 11);
 	snprintf(p->error, sizeof(p->error), "%s", error ? error : "");
+	snprintf(p->condemned_by, sizeof(p->condemned_by), "%s",
+	    word ? word : "");
 }
 
 static bool
@@ -342,36 +378,75 @@ find_pace(struct store *s, const char *name, struct pace *p)
 	return good;
 }
 
-static bool
-count_waiting(struct store *s, const char *name, struct queue_tally *tally)
-{
-	sqlite3_stmt *st = store_statement(s, COUNT_WAITING);
-	bool good;
+#define COUNTS 3
 
-	if (!st)
-		return false;
-	store_bind_text(st, 1, name);
-	while (store_step(st, &good)) {
-		tally->waiting = sqlite3_column_int64(st, 0);
-		tally->oldest_ms = sqlite3_column_int64(st, 1);
-	}
+/* The numbers of the one row that a statement about a destination gives. */
+static bool
+count(struct store *s, enum statement which, const char *name,
+    int64_t numbers[COUNTS])
+{
+	sqlite3_stmt *st = store_statement(s, which);
+	bool good = false;
+	int i;
+
+	if (st)
+		store_bind_text(st, 1, name);
+	while (st && store_step(st, &good))
+		for (i = 0; i < COUNTS && i < sqlite3_column_count(st); i++)
+			numbers[i] = sqlite3_column_int64(st, i);
 	return good;
 }
 
+static bool
+count_all(struct store *s, const char *name, struct queue_tally *tally)
+{
+	int64_t waiting[COUNTS] = { 0 }, postponed[COUNTS] = { 0 };
+	int64_t aside[COUNTS] = { 0 }, untold[COUNTS] = { 0 };
+
+	if (!count(s, COUNT_WAITING, name, waiting) ||
+	    !count(s, COUNT_POSTPONED, name, postponed) ||
+	    !count(s, COUNT_ASIDE, name, aside) ||
+	    !count(s, COUNT_UNTOLD, name, untold))
+		return false;
+	tally->waiting = waiting[0];
+	tally->oldest_ms = waiting[1];
+	tally->postponed = postponed[0];
+	tally->later_ms = postponed[1];
+	if (postponed[0] > 0 && (tally->oldest_ms == 0 ||
+	    postponed[2] < tally->oldest_ms))
+		tally->oldest_ms = postponed[2];
+	tally->aside = aside[0];
+	tally->untold = untold[0];
+	tally->untold_ms = untold[1];
+	return true;
+}
+
 static enum queue_result
-store_count(struct store *s, const char *destination,
+store_count(struct store *s, const char *destination, const char *pace_of,
     struct queue_tally *tally, struct buf *why)
 {
+	enum queue_result result = store_check_unmoved(s, why);
+
 	memset(tally, 0, sizeof(*tally));
-	if (store_check_unmoved(s, why) != QUEUE_OK)
-		return QUEUE_FAILED;
-	if (count_waiting(s, destination, tally) &&
-	    find_pace(s, destination, &tally->pace))
-		tally->aside = run_count(s, COUNT_ASIDE, destination);
-	else
-		tally->aside = -1;
-	return tally->aside >= 0 ? QUEUE_OK :
+	if (result != QUEUE_OK)
+		return result;
+	return count_all(s, destination, tally) &&
+	    find_pace(s, pace_of, &tally->pace) ? QUEUE_OK :
 	    store_fail(s, "cannot be read", why);
+}
+
+static enum queue_result
+store_last_done(struct store *s, int64_t until_ms, int64_t *done_ms,
+    struct buf *why)
+{
+	sqlite3_stmt *st = store_statement(s, LAST_DONE);
+	bool good = false;
+
+	if (st)
+		sqlite3_bind_int64(st, 1, until_ms);
+	while (st && store_step(st, &good))
+		*done_ms = sqlite3_column_int64(st, 0);
+	return good ? QUEUE_OK : store_fail(s, "cannot be read", why);
 }
 
 /* ------------------------------------------------------------- change */
@@ -383,13 +458,16 @@ static const struct {
 	[QUEUE_CLAIM] = { CLAIM, STATEMENTS },
 	[QUEUE_SETTLE] = { FORGET_NAMELESS, SETTLE },
 	[QUEUE_SET_ASIDE] = { SET_ASIDE, STATEMENTS },
+	[QUEUE_POSTPONE] = { POSTPONE, SET_ASIDE },
+	[QUEUE_RECALL] = { STATEMENTS, STATEMENTS },
 	[QUEUE_PUT_BACK] = { STATEMENTS, STATEMENTS },
 };
 
-/* Runs one for the row of a key, which is missed unless there is one. */
+/* Runs one for the row of a key, which is missed unless there is one. What
+ * a statement has no parameter for is not bound. */
 static bool
 run_change(struct store *s, enum statement which, struct queue_key *key,
-    int64_t now_ms, const char *reason)
+    const struct queue_batch *batch, int64_t now_ms)
 {
 	sqlite3_stmt *st = store_statement(s, which);
 
@@ -397,10 +475,10 @@ run_change(struct store *s, enum statement which, struct queue_key *key,
 		return false;
 	sqlite3_bind_int64(st, 1, key->number);
 	sqlite3_bind_int64(st, 2, key->nonce);
-	if (which == SETTLE || which == SET_ASIDE)
-		sqlite3_bind_int64(st, 3, now_ms);
-	if (which == SET_ASIDE)
-		store_bind_text(st, 4, reason);
+	sqlite3_bind_int64(st, 3, now_ms);
+	store_bind_text(st, 4, batch->reason);
+	sqlite3_bind_int64(st, 5, batch->later_ms);
+	sqlite3_bind_int64(st, 6, batch->expired_ms);
 	if (!store_run(st))
 		return false;
 	key->missed = sqlite3_changes(s->db) == 0;
@@ -409,7 +487,7 @@ run_change(struct store *s, enum statement which, struct queue_key *key,
 
 static bool
 change_row(struct store *s, enum queue_change change, struct queue_key *key,
-    int64_t now_ms, const char *reason)
+    const struct queue_batch *batch, int64_t now_ms)
 {
 	enum statement first = changes[change].first;
 	enum statement second = changes[change].second;
@@ -417,9 +495,35 @@ change_row(struct store *s, enum queue_change change, struct queue_key *key,
 	key->missed = false;
 	if (first == STATEMENTS)
 		return true;
-	return run_change(s, first, key, now_ms, reason) &&
+	return run_change(s, first, key, batch, now_ms) &&
 	    (!key->missed || second == STATEMENTS ||
-	    run_change(s, second, key, now_ms, reason));
+	    run_change(s, second, key, batch, now_ms));
+}
+
+/* What a change does to other rows of the destination. */
+static bool
+change_others(struct store *s, enum queue_change change,
+    const struct queue_batch *batch, int64_t now_ms)
+{
+	sqlite3_stmt *st;
+
+	if (change == QUEUE_RECALL) {
+		st = store_statement(s, RECALL);
+		if (!st)
+			return false;
+		store_bind_text(st, 1, batch->destination);
+		sqlite3_bind_int64(st, 2, now_ms);
+		store_bind_text(st, 3, batch->reason);
+		sqlite3_bind_int64(st, 4, batch->since_ms);
+		if (!store_run(st))
+			return false;
+	}
+	if (!batch->told)
+		return true;
+	st = store_statement(s, TELL);
+	if (st)
+		store_bind_text(st, 1, batch->destination);
+	return store_run(st);
 }
 
 /* Ends a transaction; one of a claim that met not every row does nothing. */
@@ -446,11 +550,11 @@ store_change(struct store *s, enum queue_change change,
 	if (result != QUEUE_OK)
 		return result;
 	for (i = 0; i < batch->count && result == QUEUE_OK; i++)
-		if (!change_row(s, change, &batch->keys[i], now_ms,
-		    batch->reason))
+		if (!change_row(s, change, &batch->keys[i], batch, now_ms))
 			result = store_fail(s, "cannot be written to", why);
-	if (result == QUEUE_OK && batch->pace &&
-	    !keep_pace(s, batch->destination, batch->pace))
+	if (result == QUEUE_OK &&
+	    (!change_others(s, change, batch, now_ms) ||
+	    (batch->pace && !keep_pace(s, batch->pace_of, batch->pace))))
 		result = store_fail(s, "cannot be written to", why);
 	return finish_change(s, change, batch, result, why);
 }
@@ -594,12 +698,13 @@ static enum queue_result
 store_waits(struct store *s, const char *const *destinations, size_t count,
     bool *waits, struct buf *why)
 {
+	enum queue_result result = store_check_unmoved(s, why);
 	sqlite3_stmt *st;
 	bool good = true;
 	size_t i;
 
-	if (store_check_unmoved(s, why) != QUEUE_OK)
-		return QUEUE_FAILED;
+	if (result != QUEUE_OK)
+		return result;
 	for (i = 0; i < count && good && !*waits; i++) {
 		st = store_statement(s, WAITS);
 		if (!st)
@@ -638,6 +743,7 @@ const struct queue_engine queue_sqlite = {
 	.read = store_read,
 	.change = store_change,
 	.count = store_count,
+	.last_done = store_last_done,
 	.purge = store_purge,
 	.list = store_list,
 	.export = store_export,

@@ -21,16 +21,22 @@ enum statement {
 	PUT,
 	PUT_DESTINATION,
 	SPAN,
-	COUNT_ALL,
+	COUNT_ONE,
 	READ,
 	CLAIM,
 	FORGET_NAMELESS,
 	SETTLE,
 	SET_ASIDE,
+	POSTPONE,
+	RECALL,
+	TELL,
+	LAST_DONE,
 	KEEP_PACE,
 	COUNT_WAITING,
+	COUNT_POSTPONED,
 	WAITS,
 	COUNT_ASIDE,
+	COUNT_UNTOLD,
 	FIND_PACE,
 	OLD,
 	DELETE,
@@ -50,11 +56,21 @@ enum statement {
 	STATEMENTS
 };
 
+/* How many wait for a destination, counted once for many puts. */
+struct room {
+	char *destination;
+	int64_t waiting;	/* as it was counted, and what was put since */
+	int64_t left;		/* puts until it is counted again */
+	int64_t until_ms;	/* the same by clock_ms() */
+};
+
 struct store {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENTS];
 	char *path;
 	int64_t max_waiting;
+	struct room *rooms;
+	size_t room_count;
 	int turn;		/* a descriptor: see store_wait_for_turn() */
 };
 
@@ -135,7 +151,7 @@ void store_wait_for_turn(struct store *s);
 bool store_has_turns(const struct store *s);
 void store_end_turn(struct store *s);
 
-/* QUEUE_FAILED when the file is not where it was: see queue.h. */
+/* QUEUE_REPLACED when the file is not where it was: see queue.h. */
 enum queue_result store_check_unmoved(struct store *s, struct buf *why);
 
 /*

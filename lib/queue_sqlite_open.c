@@ -21,6 +21,7 @@
 #define SCHEMA_NONE 0		/* no tables yet */
 #define SCHEMA_OTHER (-2)	/* those of another program */
 #define PAGES_LEAST 16384	/* of a file's limit, however small QUEUE_MAX */
+#define PAGES_MOST 3000000000	/* and however large; SQLite's is above */
 
 /* "LS2S": the file is ours (SQLite, "PRAGMA application_id"). */
 #define APPLICATION 0x4c533253
@@ -65,19 +66,25 @@ static const char *const steps[SCHEMA] = {
 	" error TEXT NOT NULL DEFAULT '');",
 
 	/* A row is named by its number and a nonce (see struct queue_key),
-	 * and one that fails alone goes behind the others. What is gone
-	 * needs no nonce: nobody names it any more. */
+	 * one that fails alone goes behind the others, and what is set aside
+	 * is told of. What is gone needs no nonce: nothing names it. */
 	"ALTER TABLE event ADD COLUMN nonce INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE event ADD COLUMN later_ms INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE event ADD COLUMN told INTEGER NOT NULL DEFAULT 0;"
 	"UPDATE event SET nonce = random() WHERE state < 2;"
-	"CREATE INDEX event_later ON event (destination, later_ms)"
-	" WHERE state = 0 AND later_ms > 0;"
+	"DROP INDEX event_waiting;"
+	"CREATE INDEX event_waiting ON event (destination, later_ms)"
+	" WHERE state = 0;"
+	"CREATE INDEX event_aside ON event (destination, told)"
+	" WHERE state = 1;"
 	"ALTER TABLE destination"
 	" ADD COLUMN condemned INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE destination"
 	" ADD COLUMN condemned_ms INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE destination"
-	" ADD COLUMN untold INTEGER NOT NULL DEFAULT 0;",
+	" ADD COLUMN condemned_by TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE destination"
+	" ADD COLUMN webhook INTEGER NOT NULL DEFAULT 0;",
 };
 
 /*
@@ -99,15 +106,20 @@ queue_sqlite_journal(int version, bool on_network)
 
 /*
  * The limit of the file, on every connection anew: a page for each event
- * that may wait, which is more than most need. Whoever settles has a
- * quarter more, so that a full queue can be emptied.
+ * that may wait at each destination, which is more than most need, and as
+ * much again for those that are put without their records. Whoever settles
+ * has a quarter more, so that a full queue can be emptied.
  */
 static bool
 limit_size(struct store *s, const struct queue_options *options)
 {
-	int64_t pages = options->max_waiting + PAGES_LEAST;
+	int64_t most = (int64_t)(options->destinations > 0 ?
+	    options->destinations : 1);
+	int64_t pages = options->max_waiting * most * 2 + PAGES_LEAST;
 	char text[64];
 
+	if (pages > PAGES_MOST)
+		pages = PAGES_MOST;
 	if (options->settles)
 		pages += pages / 4;
 	snprintf(text, sizeof(text), "PRAGMA max_page_count = %" PRId64,
@@ -315,6 +327,9 @@ store_close(struct store *s)
 	sqlite3_close(s->db);
 	if (s->turn >= 0)
 		close(s->turn);
+	for (i = 0; i < s->room_count; i++)
+		free(s->rooms[i].destination);
+	free(s->rooms);
 	free(s->path);
 	free(s);
 }

@@ -20,7 +20,7 @@
 
 /* What a row is read from, in the order of take_row(). */
 #define COLUMNS "number, nonce, destination, log_id, type, state, " \
-	"queued_ms, changed_ms, tries, reason, record"
+	"queued_ms, changed_ms, tries, reason, record, later_ms"
 
 /*
  * Conditions as the indexes have them (SQLite, "Partial Indexes": one is
@@ -45,15 +45,17 @@ static const char *const sql[STATEMENTS] = {
 		" ON CONFLICT (log_id, destination) DO NOTHING",
 	[PUT_DESTINATION] = "INSERT INTO destination (name) VALUES (?1)"
 		" ON CONFLICT (name) DO NOTHING",
-	/* As many as can wait at the most, at next to no cost. */
+	/* As many as can wait at the most but for those that are postponed,
+	 * at next to no cost. */
 	[SPAN] = "SELECT ifnull((SELECT max(number) FROM event)"
-		" - min((SELECT number FROM event"
-		"  WHERE " WAITING " AND destination = name"
-		"  ORDER BY number LIMIT 1)) + 1, 0) FROM destination",
-	[COUNT_ALL] = "SELECT count(*) FROM event WHERE " WAITING,
+		" - (SELECT number FROM event"
+		"  WHERE " WAITING " AND destination = ?1 AND later_ms = 0"
+		"  ORDER BY number LIMIT 1) + 1, 0)",
+	[COUNT_ONE] = "SELECT count(*) FROM event"
+		" WHERE " WAITING " AND destination = ?1",
 	[READ] = "SELECT " COLUMNS " FROM event"
-		" WHERE " WAITING " AND destination = ?1"
-		" ORDER BY number LIMIT ?2",
+		" WHERE " WAITING " AND destination = ?1 AND later_ms <= ?3"
+		" ORDER BY later_ms, number LIMIT ?2",
 	[CLAIM] = "UPDATE event SET tries = tries + 1"
 		" WHERE " KEY " AND state = 0",
 	[FORGET_NAMELESS] = "DELETE FROM event"
@@ -61,36 +63,59 @@ static const char *const sql[STATEMENTS] = {
 	[SETTLE] = "UPDATE event SET state = 2, changed_ms = ?3,"
 		" record = NULL, reason = NULL WHERE " KEY,
 	[SET_ASIDE] = "UPDATE event SET state = 1, changed_ms = ?3,"
-		" reason = ?4 WHERE " KEY " AND state = 0",
+		" reason = ?4, told = 0, later_ms = 0"
+		" WHERE " KEY " AND state = 0",
+	[POSTPONE] = "UPDATE event SET later_ms = ?5"
+		" WHERE " KEY " AND state = 0 AND queued_ms >= ?6",
+	[RECALL] = "UPDATE event SET state = 0, changed_ms = ?2,"
+		" reason = NULL WHERE state = 1 AND destination = ?1"
+		" AND reason = ?3 AND changed_ms >= ?4",
+	[TELL] = "UPDATE event SET told = 1"
+		" WHERE state = 1 AND destination = ?1 AND told = 0",
+	[LAST_DONE] = "SELECT max("
+		" ifnull((SELECT max(changed_ms) FROM event"
+		"  WHERE " DONE " AND state = 1 AND changed_ms <= ?1), 0),"
+		" ifnull((SELECT max(changed_ms) FROM event"
+		"  WHERE " DONE " AND state = 2 AND changed_ms <= ?1), 0))",
 	[KEEP_PACE] = "INSERT INTO destination (name, set_ms, until_ms,"
 		" obey_ms, failures, suspects, posting, refused, success_ms,"
-		" error_ms, error)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+		" error_ms, condemned, condemned_ms, webhook, error,"
+		" condemned_by)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
+		" ?13, ?14, ?15)"
 		" ON CONFLICT (name) DO UPDATE SET set_ms = ?2,"
 		" until_ms = ?3, obey_ms = ?4, failures = ?5, suspects = ?6,"
 		" posting = ?7, refused = ?8, success_ms = ?9,"
-		" error_ms = ?10, error = ?11",
+		" error_ms = ?10, condemned = ?11, condemned_ms = ?12,"
+		" webhook = ?13, error = ?14, condemned_by = ?15",
 	[COUNT_WAITING] = "SELECT count(*), (SELECT queued_ms FROM event"
-		"  WHERE " WAITING " AND destination = ?1"
+		"  WHERE " WAITING " AND destination = ?1 AND later_ms = 0"
 		"  ORDER BY number LIMIT 1)"
 		" FROM event WHERE " WAITING " AND destination = ?1",
+	[COUNT_POSTPONED] = "SELECT count(*), min(later_ms), min(queued_ms)"
+		" FROM event WHERE " WAITING " AND destination = ?1"
+		" AND later_ms > 0",
 	[WAITS] = "SELECT 1 FROM event"
 		" WHERE " WAITING " AND destination = ?1 LIMIT 1",
 	[COUNT_ASIDE] = "SELECT count(*) FROM event"
-		" WHERE " DONE " AND state = 1 AND destination = ?1",
+		" WHERE state = 1 AND destination = ?1",
+	[COUNT_UNTOLD] = "SELECT count(*), min(changed_ms) FROM event"
+		" WHERE state = 1 AND destination = ?1 AND told = 0",
 	[FIND_PACE] = "SELECT set_ms, until_ms, obey_ms, failures, suspects,"
-		" posting, refused, success_ms, error_ms, error"
+		" posting, refused, success_ms, error_ms, condemned,"
+		" condemned_ms, webhook, error, condemned_by"
 		" FROM destination WHERE name = ?1",
 	[OLD] = "SELECT " COLUMNS " FROM event"
 		" WHERE " DONE " AND state IN (1, 2) AND changed_ms < ?1"
-		" LIMIT ?2",
+		" AND (state = 2 OR told) LIMIT ?2",
 	[DELETE] = "DELETE FROM event WHERE number = ?1",
 	/* What waits has no reason of its own, but that of its destination. */
 	[LIST] = "SELECT number, nonce, destination, log_id, type, state,"
 		" queued_ms, changed_ms, tries,"
 		" CASE state WHEN 1 THEN reason ELSE"
 		"  (SELECT error FROM destination"
-		"  WHERE name = destination AND failures > 0) END, NULL"
+		"  WHERE name = destination AND failures > 0) END, NULL,"
+		" later_ms"
 		" FROM event WHERE " LISTED " AND number > ?1"
 		" ORDER BY number LIMIT ?2",
 	[NAME] = "UPDATE event SET log_id = '#' || number || '@' || queued_ms"
@@ -108,7 +133,7 @@ static const char *const sql[STATEMENTS] = {
 		" AND event.reason = '" QUEUE_EXPORTED "'",
 	[NAMES] = "SELECT name FROM destination ORDER BY name",
 	[RETRY_ID] = "UPDATE event SET state = 0, changed_ms = ?2,"
-		" reason = NULL WHERE log_id = ?1 AND state = 1",
+		" reason = NULL, later_ms = 0 WHERE log_id = ?1 AND state = 1",
 	[RETRY_NUMBER] = "UPDATE event SET state = 0, changed_ms = ?2,"
 		" reason = NULL WHERE number = ?1 AND state = 1",
 	[RETRY_ALL] = "UPDATE event SET state = 0, changed_ms = ?2,"
@@ -369,7 +394,7 @@ store_check_unmoved(struct store *s, struct buf *why)
 		return QUEUE_OK;
 	buf_addf(why, "%s: was moved away or replaced: it has to be opened "
 	    "anew", s->path);
-	return QUEUE_FAILED;
+	return QUEUE_REPLACED;
 }
 
 enum queue_result
@@ -400,7 +425,7 @@ check_version_now(struct store *s, struct buf *why)
 		return QUEUE_OK;
 	buf_addf(why, "%s: its tables are of another version now: it has to "
 	    "be opened anew", s->path);
-	return QUEUE_FAILED;
+	return QUEUE_REPLACED;
 }
 
 enum queue_result

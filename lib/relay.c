@@ -347,11 +347,12 @@ show_messages(const struct config *c, size_t destination, bool json,
 	if (count > 0 && !json && c->destination_count > 1)
 		buf_addf(out, "To destination %s:\n\n",
 		    c->destinations[destination].name);
-	for (done = 0; done < count;) {
-		done += (json ? message_compose : message_preview)(out,
-		    wanted + done, count - done, digest, c);
-		buf_addc(out, '\n');
-	}
+	for (done = 0; done < count; buf_addc(out, '\n'))
+		done += json ?
+		    message_compose(out, wanted + done, count - done, digest,
+		    0, c) :
+		    message_preview(out, wanted + done, count - done, digest,
+		    c);
 	free(wanted);
 }
 
@@ -383,7 +384,7 @@ relay_send_test(const struct config *c, const struct destination *to,
 	    "arrive here.";
 	test.type = "test";
 	test.time_ms = clock_wall_ms();
-	message_compose(&payload, events, 1, false, c);
+	message_compose(&payload, events, 1, false, 0, c);
 	poster_send(poster, to->webhook_url, &payload, c->slack_timeout_ms,
 	    outcome);
 	buf_release(&payload);

@@ -340,9 +340,19 @@ add_machine(void *context, const struct queue_machine *machine)
 	json_object_array_add(list, object);
 }
 
+/* Destinations with one webhook have the pace of the first. */
+static const char *
+pace_of(const struct config *c, const char *name)
+{
+	const struct destination *d = config_destination(c, name);
+
+	return d ? c->destinations[d->shares].name : name;
+}
+
 enum queue_result
 report_status(struct queue *q, const struct config *c, bool json,
-    int64_t now_ms, struct buf *out, bool *hangs, struct buf *why)
+    int64_t now_ms, struct buf *out, bool *needs_person,
+    struct buf *why)
 {
 	struct json_object *list = json ? json_object_new_array() : NULL;
 	struct json_object *machines = json ? json_object_new_array() : NULL;
@@ -353,7 +363,7 @@ report_status(struct queue *q, const struct config *c, bool json,
 	size_t i;
 
 	result = find_delivery(q, c, &delivery, why);
-	*hangs = queue_holder_hangs(&delivery.holder);
+	*needs_person = queue_holder_hangs(&delivery.holder);
 	if (!json)
 		show_status(c, &delivery, out);
 	if (result == QUEUE_OK)
@@ -364,7 +374,10 @@ report_status(struct queue *q, const struct config *c, bool json,
 	for (i = 0; i < names.count && result == QUEUE_OK; i++) {
 		s.name = names.list[i];
 		s.configured = config_destination(c, s.name) != NULL;
-		result = queue_count(q, s.name, &s.tally, why);
+		result = queue_count(q, s.name, pace_of(c, s.name), &s.tally,
+		    why);
+		*needs_person = *needs_person || s.tally.aside > 0 ||
+		    (s.tally.pace.refused && s.tally.waiting > 0);
 		if (json)
 			json_object_array_add(list, standing_json(&s, now_ms));
 		else

@@ -98,6 +98,7 @@ slack_message(struct buf *payload, struct event *const *events, size_t count,
 
 	taken = add_attachments(&attachments, events, count, style);
 	headline = headline_of(events, taken);
+	headline.aside = style->aside;
 	slack_headline_message(&headline, &attachments, payload);
 	buf_release(&attachments);
 	return taken;

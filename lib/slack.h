@@ -33,6 +33,8 @@ enum slack_show {
 struct slack_style {
 	unsigned show;		/* of enum slack_show */
 	const char *dashboard_url; /* base of the links, no slash at its end */
+	int64_t aside;		/* events that Slack rejected, and that the
+				 * message tells of */
 };
 
 /*

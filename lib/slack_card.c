@@ -401,6 +401,19 @@ add_headline(struct buf *out, const char *alert,
 	}
 }
 
+/* What nobody sees in the channel otherwise. */
+static void
+add_aside(struct buf *out, int64_t aside)
+{
+	if (aside <= 0)
+		return;
+	buf_addc(out, '\n');
+	buf_add_count(out, (unsigned long long)aside);
+	buf_adds(out, aside == 1 ? " event was" : " events were");
+	buf_adds(out, " rejected by Slack and set aside: see "
+	    "log-stream-ctl list");
+}
+
 void
 slack_headline_message(const struct slack_headline *h,
     const struct buf *attachments, struct buf *payload)
@@ -408,11 +421,15 @@ slack_headline_message(const struct slack_headline *h,
 	struct buf text = BUF_INIT;
 
 	add_headline(&text, "*Auth0 log alert*", h);
+	add_aside(&text, h->aside);
 	buf_adds(payload, "{\"text\":");
 	quote(payload, text.data);
-	buf_adds(payload, ",\"attachments\":[");
-	buf_add(payload, attachments->data, attachments->len);
-	buf_adds(payload, "]}");
+	if (attachments->len > 0) {
+		buf_adds(payload, ",\"attachments\":[");
+		buf_add(payload, attachments->data, attachments->len);
+		buf_addc(payload, ']');
+	}
+	buf_addc(payload, '}');
 	buf_release(&text);
 }
 

@@ -87,6 +87,7 @@ void slack_card_span(struct buf *out, int64_t first_ms, int64_t last_ms);
 struct slack_headline {
 	size_t count;		/* of events */
 	char tenant[SLACK_LABEL_MAX + 1]; /* "" when they agree on none */
+	int64_t aside;		/* others, which Slack rejected; 0: none */
 };
 
 /* Counts one more event. */
@@ -94,7 +95,7 @@ void slack_headline_add(struct slack_headline *h, const struct event *e);
 
 /*
  * Adds the JSON of a whole message: the headline over the attachments,
- * which are in JSON and have commas between them.
+ * which are in JSON and have commas between them. There may be none.
  */
 void slack_headline_message(const struct slack_headline *h,
     const struct buf *attachments, struct buf *payload);

@@ -477,10 +477,12 @@ layout_release(struct layout *l)
 void
 slack_digest_message(const struct slack_digest *d, struct buf *payload)
 {
+	struct slack_headline headline = d->headline;
 	struct layout l;
 
 	layout_init(&l, d);
-	slack_headline_message(&d->headline, &l.attachments, payload);
+	headline.aside = d->style->aside;
+	slack_headline_message(&headline, &l.attachments, payload);
 	layout_release(&l);
 }
 

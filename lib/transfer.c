@@ -187,7 +187,7 @@ add_destination(struct queue *q, const char *name, struct buf *out,
 {
 	struct json_object *object;
 	struct queue_tally tally;
-	enum queue_result result = queue_count(q, name, &tally, why);
+	enum queue_result result = queue_count(q, name, name, &tally, why);
 
 	if (result != QUEUE_OK)
 		return result;
@@ -497,13 +497,14 @@ static enum queue_result
 keep_pace(struct queue *q, const char *name, const struct pace *pace,
     struct buf *why)
 {
-	struct queue_batch batch = { name, NULL, 0, NULL, pace };
+	struct queue_batch batch = { .destination = name,
+	    .pace_of = name, .pace = pace };
 	struct queue_tally tally;
 	enum queue_result result = wait_for_turn(q, name, why);
 
 	if (result != QUEUE_OK)
 		return result;
-	result = queue_count(q, name, &tally, why);
+	result = queue_count(q, name, name, &tally, why);
 	if (result == QUEUE_OK && pace->until_ms > tally.pace.until_ms)
 		result = queue_change(q, QUEUE_PUT_BACK, &batch, 0, why);
 	queue_end_turn(q, name);

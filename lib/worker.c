@@ -87,8 +87,10 @@ static void
 open_queue(struct worker *w)
 {
 	const struct config *c = &w->current.config;
-	struct queue_options options = { w->address, c->queue_max,
-	    c->queue_on_network, true };
+	struct queue_options options = { .address = w->address,
+	    .max_waiting = c->queue_max,
+	    .destinations = c->destination_count,
+	    .on_network = c->queue_on_network, .settles = true };
 	enum queue_result result;
 	struct buf why = BUF_INIT;
 
@@ -102,14 +104,63 @@ open_queue(struct worker *w)
 	buf_release(&why);
 }
 
+/* From here on the run clock says what date it should be. */
+static void
+begin_dates(struct worker *w)
+{
+	w->began_wall_ms = worker_wall_ms(w);
+	w->began_run_ms = worker_run_ms(w);
+}
+
+/* Whether the date went on with the run clock, for so long at least. */
+static bool
+has_run_for(struct worker *w, int64_t ms)
+{
+	int64_t ran = worker_run_ms(w) - w->began_run_ms;
+	int64_t went = worker_wall_ms(w) - w->began_wall_ms;
+
+	if (went - ran > ms || ran - went > ms) {
+		log_say(LEVEL_WARN, "the date was set: nothing is forgotten "
+		    "before it has been right for half of RETENTION");
+		begin_dates(w);
+		return false;
+	}
+	return ran >= ms;
+}
+
+/*
+ * Whether the date may be gone by for forgetting what is old. A clock that
+ * is wrong for a while would have all log_ids forgotten. So there has to be a
+ * second witness: this worker has run for half of RETENTION, or something
+ * was done between a whole and half of it ago.
+ */
+static enum queue_result
+ask_date(struct worker *w, bool *sure, struct buf *why)
+{
+	int64_t retention = w->current.config.retention_ms, done;
+	int64_t now = worker_wall_ms(w);
+	enum queue_result result;
+
+	*sure = has_run_for(w, retention / 2);
+	if (*sure)
+		return QUEUE_OK;
+	result = queue_last_done(w->queue, now - retention / 2, &done, why);
+	*sure = done >= now - retention;
+	return result;
+}
+
 static void
 purge(struct worker *w)
 {
 	int64_t retention = w->current.config.retention_ms;
 	struct buf why = BUF_INIT;
 	enum queue_result result;
+	bool sure;
 
-	result = queue_purge(w->queue, retention, worker_wall_ms(w), &why);
+	result = ask_date(w, &sure, &why);
+	if (result == QUEUE_OK && sure)
+		result = queue_purge(w->queue, retention, worker_wall_ms(w),
+		    &why);
 	worker_queue_failed(w, result, &why);
 	w->purge_at = worker_run_ms(w) +
 	    (retention < PURGE_MS ? retention : PURGE_MS);
@@ -324,11 +375,11 @@ time_to_wait(const struct worker *w)
 	for (i = 0; i < w->channel_count; i++) {
 		ch = w->channels[i];
 		if (ch->stage != IDLE || !ch->webhook_url || !w->queue ||
-		    w->stop_by >= 0)
+		    w->stop_by >= 0 || channel_is_shared_now(w, ch))
 			continue;
 		if (ch->look_at < next)
 			next = ch->look_at;
-		if (ch->tally.waiting > 0 && ch->not_before < next)
+		if (ch->not_before < next && channel_has_something(w, ch))
 			next = ch->not_before;
 	}
 	return next > now ? next - now : 0;
@@ -372,8 +423,9 @@ has_waiting(const struct worker *w, bool later)
 			continue;
 		if (!ch->known)
 			return true;
-		if (ch->tally.waiting > 0 && (later ||
-		    ch->tally.pace.failures == 0 ||
+		if (later ? ch->tally.waiting > 0 || ch->tally.untold > 0 :
+		    channel_has_something(w, ch) &&
+		    (ch->tally.pace.failures == 0 ||
 		    worker_run_ms(w) >= ch->not_before))
 			return true;
 	}
@@ -451,8 +503,10 @@ remains_for(struct worker *w, const char *name, struct buf *why)
 {
 	struct queue_tally tally;
 
-	if (queue_count(w->queue, name, &tally, why) != QUEUE_OK)
+	if (queue_count(w->queue, name, name, &tally, why) != QUEUE_OK)
 		return true;
+	w->needs_person = w->needs_person || tally.untold > 0 ||
+	    (tally.waiting > 0 && tally.pace.refused);
 	if (tally.waiting > 0 &&
 	    !config_destination(&w->current.config, name))
 		log_say(LEVEL_WARN, "destination %s, which the configuration "
@@ -550,6 +604,7 @@ run_configured(struct worker *w)
 
 	w->address = mem_dup(w->current.config.queue);
 	w->lock = queue_lock_new(w->address);
+	begin_dates(w);
 	channels_match(w);
 	if (queue_become_owner(w->address, &why))
 		end = work_as_the_one(w);
@@ -568,7 +623,7 @@ run_configured(struct worker *w)
 
 enum worker_end
 worker_run(enum worker_mode mode, const struct world *world,
-    struct queue_holder *hung)
+    struct worker_report *report)
 {
 	struct worker w = { .world = world, .mode = mode,
 	    .failing_since = -1, .stop_by = -1 };
@@ -583,6 +638,7 @@ worker_run(enum worker_mode mode, const struct world *world,
 	else
 		end = run_configured(&w);
 	current_release(&w.current);
-	*hung = w.hung;
+	report->hung = w.hung;
+	report->needs_person = w.needs_person;
 	return end;
 }

@@ -56,12 +56,20 @@ enum worker_end {
 	WORKER_STUCK		/* the same, and it hangs and cannot be ended */
 };
 
+/* What a person should hear of, whatever the end. */
+struct worker_report {
+	struct queue_holder hung;	/* held: another worker hung */
+	bool needs_person;	/* with WORKER_REMAINS and WORKER_EMPTY: Slack
+				 * refuses a destination, or rejected events
+				 * and could not be told of them */
+};
+
 /*
  * Works off the queue that the configuration names, reading that again
  * when it changes. WORKER_OTHER comes back at once, unless the other hangs:
- * then it is ended, and hung->held is set, with WORKER_STUCK too.
+ * then it is ended.
  */
 enum worker_end worker_run(enum worker_mode mode, const struct world *world,
-    struct queue_holder *hung);
+    struct worker_report *report);
 
 #endif

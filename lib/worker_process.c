@@ -129,13 +129,13 @@ end_process(void *context, pid_t pid, struct buf *why)
 
 enum worker_end
 worker_process(enum worker_mode mode, const struct buf *configuration,
-    struct queue_holder *hung)
+    struct worker_report *report)
 {
 	struct world world = { wall_ms, run_ms, chance, begin, wait_for_post,
 	    must_stop, end_process, NULL, configuration };
 	enum worker_end end;
 
-	memset(hung, 0, sizeof(*hung));
+	memset(report, 0, sizeof(*report));
 	/* First: the pipe takes descriptor 2 where that is closed. */
 	if (stderr_leads_nowhere())
 		log_without_stderr();
@@ -143,7 +143,7 @@ worker_process(enum worker_mode mode, const struct buf *configuration,
 		return WORKER_FAILED;
 	srand48((long)getpid() ^ (long)time(NULL));
 	world.context = poster_new();
-	end = worker_run(mode, &world, hung);
+	end = worker_run(mode, &world, report);
 	poster_free(world.context);
 	return end;
 }

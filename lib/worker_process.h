@@ -14,6 +14,6 @@
  * are read.
  */
 enum worker_end worker_process(enum worker_mode mode,
-    const struct buf *configuration, struct queue_holder *hung);
+    const struct buf *configuration, struct worker_report *report);
 
 #endif

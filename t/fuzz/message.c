@@ -334,7 +334,7 @@ judge_message(struct sending *s, struct buf *how)
 	struct buf payload = BUF_INIT, preview = BUF_INIT;
 	size_t taken;
 
-	taken = message_compose(&payload, s->events, s->count, s->digest,
+	taken = message_compose(&payload, s->events, s->count, s->digest, 0,
 	    &s->config);
 	if (taken == 0 || taken > s->count) {
 		buf_addf(how, "%zu events are taken; ", taken);

@@ -24,6 +24,17 @@ outcome_of(enum post_result result, int64_t retry_after_s)
 	return outcome;
 }
 
+/* What came of a message of so many events, when no others wait. */
+static enum pace_verdict
+ended(struct pace *p, const struct pace_rules *rules,
+    const struct post_outcome *outcome, size_t events, int64_t now_ms,
+    double chance)
+{
+	struct pace_message message = { .events = events };
+
+	return pace_ended(p, rules, outcome, &message, now_ms, chance);
+}
+
 /* --------------------------------------------------------------- left */
 
 static const struct {
@@ -241,8 +252,8 @@ test_ended(void)
 		p.suspects = 16;
 		pace_began(&p, &usual, NOW - 5);
 		outcome = outcome_of(ends[i].result, ends[i].retry_after_s);
-		ok(pace_ended(&p, &usual, &outcome, ends[i].events, NOW, 0) ==
-		    ends[i].aside, "%s", ends[i].title);
+		ok((ended(&p, &usual, &outcome, ends[i].events, NOW, 0) ==
+		    PACE_SET_ASIDE) == ends[i].aside, "%s", ends[i].title);
 		is_num(pace_left(&p, NOW), ends[i].left_ms, "... the wait");
 		is_num(p.obey_ms - NOW, ends[i].obey_ms, "... nobody skips");
 		is_num(p.failures, ends[i].failures, "... failures");
@@ -262,22 +273,22 @@ test_words(void)
 	struct post_outcome refused = outcome_of(POST_REFUSED, 0);
 	struct pace p = { 0 };
 
-	pace_ended(&p, &usual, &sent, 1, NOW, 0);
+	ended(&p, &usual, &sent, 1, NOW, 0);
 	ok(p.success_ms == NOW && p.error_ms == 0 && !*p.error,
 	    "a message taken is a success and no error");
-	pace_ended(&p, &usual, &refused, 1, NOW + 1, 0);
+	ended(&p, &usual, &refused, 1, NOW + 1, 0);
 	is_str(p.error, "the word for refused", "Slack's word is kept");
 	ok(p.error_ms == NOW + 1 && p.success_ms == NOW, "with its time");
-	pace_ended(&p, &usual, &never, 1, NOW + 2, 0);
+	ended(&p, &usual, &never, 1, NOW + 2, 0);
 	is_str(p.error, "the word for never", "as the last one");
 	ok(!p.refused, "another answer takes the refusal back");
-	pace_ended(&p, &usual, &sent, 1, NOW + 3, 0);
+	ended(&p, &usual, &sent, 1, NOW + 3, 0);
 	ok(p.success_ms == NOW + 3 && p.error_ms == NOW + 2 &&
 	    strcmp(p.error, "the word for never") == 0,
 	    "a success leaves the last error to be read");
 	memset(never.reason, 'x', sizeof(never.reason) - 1);
 	never.reason[sizeof(never.reason) - 1] = '\0';
-	pace_ended(&p, &usual, &never, 1, NOW, 0);
+	ended(&p, &usual, &never, 1, NOW, 0);
 	is_str(p.error, never.reason, "the longest word is kept whole");
 }
 
@@ -317,7 +328,7 @@ post_once(struct trial *t, struct pace *p)
 			outcome = outcome_of(POST_NEVER, 0);
 	t->posts++;
 	pace_began(p, &t->rules, NOW);
-	if (pace_ended(p, &t->rules, &outcome, n, NOW, 0)) {
+	if (ended(p, &t->rules, &outcome, n, NOW, 0) == PACE_SET_ASIDE) {
 		t->aside++;
 		t->wrong += n != 1 || !t->bad[0];
 		take_away(t, 1);
@@ -398,10 +409,10 @@ test_all_bad(void)
 	for (i = 0; i < n; i++)
 		trial.bad[i] = true;
 	run_trial(&trial, 1000);
-	ok(trial.aside == n && trial.sent == 0 && trial.wrong == 0,
-	    "all of twenty, each by itself");
-	ok(trial.posts <= 4 * n, "... with no more than %zu posts (%zu)",
-	    4 * n, trial.posts);
+	ok(trial.aside == 2 && trial.sent == 0 && trial.wrong == 0,
+	    "when none of twenty is taken, two are set aside");
+	is_num((long long)trial.waiting, (long long)n - 2,
+	    "and then the destination is at fault, and the others wait");
 }
 
 static void
@@ -429,11 +440,115 @@ test_interrupted(void)
 	struct post_outcome refused = outcome_of(POST_REFUSED, 0);
 	struct pace p = { .suspects = 6 };
 
-	pace_ended(&p, &usual, &later, 3, NOW, 0.5);
-	pace_ended(&p, &usual, &refused, 3, NOW, 0.5);
+	ended(&p, &usual, &later, 3, NOW, 0.5);
+	ended(&p, &usual, &refused, 3, NOW, 0.5);
 	pace_began(&p, &usual, NOW);
 	is_num((long long)pace_budget(&p, &usual, 100), 3, "splitting goes on "
 	    "where it was after a failure, a refusal and a death");
+}
+
+/* ------------------------------------------------------ whose fault it is */
+
+/* An answer of 503, or a time-out: an event may be at fault. */
+static const struct post_outcome unclear[] = {
+	{ POST_LATER, 503, 0, false, "oops" },
+	{ POST_LATER, 0, 0, true, "timed out" },
+};
+
+static void
+test_unclear(void)
+{
+	struct post_outcome limited = { POST_LATER, 429, 0, false, "x" };
+	struct post_outcome nowhere = { POST_LATER, 0, 0, false, "x" };
+	struct pace_message many = { 20, true, false };
+	struct pace_message one = { 1, true, false };
+	struct pace_message alone = { 1, false, false };
+	struct pace_message again = { 1, true, true };
+	struct pace p;
+	size_t i;
+
+	for (i = 0; i < ROWS(unclear); i++) {
+		memset(&p, 0, sizeof(p));
+		pace_ended(&p, &usual, &unclear[i], &many, NOW, 0);
+		pace_ended(&p, &usual, &unclear[i], &many, NOW, 0);
+		is_num(p.suspects, 0, "two failures are an outage: %s",
+		    unclear[i].reason);
+		pace_ended(&p, &usual, &unclear[i], &many, NOW, 0);
+		is_num(pace_budget(&p, &usual, 30), 10, "from the third on "
+		    "half of the events come next");
+		is_num(pace_ended(&p, &usual, &unclear[i], &one, NOW, 0),
+		    PACE_POSTPONE, "one alone goes behind the others");
+		is_num(pace_ended(&p, &usual, &unclear[i], &alone, NOW, 0),
+		    PACE_WAIT, "unless there are none");
+		memset(&p, 0, sizeof(p));
+		is_num(pace_ended(&p, &usual, &unclear[i], &again, NOW, 0),
+		    PACE_POSTPONE_LONG, "and fails it again, for long");
+	}
+	memset(&p, 0, sizeof(p));
+	for (i = 0; i < 10; i++) {
+		pace_ended(&p, &usual, &limited, &many, NOW, 0);
+		pace_ended(&p, &usual, &nowhere, &many, NOW, 0);
+	}
+	is_num(p.suspects, 0, "a rate limit and a connection that fails are "
+	    "no event's fault");
+}
+
+static void
+test_condemned(void)
+{
+	struct post_outcome never = outcome_of(POST_NEVER, 0);
+	struct post_outcome other = outcome_of(POST_NEVER, 0);
+	struct post_outcome sent = outcome_of(POST_SENT, 0);
+	struct pace p = { 0 };
+
+	strcpy(other.reason, "another word");
+	is_num(ended(&p, &usual, &never, 1, NOW, 0), PACE_SET_ASIDE,
+	    "the first event that is never taken is set aside");
+	is_num(ended(&p, &usual, &never, 1, NOW + 1, 0), PACE_SET_ASIDE,
+	    "so is the second");
+	is_num(ended(&p, &usual, &sent, 1, NOW + 2, 0), PACE_SENT,
+	    "when one is sent in between");
+	is_num(ended(&p, &usual, &never, 1, NOW + 3, 0), PACE_SET_ASIDE,
+	    "the next counts as the first");
+	ended(&p, &usual, &never, 1, NOW + 4, 0);
+	is_num(ended(&p, &usual, &other, 1, NOW + 5, 0), PACE_SET_ASIDE,
+	    "another word begins anew");
+	ended(&p, &usual, &other, 1, NOW + 6, 0);
+	is_num(ended(&p, &usual, &other, 1, NOW + 7, 0), PACE_RECALL,
+	    "the third in a row by the same word condemns the destination");
+	ok(p.refused && p.condemned_ms == NOW + 5, "since the first of them");
+	is_num(pace_left(&p, NOW + 7), usual.retry_max_ms,
+	    "which is tried at SLACK_RETRY_MAX");
+	is_num(pace_budget(&p, &usual, 30), 1, "with one event");
+	is_num(ended(&p, &usual, &other, 1, NOW + 8, 0), PACE_RECALL,
+	    "and again");
+	is_num(ended(&p, &usual, &sent, 1, NOW + 9, 0), PACE_SENT,
+	    "until one is sent");
+	is_num(ended(&p, &usual, &other, 1, NOW + 10, 0), PACE_SET_ASIDE,
+	    "then an event is at fault again");
+}
+
+static void
+test_aim(void)
+{
+	struct pace p = { .set_ms = NOW, .until_ms = NOW + 9000,
+	    .obey_ms = NOW + 9000, .failures = 3, .suspects = 4,
+	    .refused = true, .success_ms = NOW - 1, .error_ms = NOW - 2 };
+
+	ok(pace_aim(&p, "https://hooks.slack.com/services/a", NOW),
+	    "an address that was not known before is kept");
+	is_num(p.failures, 3, "with what is known of the destination");
+	ok(!pace_aim(&p, "https://hooks.slack.com/services/a", NOW),
+	    "the same address changes nothing");
+	ok(pace_aim(&p, "https://hooks.slack.com/services/b", NOW + 1),
+	    "another one does");
+	ok(p.failures == 0 && !p.refused && p.suspects == 0 &&
+	    pace_left(&p, NOW + 1) == 0 && p.obey_ms <= NOW + 1,
+	    "nothing is left of failures and waits");
+	ok(p.success_ms == NOW - 1 && p.error_ms == NOW - 2,
+	    "but for what people read");
+	ok(p.webhook > 0 && p.webhook <= INT64_C(0x100000000),
+	    "of the address so little is kept that it cannot be had back");
 }
 
 int
@@ -445,6 +560,9 @@ main(void)
 	test_backoff();
 	test_began();
 	test_ended();
+	test_unclear();
+	test_condemned();
+	test_aim();
 	test_words();
 	test_one_bad(SLACK_ATTACHMENTS_MAX, 14);
 	test_one_bad(7, 20);

@@ -75,6 +75,8 @@ word_of(enum queue_result result)
 		return "busy";
 	case QUEUE_FULL:
 		return "full";
+	case QUEUE_REPLACED:
+		return "replaced";
 	case QUEUE_OK:
 		return "ok";
 	}
@@ -95,8 +97,8 @@ must(enum queue_result result, const char *what)
 static void
 connect_queue(void)
 {
-	struct queue_options options = { at.address, at.max_waiting, false,
-	    true };
+	struct queue_options options = { .address = at.address,
+	    .max_waiting = at.max_waiting, .settles = true };
 	enum queue_result result = QUEUE_FAILED;
 
 	at.q = queue_open(&options, &result, &at.why);
@@ -214,7 +216,9 @@ take_id(void *context, struct event *e, size_t bytes)
 
 	buf_addf(&r->ids, "%s%s", r->count > 0 ? " " : "",
 	    e->log_id ? e->log_id : "-");
-	r->ordered = r->ordered && e->number > r->last;
+	if (e->postponed)
+		buf_addc(&r->ids, '*');
+	r->ordered = r->ordered && (e->number > r->last || e->postponed);
 	r->last = e->number;
 	r->bytes += bytes;
 	free(e);
@@ -349,7 +353,9 @@ change(enum queue_change what, const char *destination, const char *ids,
     const char *reason, const struct pace *pace, int64_t now_ms)
 {
 	struct queue_key keys[16];
-	struct queue_batch batch = { destination, keys, 0, reason, pace };
+	struct queue_batch batch = { .destination = destination,
+	    .keys = keys, .reason = reason, .pace_of = destination,
+	    .pace = pace };
 	char *id;
 
 	while (*ids) {
@@ -384,13 +390,23 @@ count(const char *destination)
 	struct queue_tally tally;
 
 	memset(&tally, 0x55, sizeof(tally));
-	must(queue_count(at.q, destination, &tally, &at.why), "count");
+	must(queue_count(at.q, destination, destination, &tally, &at.why), "count");
 	buf_clear(&text);
 	buf_addf(&text, "%" PRId64 " waiting, %" PRId64 " aside",
 	    tally.waiting, tally.aside);
 	if (tally.waiting > 0)
 		buf_addf(&text, ", since %" PRId64, tally.oldest_ms - NOW);
 	return buf_text(&text);
+}
+
+/* A message tells of what is set aside. */
+static void
+tell(const char *destination)
+{
+	struct queue_batch batch = { .destination = destination,
+	    .told = true };
+
+	must(queue_change(at.q, QUEUE_PUT_BACK, &batch, NOW, &at.why), "tell");
 }
 
 static int64_t
@@ -458,35 +474,74 @@ test_duplicates(void)
 	is_str(put("a/2"), "=", "nor is one that is tried again");
 }
 
+/* Of each event that waits, whether it has its record. */
+static bool
+take_record_sign(void *context, struct event *e, size_t bytes)
+{
+	buf_addf(context, "%s%s", e->log_id ? e->log_id : "?",
+	    bytes > 0 ? "+" : "-");
+	is_num(e->type != NULL && strcmp(e->type, "f") == 0, true,
+	    "... its type is known");
+	free(e);
+	return true;
+}
+
+static const char *
+signs_of(const char *destination)
+{
+	static struct buf text;
+
+	buf_clear(&text);
+	must(queue_read(at.q, destination, LOTS, take_record_sign, &text, NOW,
+	    &at.why), "read");
+	return buf_text(&text);
+}
+
 static void
 test_full(void)
 {
 	begin(3);
-	is_str(put("a/1 a/2 a/3 a/4"), "full", "more than QUEUE_MAX are not "
+	is_str(put("a/1 a/2 a/3 a/4"), "++++", "more than QUEUE_MAX are "
 	    "taken");
-	ok(strstr(buf_text(&at.why), "QUEUE_MAX is 3") != NULL,
-	    "and it is said that QUEUE_MAX is why");
-	is_str(waiting("a"), "", "none of them is queued");
-	is_str(put("a/1 b/1"), "++", "the queue can be used on");
-	is_str(put("c/1 c/2"), "full", "QUEUE_MAX counts all destinations");
-	is_str(waiting("c"), "", "of a batch all are put, or none");
-	is_str(put("c/1"), "+", "the last place is taken");
-	is_str(put("c/9"), "full", "then there is none");
-	is_str(put("a/1 b/1 a/1"), "===", "duplicates need no place");
-	is_str(put("a/1 a/2"), "full", "but what comes with them does");
-	is_str(put(""), "", "nothing needs none");
-	settle("a", "1", NOW);
-	is_str(put("a/2"), "+", "what was delivered makes place");
-	set_aside("b", "1", "r", NOW);
-	is_str(put("a/3"), "+", "so does what is set aside");
-	is_str(put("a/4"), "full", "once");
-	edit(QUEUE_REMOVE, "3");
-	is_str(put("a/4"), "+", "and what was removed");
-	is_num(edit(QUEUE_RETRY, NULL), 1, "what is tried again needs no "
-	    "place");
-	is_str(put("a/4 b/1"), "==", "nor do duplicates when there are more "
-	    "than QUEUE_MAX");
-	is_str(put("a/5"), "full", "but anything new does");
+	is_str(signs_of("a"), "1+2+3+4-", "above it without their records");
+	is_str(put("b/1 b/2 b/3"), "+++", "another destination does not "
+	    "notice");
+	is_str(signs_of("b"), "1+2+3+", "and has its records");
+	is_str(put("a/4 a/5"), "=+", "one without its record is known by its "
+	    "log_id");
+	settle("a", "1 2 3", NOW);
+	is_str(signs_of("a"), "4-5-", "it is delivered like any other");
+	is_str(count("a"), "2 waiting, 0 aside, since 0", "and counted");
+	is_str(put("a/6"), "+", "when there is room again");
+	is_str(signs_of("a"), "4-5-6+", "the next has its record");
+	settle("a", "4", NOW);
+	is_str(put("a/4"), "=", "what was delivered without one is known");
+}
+
+static bool
+count_bare(void *context, struct event *e, size_t bytes)
+{
+	*(int64_t *)context += bytes == 0;
+	free(e);
+	return true;
+}
+
+static void
+test_full_hundredth(void)
+{
+	int64_t above = 0;
+	size_t i;
+	char word[32];
+
+	begin(1000);
+	for (i = 1; i <= 1100; i++) {
+		snprintf(word, sizeof(word), "a/%zu", i);
+		put(word);
+	}
+	must(queue_read(at.q, "a", LOTS, count_bare, &above, NOW, &at.why),
+	    "read");
+	ok(above >= 90 && above <= 100, "QUEUE_MAX is kept to, but for a "
+	    "hundredth");
 }
 
 /* --------------------------------------------------------------- read */
@@ -521,14 +576,14 @@ static const struct event fields[] = {
 	    .hostname = "h.example", .ip = "2001:db8::1",
 	    .tenant_name = "t", .user_id = "auth0|1", .user_name = "un",
 	    .time_ms = 1785587696789 },
-	{ .log_id = "2", .type = "limit_wc", .time_ms = 0 },
-	{ .log_id = "3", .type = "s", .time_ms = -1 },
+	{ .log_id = "2", .type = "limit_wc", .time_ms = 946684800000 },
+	{ .log_id = "3", .type = "s", .time_ms = 1785587696789 },
 	{ .log_id = "caf\xc3\xa9 \xf0\x9f\x98\x80", .type = "\xe2\x82\xac",
 	    .description = "\x01\x02\x1b[31m\x7f\b\f\r\n\t\\ \xc2\x9b"
 	    "\xe2\x80\xa8\xe2\x80\xae", .user_name = "'; DROP TABLE event;",
 	    .time_ms = 1785587696700 },
 	{ .log_id = "#1", .type = "%s%n", .user_id = UTF8_REPLACEMENT,
-	    .time_ms = 253402300799999 },
+	    .time_ms = 4102444799999 },
 };
 
 static void
@@ -589,7 +644,8 @@ is_kept(const struct event *from, const char *title)
 static void
 test_fields(void)
 {
-	struct event e = { .log_id = "long", .type = "f", .time_ms = 5 };
+	struct event e = { .log_id = "long", .type = "f",
+	    .time_ms = 946684800005 };
 	char *text = mem_alloc(200001);
 	size_t i;
 
@@ -609,6 +665,8 @@ static const struct pace some_pace = {
 	.failures = 3, .suspects = 17, .posting = true, .refused = true,
 	.success_ms = NOW - 5, .error_ms = NOW - 1,
 	.error = "no_service: it's \"gone\" \xe2\x82\xac\\\n\x01%s",
+	.condemned = 2, .condemned_ms = NOW - 3,
+	.condemned_by = "it's a \"word\"", .webhook = 4294967296,
 };
 
 static struct pace
@@ -616,7 +674,7 @@ pace_of(const char *destination)
 {
 	struct queue_tally tally;
 
-	must(queue_count(at.q, destination, &tally, &at.why), "count");
+	must(queue_count(at.q, destination, destination, &tally, &at.why), "count");
 	return tally.pace;
 }
 
@@ -658,7 +716,8 @@ static void
 test_change_removed(void)
 {
 	struct queue_key key;
-	struct queue_batch batch = { "a", &key, 1, "r", NULL };
+	struct queue_batch batch = { .destination = "a", .keys = &key,
+	    .count = 1, .reason = "r" };
 
 	begin(LOTS);
 	put("a/1");
@@ -687,7 +746,9 @@ test_change_other(void)
 {
 	static const char *const names[] = { "1", "2", "-" };
 	struct queue_key keys[3];
-	struct queue_batch batch = { "a", keys, 3, "r", &some_pace };
+	struct queue_batch batch = { .destination = "a", .keys = keys,
+	    .count = 3, .reason = "r", .pace_of = "a",
+	    .pace = &some_pace };
 	int64_t nonce;
 	size_t i;
 
@@ -713,6 +774,143 @@ test_change_other(void)
 	    "of several");
 	ok(!keys[0].missed && keys[1].missed, "each that is missed is marked");
 	is_str(waiting("a"), "1 2 -", "and the others are delivered");
+}
+
+/* "a/1 until NOW + 100", as a change of what this names. */
+static const char *
+postpone(const char *destination, const char *ids, int64_t later_ms,
+    int64_t expired_ms)
+{
+	struct queue_key keys[16];
+	struct queue_batch batch = { .destination = destination, .keys = keys,
+	    .reason = "it fails alone", .later_ms = later_ms,
+	    .expired_ms = expired_ms };
+	char *id;
+
+	while (*ids) {
+		id = next_word(&ids);
+		keys[batch.count++] = key_of(destination, id);
+		free(id);
+	}
+	return change_keys(QUEUE_POSTPONE, &batch, NOW);
+}
+
+static struct queue_tally
+tally_of(const char *destination)
+{
+	struct queue_tally tally;
+
+	must(queue_count(at.q, destination, destination, &tally, &at.why),
+	    "count");
+	return tally;
+}
+
+static void
+test_postpone(void)
+{
+	struct queue_tally t;
+
+	begin(LOTS);
+	put_at("a/1 a/2", NOW - 5000);
+	put("a/3");
+	is_str(postpone("a", "1", NOW, NOW - 9000), "ok", "an event is "
+	    "postponed");
+	is_str(waiting("a"), "2 3 1*", "and comes behind the others");
+	t = tally_of("a");
+	ok(t.waiting == 3 && t.postponed == 1 && t.later_ms == NOW &&
+	    t.oldest_ms == NOW - 5000, "it is counted");
+	is_str(postpone("a", "2", NOW + 1, NOW - 9000), "ok", "another, for "
+	    "longer");
+	is_str(waiting("a"), "3 1*", "is not there before its time");
+	t = tally_of("a");
+	ok(t.waiting == 3 && t.postponed == 2 && t.later_ms == NOW,
+	    "but counted");
+	is_str(put("a/4"), "+", "what comes later");
+	is_str(waiting("a"), "3 4 1*", "comes before it");
+	is_str(postpone("a", "1", NOW + 9, NOW - 4000), "ok", "one that was "
+	    "queued before RETENTION");
+	ok(strstr(list(), "a/1 aside 0 it fails alone") != NULL,
+	    "is set aside");
+	edit(QUEUE_RETRY, "1");
+	is_str(waiting("a"), "1 3 4", "who tries it again has it first");
+}
+
+static void
+test_recall(void)
+{
+	struct queue_key key;
+	struct queue_batch batch = { .destination = "a", .keys = &key,
+	    .count = 1, .reason = "word", .since_ms = NOW + 10 };
+
+	begin(LOTS);
+	put("a/1 a/2 a/3 a/4 a/5 b/1");
+	set_aside("a", "1", "word", NOW + 9);
+	set_aside("a", "2", "word", NOW + 10);
+	set_aside("a", "3", "other", NOW + 11);
+	set_aside("b", "1", "word", NOW + 12);
+	key = key_of("a", "4");
+	is_str(change_keys(QUEUE_RECALL, &batch, NOW + 13), "ok", "what was "
+	    "set aside for a reason is recalled");
+	is_str(waiting("a"), "2 4 5", "since a time, and waits in its place");
+	is_str(list(), "a/1 aside 0 word\na/2 waits 0 -\na/3 aside 0 other\n"
+	    "a/4 waits 0 -\na/5 waits 0 -\nb/1 aside 0 word", "nothing else "
+	    "is");
+}
+
+static void
+test_told(void)
+{
+	struct queue_batch batch = { .destination = "a", .told = true };
+	struct queue_tally t;
+
+	begin(LOTS);
+	put("a/1 a/2 a/3 b/1");
+	set_aside("a", "1", "word", NOW - 7);
+	set_aside("a", "2", "word", NOW - 5);
+	set_aside("b", "1", "word", NOW - 5);
+	t = tally_of("a");
+	ok(t.aside == 2 && t.untold == 2 && t.untold_ms == NOW - 7,
+	    "what is set aside is untold");
+	is_str(purge(1, NOW + DAY), "ok", "a purge");
+	is_num(tally_of("a").aside, 2, "does not delete that, however old");
+	is_str(change_keys(QUEUE_PUT_BACK, &batch, NOW), "ok", "a message "
+	    "tells");
+	t = tally_of("a");
+	ok(t.aside == 2 && t.untold == 0, "then it is told");
+	is_num(tally_of("b").untold, 1, "that of another destination is not");
+	buf_clear(&at.log);
+	is_str(purge(1, NOW + DAY), "ok", "the next purge");
+	is_num(tally_of("a").aside, 0, "deletes it");
+	ok(strstr(buf_text(&at.log), "log_id=1 ") != NULL &&
+	    strstr(buf_text(&at.log), "log_id=2 ") != NULL, "with a line "
+	    "each");
+	put("a/4");
+	set_aside("a", "4", "word", NOW);
+	is_num(tally_of("a").untold, 1, "another is untold");
+}
+
+static int64_t
+last_done(int64_t until_ms)
+{
+	int64_t done = -1;
+
+	must(queue_last_done(at.q, until_ms, &done, &at.why), "last done");
+	return done;
+}
+
+static void
+test_last_done(void)
+{
+	begin(LOTS);
+	put("a/1 a/2 a/3 a/4");
+	is_num(last_done(NOW + DAY), 0, "in a new queue nothing was done");
+	settle("a", "1", NOW + 10);
+	settle("a", "2", NOW + 30);
+	set_aside("a", "3", "r", NOW + 20);
+	is_num(last_done(NOW + DAY), NOW + 30, "the last is found");
+	is_num(last_done(NOW + 29), NOW + 20, "before a time");
+	is_num(last_done(NOW + 19), NOW + 10, "whatever was done");
+	is_num(last_done(NOW + 9), 0, "or nothing");
 }
 
 static void
@@ -747,7 +945,7 @@ is_pace(const char *destination, const struct pace *want, const char *title)
 	const struct pace *p = &tally.pace;
 
 	memset(&tally, 0x55, sizeof(tally));
-	must(queue_count(at.q, destination, &tally, &at.why), "count");
+	must(queue_count(at.q, destination, destination, &tally, &at.why), "count");
 	ok(p->set_ms == want->set_ms && p->until_ms == want->until_ms &&
 	    p->obey_ms == want->obey_ms && p->failures == want->failures &&
 	    p->suspects == want->suspects && p->posting == want->posting &&
@@ -829,6 +1027,7 @@ test_purge(void)
 	set_aside("a", "aside", "too large", NOW - 5 * (int64_t)DAY);
 	must(queue_edit(at.q, QUEUE_REMOVE, "removed",
 	    NOW - 5 * (int64_t)DAY, &edited, &at.why), "edit");
+	tell("a");
 	is_str(purge(5 * (int64_t)DAY, NOW), "ok", "a queue is purged");
 	is_str(put("a/old a/aside a/removed"), "===", "what became of an "
 	    "event is remembered for RETENTION");
@@ -886,7 +1085,8 @@ static void
 change_lots(enum queue_change what, const char *destination, size_t but)
 {
 	static struct keys k;
-	struct queue_batch batch = { destination, k.list, 0, "r", NULL };
+	struct queue_batch batch = { .destination = destination,
+	    .keys = k.list, .reason = "r" };
 
 	k.count = 0;
 	must(queue_read(at.q, destination, 2 * WORDS_MAX, take_key, &k,
@@ -916,6 +1116,7 @@ test_purge_lots(void)
 	put_lots("b", 1, 1200);
 	change_lots(QUEUE_SETTLE, "a", 1);
 	change_lots(QUEUE_SET_ASIDE, "b", 2);
+	tell("b");
 	is_str(purge(1, NOW + DAY), "ok", "thousands are purged");
 	is_str(count("a"), "1 waiting, 0 aside, since 0",
 	    "all that was delivered");
@@ -1123,7 +1324,7 @@ left(const char *destination)
 {
 	struct queue_tally tally;
 
-	must(queue_count(at.q, destination, &tally, &at.why), "count");
+	must(queue_count(at.q, destination, destination, &tally, &at.why), "count");
 	return pace_left(&tally.pace, NOW);
 }
 
@@ -1359,14 +1560,10 @@ test_import_full(void)
 {
 	begin(3);
 	put("a/1 a/2");
-	is_str(import("a/3 gone a/4 waits a/5 waits"), "full",
-	    "no more is imported than may wait");
-	is_str(put("a/3"), "+", "and then nothing");
-	settle("a", "1", NOW);
-	is_str(import("a/5 gone a/6 aside a/7 gone a/8 waits"), "+4",
-	    "what does not wait needs no room");
-	is_str(import("a/9 gone a/8 waits"), "+1", "nor what is known");
-	is_str(import("a/10 waits"), "full", "it is counted to one");
+	is_str(import("a/3 gone a/4 waits a/5 waits"), "+3",
+	    "what another queue had is imported, above QUEUE_MAX too");
+	is_str(put("a/6"), "+", "and counts");
+	is_str(signs_of("a"), "1+2+?+?+6-", "for what is put afterwards");
 }
 
 /* -------------------------------------------------------------- verify */
@@ -1418,7 +1615,7 @@ test_open_again(void)
 static void
 test_no_engine(void)
 {
-	struct queue_options options = { "carrier-pigeon:coop", 1, false,
+	struct queue_options options = { "carrier-pigeon:coop", 1, 1, false,
 	    false };
 	enum queue_result result = QUEUE_OK;
 	struct buf why = BUF_INIT;
@@ -1616,7 +1813,7 @@ test_kills(void)
 		child_end(&child);
 	}
 	connect_queue();
-	must(queue_count(at.q, "a", &tally, &at.why), "count");
+	must(queue_count(at.q, "a", "a", &tally, &at.why), "count");
 	ok(answered >= KILLS && tally.waiting >= 2 * answered &&
 	    tally.waiting <= 2 * (answered + KILLS), "a process that is "
 	    "killed at any moment has all that was answered in the queue "
@@ -1791,12 +1988,17 @@ test_engine(void)
 	test_put();
 	test_duplicates();
 	test_full();
+	test_full_hundredth();
 	test_read();
 	test_fields();
 	test_change();
 	test_change_removed();
 	test_change_other();
 	test_waits();
+	test_postpone();
+	test_recall();
+	test_told();
+	test_last_done();
 	test_pace();
 	test_count();
 	test_purge();

@@ -36,14 +36,14 @@ static const char *scratch;
 static struct buf why;
 static struct buf address;
 static struct queue *q;
-static bool hangs;
+static bool needs_person;
 
 /* A configuration with two destinations, one of which has no webhook. */
 static char name_default[] = "default", name_ops[] = "ops";
 static char webhook[] = "https://hooks.slack.com/services/secret";
 static struct destination destinations[] = {
 	{ .name = name_default },
-	{ .name = name_ops, .webhook_url = webhook },
+	{ .name = name_ops, .webhook_url = webhook, .shares = 1 },
 };
 static struct config config = {
 	.destinations = destinations,
@@ -54,7 +54,8 @@ static void
 begin(void)
 {
 	static unsigned number;
-	struct queue_options options = { NULL, 1000, false, true };
+	struct queue_options options = { .max_waiting = 1000,
+	    .settles = true };
 	enum queue_result result;
 
 	queue_close(q);
@@ -131,8 +132,9 @@ change(enum queue_change what, const char *destination, int64_t nth,
     const char *reason, const struct pace *pace)
 {
 	struct queue_key key = key_of(nth);
-	struct queue_batch batch = { destination, &key, nth > 0, reason,
-	    pace };
+	struct queue_batch batch = { .destination = destination,
+	    .keys = &key, .count = nth > 0, .reason = reason,
+	    .pace_of = destination, .pace = pace };
 
 	queue_change(q, what, &batch, NOW, &why);
 }
@@ -161,7 +163,7 @@ status(bool json, int64_t now_ms)
 {
 	struct buf out = BUF_INIT;
 
-	if (report_status(q, &config, json, now_ms, &out, &hangs,
+	if (report_status(q, &config, json, now_ms, &out, &needs_person,
 	    &why) != QUEUE_OK)
 		diag("no status: %s", buf_text(&why));
 	return tidy(&out);
@@ -315,7 +317,7 @@ test_status_worker(void)
 	buf_clear(&want);
 	buf_addf(&want, "\"worker\":true,\"worker_pid\":%ld,", (long)child);
 	ok(strstr(status(true, NOW), want.data) != NULL, "so in JSON");
-	ok(!hangs, "it gives signs of life");
+	ok(!needs_person, "it gives signs of life");
 	age_file(address.data + strlen("sqlite:"), "-worker", 200);
 	buf_clear(&want);
 	buf_addf(&want, "queue: QUEUE\nthe worker, process %ld, has given no "
@@ -323,7 +325,7 @@ test_status_worker(void)
 	    (long)child);
 	ok(strncmp(status(false, NOW), want.data, want.len) == 0,
 	    "or it is told that it does not");
-	ok(hangs, "and that a person has to look");
+	ok(needs_person, "and that a person has to look");
 	close(end[1]);
 	waitpid(child, NULL, 0);
 	buf_release(&want);
@@ -493,7 +495,7 @@ test_failure(void)
 	begin();
 	put("ops", "1", "f", NOW);
 	file_write(address.data + strlen("sqlite:"), "damage", 6, 0600);
-	is_num(report_status(q, &config, true, NOW, &out, &hangs, &why),
+	is_num(report_status(q, &config, true, NOW, &out, &needs_person, &why),
 	    QUEUE_FAILED, "a queue that cannot be read has no status");
 	is_num(report_list(q, true, NOW, &after, &out, &why), QUEUE_FAILED,
 	    "nor a list");

@@ -74,6 +74,7 @@ struct message {
 	int ids[SLACK_ATTACHMENTS_MAX];
 	int64_t counted;
 	bool bad;		/* a bad event is in it */
+	int64_t told;		/* events that it says are set aside */
 };
 
 /* Answers are letters of the table below; the last is said for ever. */
@@ -104,11 +105,12 @@ static struct {
 	double chance;
 	bool stopping;
 	bool in_child;
-	struct queue_holder hung;
+	struct worker_report report;
 	pid_t ended;		/* the process that it ended last; 0: none */
 	bool deathless;		/* no process can be */
 	unsigned waits;
 	unsigned still;		/* waits in a row without time going by */
+	int64_t told;		/* of events that are set aside */
 	unsigned overlaps;	/* posts to a place that had one on its way */
 	struct place places[PLACES];
 	struct hook hooks[HOOKS];
@@ -249,7 +251,11 @@ read_payload(struct message *m, const char *text)
 {
 	static const char title[] = "\"title\":\"";
 
+	const char *told = strstr(text, " rejected by Slack and set aside");
+
 	m->bad = strstr(text, "[type: bad]") != NULL;
+	if (told)
+		m->told = read_count(strstr(text, "\\n") + 2);
 	while ((text = strstr(text, title)) != NULL) {
 		text += strlen(title);
 		if (strncmp(text, "event-", 6) != 0)
@@ -286,7 +292,8 @@ begin(void *context, void *ticket, const char *url, const struct buf *payload,
 		w->on_begin(NULL);
 }
 
-/* The letter 'b': never, when a bad event is in it; else ok. */
+/* The letters 'b', 'f' and 's': when a bad event is in it never, a failure,
+ * or a time-out; else ok. */
 static char
 next_answer(struct place *p, const struct message *m)
 {
@@ -296,6 +303,10 @@ next_answer(struct place *p, const struct message *m)
 		p->said++;
 	if (letter == 'b')
 		return m->bad ? 'n' : 'o';
+	if (letter == 'f')
+		return m->bad ? 'l' : 'o';
+	if (letter == 's')
+		return m->bad ? 't' : 'o';
 	return letter;
 }
 
@@ -315,6 +326,7 @@ finish(struct place *p, struct post_outcome *outcome)
 	p->ticket = NULL;
 	if (m->result == POST_SENT) {
 		w->counted += m->counted;
+		w->told += m->told;
 		for (i = 0; i < m->listed; i++)
 			w->had[m->ids[i]]++;
 	}
@@ -388,7 +400,7 @@ work(enum worker_mode mode)
 	const struct world world = { wall, run, chance, begin, wait_for_post,
 	    stopping, end_process, NULL, NULL };
 
-	return worker_run(mode, &world, &w->hung);
+	return worker_run(mode, &world, &w->report);
 }
 
 /* A worker that dies, where a hook says so. */
@@ -449,7 +461,7 @@ static struct queue *
 open_queue(void)
 {
 	struct buf address = BUF_INIT, why = BUF_INIT;
-	struct queue_options options = { NULL, 1000000, false, false };
+	struct queue_options options = { .max_waiting = 1000000 };
 	enum queue_result result;
 	struct queue *q;
 
@@ -550,7 +562,7 @@ tally_of(const char *destination)
 	struct queue_tally tally;
 	struct buf why = BUF_INIT;
 
-	close_queue(q, queue_count(q, destination, &tally, &why), &why);
+	close_queue(q, queue_count(q, destination, destination, &tally, &why), &why);
 	return tally;
 }
 
@@ -728,6 +740,26 @@ slack_says(const char *name, int64_t latency_ms, const char *letters)
 	snprintf(p->answers, sizeof(p->answers), "%s", letters);
 }
 
+/* From now on it takes what it gets. */
+static void
+do_slack_says(const struct hook *hook)
+{
+	slack_says(hook->text, hook->number, "o");
+}
+
+static void
+do_expect_rows(const struct hook *hook)
+{
+	is_num(ask("SELECT count(*) FROM event"), hook->number, "%s",
+	    hook->text);
+}
+
+static void
+do_expect_waiting(const struct hook *hook)
+{
+	is_num(waiting(), hook->number, "%s", hook->text);
+}
+
 /* Another worker, later. */
 static enum worker_end
 work_again(enum worker_mode mode)
@@ -793,6 +825,22 @@ contents(void)
 }
 
 /* Whether all messages but the first came that long after the one before. */
+/* Whether messages to a place are so far apart at least. */
+static bool
+never_sooner(const char *place, int64_t interval_ms)
+{
+	const struct message *m, *last = NULL;
+
+	for (m = w->messages; m < w->messages + w->message_count; m++) {
+		if (strcmp(m->place, place) != 0)
+			continue;
+		if (last && m->began_ms - last->ended_ms < interval_ms)
+			return false;
+		last = m;
+	}
+	return w->overlaps == 0;
+}
+
 static bool
 paced(const char *place, int64_t interval_ms)
 {
@@ -1078,18 +1126,19 @@ test_new_webhook(void)
 	    "that was away");
 	set_up(ONE TWO);
 	slack_says("one", 100, "r");
-	slack_says("new", 100, "lllo");
+	slack_says("new", 100, "llo");
 	put("default", 1, 3);
 	at(20 * SECOND, do_configure, changed);
 	work(WORKER_UNTIL_IDLE);
-	is_str(gaps("new"), "1000 2000 4000", "but not again and again");
+	is_str(gaps("new"), "1000 2000", "but not again and again");
 	set_up(ONE TWO);
 	slack_says("two", 100, "h");
 	put("ops", 1, 3);
 	at(20 * SECOND, do_configure, ONE
 	    "SLACK_WEBHOOK_URL_ops" URL "new\n");
 	work(WORKER_UNTIL_IDLE);
-	is_str(times("new"), "3600100", "but Slack's wish to wait is kept");
+	is_str(times("new"), "20000", "even where Slack asked the old one to "
+	    "wait");
 }
 
 static void
@@ -1221,7 +1270,7 @@ test_log(void)
 {
 	set_up(ONE);
 	setenv("LOG_LEVEL", "info", 1);
-	slack_says("one", 100, "lllo");
+	slack_says("one", 100, "llo");
 	put("default", 1, 2);
 	work(WORKER_DRAINS);
 	go_to(w->run_ms + MINUTE);
@@ -1230,7 +1279,7 @@ test_log(void)
 	    1, "an event has a line when a failure begins");
 	is_num(logged("log_id=id-2 type=f destination=default outcome=sent"),
 	    1, "and when it is sent");
-	is_num(logged("events=2"), 4, "each message has one");
+	is_num(logged("events=2"), 3, "each message has one");
 	unsetenv("LOG_LEVEL");
 }
 
@@ -1275,13 +1324,12 @@ static const struct never {
 	int bad[4];		/* the last is 0 */
 	unsigned messages;	/* at most */
 } nevers[] = {
-	{ ONE, 1, { 1 }, 1 },
-	{ ONE, 20, { 7 }, 8 },
-	{ ONE, 20, { 1, 20 }, 14 },
-	{ ONE, 500, { 321 }, 40 },
-	{ ONE, 500, { 1, 499, 500 }, 40 },
-	{ ONE LIST, 50, { 3, 17 }, 20 },
-	{ ONE, 3, { 1, 2, 3 }, 8 },
+	{ ONE, 1, { 1 }, 2 },
+	{ ONE, 20, { 7 }, 9 },
+	{ ONE, 20, { 1, 20 }, 15 },
+	{ ONE, 500, { 321 }, 41 },
+	{ ONE, 500, { 1, 499, 500 }, 41 },
+	{ ONE LIST, 50, { 3, 17 }, 21 },
 };
 
 static void
@@ -1351,6 +1399,127 @@ test_never(void)
 		    && paced("one", SECOND), "with few messages, at the pace");
 		is_num(logged("outcome=set-aside"), bad, "and the log tells");
 	}
+}
+
+/* Events that Slack always fails over, or never answers. */
+static void
+test_failing_events(void)
+{
+	static const int bad[] = { 7, 8, 0 };
+	static const char *const ways[] = { "f", "s" };
+	size_t i;
+
+	for (i = 0; i < ROWS(ways); i++) {
+		set_up(ONE "RETENTION=2h\n");
+		put_events("default", bad, 1, 30, "");
+		slack_says("one", 100, ways[i]);
+		at_with(5 * MINUTE, do_expect_waiting, "events that Slack "
+		    "fails over hold up no others for long", 2, 0);
+		at_with(10 * MINUTE, do_put, "default", 31, 5);
+		at_with(11 * MINUTE, do_expect_waiting, "what comes later "
+		    "passes them", 2, 0);
+		at(4 * HOUR, do_stop, NULL);
+		work(WORKER_STAYS);
+		is_num(taken(35, 1), 33, "all others are sent, once");
+		ok(never_sooner("one", SECOND), "at the pace");
+		is_num(aside() + waiting(), 2, "and none is lost");
+		is_num(aside(), 2, "after RETENTION they are set aside");
+		ok(logged("outcome=postponed") >= 2, "the log tells");
+		ok(w->message_count < 150, "and they are not tried more "
+		    "often than SLACK_RETRY_MAX asks (%zu)",
+		    w->message_count);
+	}
+}
+
+/* An outage is no event's fault. */
+static void
+test_outage(void)
+{
+	set_up(ONE LIST);
+	slack_says("one", 100, "lllllllllo");
+	put("default", 1, 50);
+	is_num(work(WORKER_UNTIL_IDLE), WORKER_EMPTY, "after an outage");
+	is_num(taken(50, 1), 50, "all is sent, once");
+	ok(now() < 15 * MINUTE, "soon after it has ended");
+	is_num(logged("outcome=postponed"), 0, "and no event was blamed");
+}
+
+/* Slack takes no event at all, and says of each that it is at fault. */
+static void
+test_condemned(void)
+{
+	set_up(ONE);
+	slack_says("one", 100, "n");
+	put("default", 1, 30);
+	at_with(10 * MINUTE, do_expect_waiting, "when three events in a row "
+	    "are rejected by the same word all wait again", 30, 0);
+	at_with(10 * MINUTE + SECOND, do_slack_says, "one", 100, 0);
+	at_with(40 * MINUTE, do_expect_waiting, "and are sent when Slack "
+	    "takes events again", 0, 0);
+	at(41 * MINUTE, do_stop, NULL);
+	is_num(work(WORKER_STAYS), WORKER_EMPTY, "nothing is left");
+	is_num(taken(30, 1), 30, "each is sent once");
+	is_num(aside(), 0, "none is set aside");
+	ok(logged("so the webhook is at fault") >= 1, "the log tells");
+}
+
+static void
+test_telling(void)
+{
+	static const int bad[] = { 2, 0 };
+
+	set_up(ONE);
+	put_events("default", bad, 1, 3, "");
+	slack_says("one", 100, "b");
+	is_num(work(WORKER_UNTIL_IDLE), WORKER_EMPTY, "when an event was set "
+	    "aside");
+	is_num(w->told, 1, "a message says how many");
+	is_num(tally_of("default").untold, 0, "once");
+	set_up(ONE);
+	put_events("default", bad, 2, 1, "");
+	slack_says("one", 100, "bl");
+	is_num(work(WORKER_DRAINS), WORKER_EMPTY, "where Slack cannot be told");
+	ok(w->report.needs_person, "a person is");
+	is_num(tally_of("default").untold, 1, "and it is still to be told");
+}
+
+/* Two names of one webhook. */
+static void
+test_shared_webhook(void)
+{
+	set_up(ONE "SLACK_WEBHOOK_URL_ops" URL "one\n" LIST
+	    "SLACK_INTERVAL=2s\n");
+	put("default", 1, 60);
+	put("ops", 61, 60);
+	is_num(work(WORKER_DRAINS), WORKER_EMPTY, "two destinations with one "
+	    "webhook are served");
+	is_num(taken(120, 1), 120, "both");
+	ok(paced("one", 2 * SECOND), "at one pace");
+	is_num(w->overlaps, 0, "one message at a time");
+	set_up(ONE "SLACK_WEBHOOK_URL_ops" URL "one\n" LIST);
+	slack_says("one", 100, "ho");
+	put("ops", 61, 5);
+	at_with(MINUTE, do_put, "default", 1, 5);
+	work(WORKER_UNTIL_IDLE);
+	is_str(gaps("one"), "3600000 1000", "what Slack asks one to wait holds "
+	    "for the other");
+}
+
+static void
+test_other_webhook_between_workers(void)
+{
+	set_up(ONE);
+	slack_says("one", 100, "h");
+	put("default", 1, 3);
+	at(MINUTE, do_stop, NULL);
+	work(WORKER_STAYS);
+	w->stopping = false;
+	configure("SLACK_WEBHOOK_URL" URL "new\n");
+	is_num(work_again(WORKER_UNTIL_IDLE), WORKER_EMPTY, "a webhook that is "
+	    "another than the last worker had");
+	ok(w->messages[1].began_ms <= MINUTE + SECOND, "does not wait for the "
+	    "old one");
+	is_num(taken(3, 1), 3, "and gets the events");
 }
 
 /* The splitting goes on where it was, though the worker stops or dies. */
@@ -1672,7 +1841,7 @@ test_unreadable(void)
 	set_up(ONE);
 	put("default", 1, 5);
 	execute("UPDATE event SET record = '{' WHERE log_id = 'id-2'");
-	execute("UPDATE event SET record = NULL WHERE log_id = 'id-4'");
+	execute("UPDATE event SET record = '[' WHERE log_id = 'id-4'");
 	is_num(work(WORKER_DRAINS), WORKER_EMPTY, "rows that cannot be read "
 	    "stop nothing");
 	is_num(aside(), 2, "they are set aside");
@@ -1771,6 +1940,48 @@ test_jump_and_drains(void)
 		ok(waiting() == 0 && wait <= HOUR + 2 * MINUTE, "with a clock "
 		    "set %s drains do not wait for longer", jump->title);
 	}
+}
+
+/* A date that is wrong for one worker's life, or for a while in it. */
+static void
+test_jumps_and_purges(void)
+{
+	set_up(ONE);
+	put("default", 1, 3);
+	work(WORKER_UNTIL_IDLE);
+	w->wall_ahead_ms += 365 * DAY;
+	put("default", 11, 1);
+	work_again(WORKER_UNTIL_IDLE);
+	w->wall_ahead_ms -= 365 * DAY;
+	is_num(ask("SELECT count(*) FROM event"), 4, "a worker that begins "
+	    "with a date of next year forgets nothing");
+	work_again(WORKER_UNTIL_IDLE);
+	is_num(ask("SELECT count(*) FROM event"), 4, "nor does the next one, "
+	    "which has the right date");
+	set_up(ONE);
+	put("default", 1, 3);
+	at_with(MINUTE, do_jump, NULL, 365 * DAY, 0);
+	at_with(2 * HOUR, do_expect_rows, "a date that jumps ahead while it "
+	    "runs is not believed", 3, 0);
+	at_with(3 * HOUR, do_jump, NULL, -365 * DAY, 0);
+	at(5 * HOUR, do_stop, NULL);
+	work(WORKER_STAYS);
+	is_num(ask("SELECT count(*) FROM event"), 3, "not even then");
+	is_num(logged("the date was set: nothing is forgotten before"), 2,
+	    "which the log tells, each time");
+	set_up(ONE);
+	put("default", 1, 3);
+	work(WORKER_UNTIL_IDLE);
+	w->wall_ahead_ms += 8 * DAY;
+	put("default", 11, 1);
+	work_again(WORKER_UNTIL_IDLE);
+	is_num(ask("SELECT count(*) FROM event"), 4, "a queue that was not "
+	    "used for longer than RETENTION");
+	w->wall_ahead_ms += 4 * DAY;
+	put("default", 12, 1);
+	work_again(WORKER_UNTIL_IDLE);
+	is_num(ask("SELECT count(*) FROM event"), 2, "is purged when half of "
+	    "that has gone by");
 }
 
 /* ------------------------------------------------- beginning and leaving */
@@ -1925,7 +2136,7 @@ test_hanging_worker(void)
 	at_with(2 * SECOND, do_silence, NULL, 0, 0);
 	is_num(work(WORKER_UNTIL_IDLE), WORKER_OTHER, "so is one that gives "
 	    "a sign of life while it is watched");
-	ok(w->ended == 0 && !w->hung.held, "neither is ended");
+	ok(w->ended == 0 && !w->report.hung.held, "neither is ended");
 	silence(70 * SECOND);
 	w->deathless = true;
 	is_num(work(WORKER_DRAINS), WORKER_STUCK, "one that hangs and cannot "
@@ -1936,7 +2147,7 @@ test_hanging_worker(void)
 	w->deathless = false;
 	is_num(work(WORKER_DRAINS), WORKER_EMPTY, "one that can be is ended");
 	is_num(w->ended, child, "it and no other");
-	ok(w->hung.held && w->hung.pid == child, "its caller hears of it");
+	ok(w->report.hung.held && w->report.hung.pid == child, "its caller hears of it");
 	is_num(logged("has given no sign of life for"), 2, "the log says so");
 	is_num(w->had[1], 1, "and what waits is sent");
 	close(fd);
@@ -2100,18 +2311,11 @@ test_people(void)
 	at(2 * MINUTE, do_stop, NULL);
 	is_num(work(WORKER_STAYS), WORKER_EMPTY, "what was set aside may be "
 	    "tried again");
-	ok(w->message_count == 2 && w->messages[1].began_ms <= 96 * SECOND,
+	ok(w->message_count == 3 && w->messages[2].began_ms <= 96 * SECOND,
 	    "and is at once");
 }
 
 /* ---------------------------------------------------------------- purge */
-
-static void
-do_expect_rows(const struct hook *hook)
-{
-	is_num(ask("SELECT count(*) FROM event"), hook->number, "%s",
-	    hook->text);
-}
 
 static void
 test_purge(void)
@@ -2208,6 +2412,12 @@ static void (*const tests[])(void) = {
 	test_log,
 	test_retry_after,
 	test_never,
+	test_failing_events,
+	test_outage,
+	test_condemned,
+	test_telling,
+	test_shared_webhook,
+	test_other_webhook_between_workers,
 	test_never_across_restarts,
 	test_death,
 	test_death_in_back_off,
@@ -2221,6 +2431,7 @@ static void (*const tests[])(void) = {
 	test_jumps,
 	test_jumps_between_workers,
 	test_jump_and_drains,
+	test_jumps_and_purges,
 	test_gap,
 	test_gap_in_back_off,
 	test_one_worker,
