@@ -238,7 +238,7 @@ sub replace ($storm, $copy) {
 }
 
 # That happens some time after the copy was made, while a message is on its way.
-my $replace = [ 6, sub ($storm) {
+my $replace = [ 3, sub ($storm) {
 	return if $storm->{replacing};
 	my $copy = $storm->{database}->copy or return;
 	$storm->{replacing} = 1;
