@@ -67,10 +67,11 @@ beside 'a server that hangs holds nobody for long' => sub {
 	my $slack = standin();
 	my $queue = queue_at($own->address('hung', host => '127.0.0.1'), slack => $slack);
 	my $worker = $queue->work;
-	my @door = map { $queue->fastcgi } 1 .. 2;
+	my @door = $queue->fastcgi;
 	is ask($queue, $door[0], 'a'), '200 ok', 'the door takes events';
 	$queue->wait_until_empty;
 	$own->pause;
+	push @door, $queue->fastcgi;
 	my $start = time;
 	my @ask = map { my $door = $_; later(sub { return { told => ask($queue, $door, 'b'), took => time - $start } }) } @door;
 	my ($known, $new) = map { $_->() } @ask;
@@ -165,7 +166,7 @@ beside 'check looks at it as the door does' => sub {
 	my $queue = queue_at($server->address('checked'), slack => $slack);
 	my $check = $queue->ctl('check');
 	is_deeply [ $check->{exit}, errors($check) ], [ 0, [] ], 'it makes the tables and finds nothing wrong';
-	is $server->sql('SELECT version FROM checked.log_stream_version'), 1, 'they are there';
+	is $server->sql('SELECT max(version) FROM checked.log_stream_version'), 2, 'they are there';
 	my $gone = queue_at($server->address('gone', host => '127.0.0.1:1'));
 	is_deeply [ map { s/connection to server.*(?=Conn)//r } @{ errors($gone->ctl('check')) } ],
 		[ place($gone->address) . ': Connection refused: Is the server running on that host and '
@@ -178,7 +179,7 @@ beside 'what the server remarks is printed nowhere' => sub {
 	is put($queue, 'a'), '200 ok', 'there are tables';
 	$server->sql(<<'END');
 CREATE FUNCTION remarks.remark() RETURNS trigger LANGUAGE plpgsql
-	AS $$ BEGIN RAISE WARNING 'a remark'; RETURN NEW; END $$;
+	AS $$ BEGIN RAISE NOTICE 'a notice'; RAISE INFO 'for your information'; RETURN NEW; END $$;
 CREATE TRIGGER remark BEFORE INSERT ON remarks.log_stream_event FOR EACH ROW EXECUTE FUNCTION remarks.remark();
 END
 	my $door = lonely_fastcgi($queue);
@@ -261,7 +262,7 @@ beside 'nor is one of an address that libpq does not take' => sub {
 #
 
 my @right = map { my $table = $_; map { [ $table, $_ ] } qw(DELETE INSERT SELECT UPDATE) }
-	qw(log_stream_destination log_stream_event log_stream_machine log_stream_turn);
+	qw(log_stream_destination log_stream_event log_stream_machine);
 push @right, [ 'log_stream_version', 'SELECT' ];
 
 beside 'a role that may not make tables is told what its owner has to do' => sub {
@@ -313,9 +314,9 @@ beside 'a database of another encoding is refused' => sub {
 beside 'tables of a newer version are left alone' => sub {
 	my $queue = queue_at($server->address('newer'));
 	is put($queue, 'a'), '200 ok', 'at first they are ours';
-	$server->sql('UPDATE newer.log_stream_version SET version = 2');
+	$server->sql('UPDATE newer.log_stream_version SET version = 3');
 	is_deeply errors($queue->ctl('check')), [ place($queue->address)
-		. ': its tables are of a newer version of this program (2; this one knows 1)' ], 'check says so';
+		. ': its tables are of a newer version of this program (3; this one knows 2)' ], 'check says so';
 	is put($queue, 'b'), $failed, 'the door answers 503';
 	is $server->sql('SELECT count(*) FROM newer.log_stream_event'), 1, 'and puts nothing there';
 };
@@ -450,7 +451,7 @@ beside 'a connection that is cut in the middle of a transaction is begun again' 
 	$queue->wait_until_empty;
 	is sent($slack), 'a b c', 'a worker that is cut over its claim sends each once';
 	$slack->behave('slow', '/drip/0.4');
-	$queue = queue_at($queue->address, slack => $slack, path => '/as/slow', env => { STATE_DIRECTORY => $queue->dir });
+	$queue = queue_at($queue->address, slack => $slack, path => '/as/slow');
 	$worker->stop;
 	$slack->forget;
 	$worker = $queue->work;
@@ -477,6 +478,7 @@ beside 'who lost its turn over a message does not undo what another learned' => 
 	my $slack = standin();
 	$slack->behave('busy', '/drip/0.8');
 	my %same = (slack => $slack, path => '/as/busy');
+	plan skip_all => 'only root may give machines names of their own' if !may_name();
 	my ($one, $two) = map { queue_at($own->address('turns'), %same) } 1, 2;
 	my $door = lonely_fastcgi($one);
 	my @worker = ($one->work);
@@ -484,7 +486,7 @@ beside 'who lost its turn over a message does not undo what another learned' => 
 	$slack->wait_for(1);
 	$slack->behave('busy', '/status/429/rate_limited?retry_after=60');
 	$own->cut;
-	push @worker, $two->work;
+	push @worker, process(env => $two->env, cmd => [ named('two', ctl_path(), 'work') ]);
 	$slack->wait_for(2);
 	wait_until(sub { $one->log =~ /outcome=sent/ }, 10, 'the first message to be taken');
 	$one->wait_until_empty;
