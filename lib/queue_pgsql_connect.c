@@ -138,14 +138,27 @@ is_name(const struct host *host)
 	    !*host->address && !lookup_is_address(host->name);
 }
 
+/* The port that libpq takes where a list of them leaves one out. */
+static const char *
+default_port(const PQconninfoOption *options)
+{
+	for (; options->keyword; options++)
+		if (strcmp(options->keyword, "port") == 0 &&
+		    options->compiled)
+			return options->compiled;
+	return "5432";
+}
+
 /*
  * Takes the lists apart. False where libpq has to: they do not match, or
  * have an empty element, for which nothing of ours can stand.
  */
 static bool
-split(struct hosts *hosts, const char *names, const char *addresses,
-    const char *ports)
+split(struct hosts *hosts, const PQconninfoOption *options)
 {
+	const char *names = option_value(options, "host");
+	const char *addresses = option_value(options, "hostaddr");
+	const char *ports = option_value(options, "port");
 	size_t i, count = count_elements(*addresses ? addresses : names);
 	struct host *host;
 
@@ -159,7 +172,11 @@ split(struct hosts *hosts, const char *names, const char *addresses,
 		host->name = element_dup(names, i);
 		host->address = element_dup(addresses, i);
 		host->port = element_dup(ports, i);
-		if ((*names && !*host->name) || (*ports && !*host->port) ||
+		if (!*host->port) {
+			free(host->port);
+			host->port = mem_dup(default_port(options));
+		}
+		if ((*names && !*host->name) ||
 		    (*addresses && !*host->address && !is_name(host)))
 			return false;
 	}
@@ -212,9 +229,7 @@ find_hosts(const struct store *s, struct hosts *hosts, struct buf *why)
 	    "none") == 0;
 	if (!good) /* it did not get so far: there is no such service, say */
 		session_complain(s, s->pq->errorMessage(conn), "", why);
-	if (!split(hosts, option_value(options, "host"),
-	    option_value(options, "hostaddr"),
-	    option_value(options, "port")))
+	if (!split(hosts, options))
 		leave_to_libpq(hosts);
 	seconds = strtol(option_value(options, "connect_timeout"), NULL, 10);
 	hosts->try_ms = seconds > 0 && seconds < CONNECT_MS / 1000 ?
