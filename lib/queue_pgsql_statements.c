@@ -32,7 +32,8 @@
  * From the first row that waits to the last one there is. An index keeps the
  * entries of rows that were settled as long as any transaction of the
  * database may look back at them: the mark spares each search those that the
- * worker's went past.
+ * worker's went past. What a request that is not committed yet puts in may
+ * have a number below it, and is not counted: it is for QUEUE_MAX alone.
  */
 #define FIRST_WAITING(destination, low) \
 	"(SELECT number FROM log_stream_event WHERE " WAITING \
@@ -122,7 +123,8 @@ const struct statement pgsql_statements[STATEMENTS] = {
 		" error_ms = excluded.error_ms, error = excluded.error,"
 		" low = coalesce(" FIRST_WAITING("excluded.name",
 		"log_stream_destination.low")
-		", log_stream_destination.low)"),
+		", (SELECT max(number) FROM log_stream_event),"
+		" log_stream_destination.low)"),
 	/* Where a row may wait again whose number is below. */
 	STATEMENT(LOWER, 0, "UPDATE log_stream_destination SET low = 0"
 		" WHERE low > 0"),

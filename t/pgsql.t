@@ -897,18 +897,62 @@ beside 'a role that is serializable by default does not make requests fail' => s
 };
 
 beside 'requests that put the same events in another order wait for each other' => sub {
-	my $queue = queue_at($server->address('orders'));
-	put($queue, 'first');
-	my @id = map { "e$_" } 1 .. 400;
-	my @poster = map { my $turn = $_; later(sub {
-		my $door = lonely_fastcgi($queue);
-		return [ map { my $round = $_; my @these = map { "$_-$round" } @id;
-			ask($queue, $door, $turn % 2 ? @these : reverse @these) } 1 .. 5 ];
-	}) } 1 .. 4;
-	my %answer;
-	$answer{$_}++ for map { @{ $_->() } } @poster;
-	is_deeply \%answer, { '200 ok' => 20 }, 'all are answered ok';
-	is $server->sql('SELECT count(*) FROM orders.log_stream_event'), 2001, 'each event is there once';
+	my $queue = queue_at($server->address('orders') . '%20-cdeadlock_timeout%3D100ms');
+	is put($queue, 'first'), '200 ok', 'there are tables';
+	$server->sql(<<'END');
+CREATE FUNCTION orders.slow() RETURNS trigger LANGUAGE plpgsql
+	AS $$ BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END $$;
+CREATE TRIGGER slow BEFORE INSERT ON orders.log_stream_event FOR EACH ROW EXECUTE FUNCTION orders.slow();
+END
+	my $deadlocks = sub { return scalar(() = $server->log =~ /deadlock detected/g) };
+	my $before = $deadlocks->();
+	my @id = map { "e$_" } 1 .. 20;
+	my @answer = map { $_->()->{told} } map { my @these = @$_;
+		later(sub { return { told => ask($queue, lonely_fastcgi($queue), @these) } }) } [ @id ], [ reverse @id ];
+	is_deeply \@answer, [ ('200 ok') x 2 ], 'both are answered ok';
+	cmp_ok $deadlocks->(), '>', $before, 'although the server had to end the wait of one';
+	is $server->sql('SELECT count(*) FROM orders.log_stream_event'), 21, 'each event is there once';
+};
+
+beside 'a request does not go past all that was settled before' => sub {
+	my $own = postgresql();
+	my $slack = standin();
+	my $queue = queue_at($own->address('low'), slack => $slack, env => { DIGEST_AFTER => 60, SLACK_INTERVAL => '1ms' });
+	is put($queue, 'first'), '200 ok', 'there are tables';
+	my $back = later(sub { eval { $own->sql('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1; SELECT pg_sleep(60)') }; return {} });
+	wait_until(sub { $own->sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()") },
+		10, 'a transaction that may look back');
+	for my $turn (1 .. 4) {
+		is put($queue, map { "$turn-$_" } 1 .. 1000), '200 ok', 'many events';
+		is $queue->ctl('drain')->{exit}, 0, 'are settled';
+	}
+	my $away = $queue->keep_workers_away;
+	my $seen = sub { $own->sql("SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE schemaname = 'low'") };
+	my $before = $seen->();
+	my $door = lonely_fastcgi($queue);
+	is ask($queue, $door, "new-$_"), '200 ok', 'another' for 1 .. 10;
+	$door->stop;
+	wait_until(sub { $own->sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'") == 3 }, 10, 'its session to end');
+	my $read = $seen->() - $before;
+	cmp_ok $read, '<', 1000, 'ten more do not see their index entries';
+	note "$read index entries read";
+	$own->cut("query LIKE '%pg_sleep(60)%'");
+	$back->();
+};
+
+beside 'QUEUE_MAX counts what waits again, and what came back' => sub {
+	my $slack = standin();
+	my $queue = queue_at($server->address('counted'), slack => $slack, path => '/picky/bad', env => { QUEUE_MAX => 3 });
+	is put($queue, 'bad', 'a', 'b'), '200 ok', 'three events, one that Slack does not take';
+	is $queue->ctl('drain')->{exit}, 0, 'are seen to';
+	is put($queue, 'c'), '200 ok', 'another';
+	is $queue->ctl('drain')->{exit}, 0, 'is delivered';
+	cmp_ok $server->sql('SELECT low FROM counted.log_stream_destination'), '>', 1, 'rows are looked for behind those';
+	my $away = $queue->keep_workers_away;
+	is $queue->ctl('retry', 'bad')->{out}, "1 to be tried again\n", 'the first waits again';
+	is put($queue, 'd', 'e'), '200 ok', 'two more have room';
+	is put($queue, 'f'), $full, 'and no third';
+	like $queue->log, qr{4 events would wait, and QUEUE_MAX is 3}, 'as the log says';
 };
 
 beside 'a pooler that does not keep sessions is found' => sub {
