@@ -94,7 +94,7 @@ beside 'a server that hangs holds nobody for long' => sub {
 beside 'the contract of a queue is kept' => sub {
 	my $place = $server->address('contract', database => 'postgres') =~ s/&options=.*//r;
 	$server->sql(join '', map { "CREATE SCHEMA contract$_;" } 1 .. 80);
-	my $ended = run(cmd => [ builddir() . '/t/unit/queue' ], env => { TEST_POSTGRESQL => $place }, timeout => 100);
+	my $ended = run(cmd => [ builddir() . '/t/unit/queue' ], env => { TEST_POSTGRESQL => $place }, timeout => 200);
 	is $ended->{exit}, 0, 'the program ends well' or diag $ended->{err};
 	is_deeply [ $ended->{out} =~ /^(not ok .*)/mg ], [], 'nothing of it is broken';
 	like $ended->{out}, qr/^# engine postgresql$/m, 'by this engine';
@@ -450,7 +450,7 @@ beside 'a connection that is cut in the middle of a transaction is begun again' 
 	});
 	$queue->wait_until_empty;
 	is sent($slack), 'a b c', 'a worker that is cut over its claim sends each once';
-	$slack->behave('slow', '/drip/0.4');
+	$slack->behave('slow', '/drip/1');
 	$queue = queue_at($queue->address, slack => $slack, path => '/as/slow');
 	$worker->stop;
 	$slack->forget;
@@ -476,7 +476,7 @@ beside 'a connection that is cut in the middle of a transaction is begun again' 
 beside 'who lost its turn over a message does not undo what another learned' => sub {
 	my $own = postgresql();
 	my $slack = standin();
-	$slack->behave('busy', '/drip/0.8');
+	$slack->behave('busy', '/drip/2');
 	my %same = (slack => $slack, path => '/as/busy');
 	plan skip_all => 'only root may give machines names of their own' if !may_name();
 	my ($one, $two) = map { queue_at($own->address('turns'), %same) } 1, 2;
