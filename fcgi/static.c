@@ -13,6 +13,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* -------------------------------------------------------------- posts */
 
@@ -54,6 +55,12 @@ poster_send(struct poster *p, const char *url, const struct buf *payload,
 struct passwd *__wrap_getpwuid(uid_t uid);
 int __wrap_initgroups(const char *name, gid_t group);
 struct hostent *__wrap_gethostbyname(const char *name);
+int __wrap_getaddrinfo(const char *name, const char *service,
+    const struct addrinfo *hints, struct addrinfo **list);
+void __wrap_freeaddrinfo(struct addrinfo *list);
+int __wrap_getnameinfo(const struct sockaddr *address, socklen_t len,
+    char *host, socklen_t host_size, char *service, socklen_t service_size,
+    int flags);
 void *__wrap_dlopen(const char *path, int mode);
 
 /* The users in /etc/passwd: others are known to modules alone. */
@@ -88,6 +95,39 @@ __wrap_gethostbyname(const char *name)
 {
 	(void)name;
 	return NULL;
+}
+
+/* Hosts are looked up for PostgreSQL, whose library cannot be loaded. */
+int
+__wrap_getaddrinfo(const char *name, const char *service,
+    const struct addrinfo *hints, struct addrinfo **list)
+{
+	(void)name;
+	(void)service;
+	(void)hints;
+	*list = NULL;
+	return EAI_FAIL;
+}
+
+void
+__wrap_freeaddrinfo(struct addrinfo *list)
+{
+	(void)list;
+}
+
+int
+__wrap_getnameinfo(const struct sockaddr *address, socklen_t len,
+    char *host, socklen_t host_size, char *service, socklen_t service_size,
+    int flags)
+{
+	(void)address;
+	(void)len;
+	(void)host;
+	(void)host_size;
+	(void)service;
+	(void)service_size;
+	(void)flags;
+	return EAI_FAIL;
 }
 
 /* SQLite loads extensions where that is allowed; here it is not. */

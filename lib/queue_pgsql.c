@@ -5,10 +5,12 @@
  */
 #include "queue_pgsql.h"
 
+#include "clock.h"
 #include "random.h"
 #include "utf8.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,11 +74,15 @@ add_to_numbers(struct buf *array, int64_t number)
 static enum queue_result
 begin_call(struct store *s, struct buf *why)
 {
+	enum queue_result result;
+
 	session_begin_call(s);
 	if (session_lives(s, &s->main))
 		return QUEUE_OK;
 	session_end(s, &s->main);
-	return pgsql_connect(s, &s->main, why);
+	result = pgsql_connect(s, &s->main, why);
+	session_begin_call(s);
+	return result;
 }
 
 static enum queue_result
@@ -127,6 +133,47 @@ static int64_t
 number_at(const struct store *s, const PGresult *r, int row, int column)
 {
 	return strtoll(s->pq->getvalue(r, row, column), NULL, 10);
+}
+
+/* --------------------------------------------------------------- again */
+
+#define AGAIN_MAX 8		/* times */
+#define AGAIN_MS 5000		/* after which it is not tried again */
+#define AGAIN_PAUSE_MS 32	/* at the most, the first time */
+
+/* What may be tried again, as nothing of it is done. */
+struct attempt {
+	unsigned failed;	/* so often */
+	int64_t end_ms;
+	size_t said;		/* how long *why was before */
+};
+
+static struct attempt
+first_attempt(const struct buf *why)
+{
+	struct attempt attempt = { 0, clock_ms() + AGAIN_MS, why->len };
+
+	return attempt;
+}
+
+/*
+ * Whether it failed because of another transaction alone, which changed the
+ * same rows in another order (PostgreSQL, "Serialization Failure Handling").
+ */
+static bool
+must_repeat(const struct store *s, struct attempt *attempt,
+    enum queue_result result, struct buf *why)
+{
+	if (result == QUEUE_OK || (!session_failed_with(s, "40001") &&
+	    !session_failed_with(s, "40P01")) ||
+	    attempt->failed >= AGAIN_MAX || clock_ms() > attempt->end_ms)
+		return false;
+	why->len = attempt->said;
+	if (why->data)
+		why->data[why->len] = '\0';
+	poll(NULL, 0, (int)((uint64_t)random_nonce() %
+	    (AGAIN_PAUSE_MS * ++attempt->failed)));
+	return true;
 }
 
 /* ---------------------------------------------------------------- put */
@@ -314,24 +361,40 @@ put_counted(struct store *s, const struct columns *c, struct stored *rows,
 	return finish(s, result, why);
 }
 
+/* As a statement alone, or, where that does not see room, counted. */
+static enum queue_result
+put_columns(struct store *s, const struct columns *c, struct stored *rows,
+    size_t count, int64_t now_ms, struct buf *why)
+{
+	enum queue_result result = begin_call(s, why);
+	bool room = true;
+
+	if (result == QUEUE_OK)
+		result = put_rows(s, c, rows, count, now_ms, s->max_waiting,
+		    &room, why);
+	if (result == QUEUE_OK && !room)
+		result = put_counted(s, c, rows, count, now_ms, why);
+	return result == QUEUE_OK ? session_check_warning(s, &s->main, why) :
+	    result;
+}
+
 static enum queue_result
 store_put(struct store *s, struct stored *rows, size_t count, int64_t now_ms,
     struct buf *why)
 {
-	struct columns c = { BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT };
-	enum queue_result result = begin_call(s, why);
-	bool room = true;
+	struct columns c = { BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT,
+	    BUF_INIT };
+	struct attempt attempt = first_attempt(why);
+	enum queue_result result;
 
-	if (result == QUEUE_OK && count > 0) {
-		add_columns(&c, rows, count);
-		result = put_rows(s, &c, rows, count, now_ms, s->max_waiting,
-		    &room, why);
-	}
-	if (result == QUEUE_OK && !room)
-		result = put_counted(s, &c, rows, count, now_ms, why);
+	if (count == 0)
+		return begin_call(s, why);
+	add_columns(&c, rows, count);
+	do
+		result = put_columns(s, &c, rows, count, now_ms, why);
+	while (must_repeat(s, &attempt, result, why));
 	columns_release(&c);
-	return result == QUEUE_OK ? session_check_warning(s, &s->main, why) :
-	    result;
+	return result;
 }
 
 /* ------------------------------------------------------------- import */
@@ -354,6 +417,15 @@ add_moved(struct buf *columns, const struct queue_moved *moved)
 		add_element(columns++, texts[i]);
 	for (i = 0; i < MOVED_NUMBERS; i++)
 		add_to_numbers(columns++, numbers[i]);
+}
+
+/* What was set aside may wait again, with its old number. */
+static enum queue_result
+lower(struct store *s, struct buf *why)
+{
+	struct parameters none = { .count = 0 };
+
+	return run(s, LOWER, &none, NULL, why);
 }
 
 static enum queue_result
@@ -381,11 +453,13 @@ import_rows(struct store *s, const struct queue_moved *rows, size_t count,
 	s->pq->clear(r);
 	for (i = 0; i < MOVED_TEXTS + MOVED_NUMBERS; i++)
 		buf_release(&columns[i]);
-	return waiting > 0 ? check_room(s, why) : result;
+	if (result == QUEUE_OK && waiting > 0)
+		result = lower(s, why);
+	return result == QUEUE_OK && waiting > 0 ? check_room(s, why) : result;
 }
 
 static enum queue_result
-store_import(struct store *s, const struct queue_moved *rows, size_t count,
+import_once(struct store *s, const struct queue_moved *rows, size_t count,
     size_t *added, struct buf *why)
 {
 	enum queue_result result = begin(s, why);
@@ -398,6 +472,19 @@ store_import(struct store *s, const struct queue_moved *rows, size_t count,
 	result = finish(s, result, why);
 	return result == QUEUE_OK ? session_check_warning(s, &s->main, why) :
 	    result;
+}
+
+static enum queue_result
+store_import(struct store *s, const struct queue_moved *rows, size_t count,
+    size_t *added, struct buf *why)
+{
+	struct attempt attempt = first_attempt(why);
+	enum queue_result result;
+
+	do
+		result = import_once(s, rows, count, added, why);
+	while (must_repeat(s, &attempt, result, why));
+	return result;
 }
 
 /* --------------------------------------------------------------- read */
@@ -830,6 +917,26 @@ store_end_turn(struct store *s, const char *destination)
 	free(name);
 }
 
+/* The two answers of PROVE for a lease that this session took. */
+static enum queue_result
+ask_proof(struct store *s, const char *name, struct buf *why)
+{
+	struct parameters p = { .count = 0 };
+	enum queue_result result;
+	bool mine, known;
+	PGresult *r;
+
+	add_text(&p, name);
+	r = ask(s, PROVE, &p, &result, why);
+	mine = r && strcmp(s->pq->getvalue(r, 0, 0), "t") == 0;
+	known = r && strcmp(s->pq->getvalue(r, 0, 1), "t") == 0;
+	s->pq->clear(r);
+	if (result == QUEUE_OK && !known)
+		return refuse_version(s, why);
+	return result == QUEUE_OK && !mine ? session_refuse_pooler(s, why) :
+	    result;
+}
+
 /*
  * Whether, in the transaction that is open, the destination is ours. If
  * not, every row of the claim is missed.
@@ -843,15 +950,15 @@ prove_lease(struct store *s, const struct queue_batch *batch, bool *mine,
 
 	*mine = has_lease(s, name);
 	if (*mine)
-		result = ask_flag(s, PROVE, name, mine, why);
-	if (!*mine)
+		result = ask_proof(s, name, why);
+	else
 		mark_all(batch, true);
 	free(name);
 	return result;
 }
 
 static enum queue_result
-store_change(struct store *s, enum queue_change change,
+change_once(struct store *s, enum queue_change change,
     const struct queue_batch *batch, int64_t now_ms, struct buf *why)
 {
 	bool claim = change == QUEUE_CLAIM, mine = true;
@@ -870,6 +977,19 @@ store_change(struct store *s, enum queue_change change,
 	if (result == QUEUE_OK && batch->pace)
 		result = keep_pace(s, batch->destination, batch->pace, why);
 	return finish(s, result, why);
+}
+
+static enum queue_result
+store_change(struct store *s, enum queue_change change,
+    const struct queue_batch *batch, int64_t now_ms, struct buf *why)
+{
+	struct attempt attempt = first_attempt(why);
+	enum queue_result result;
+
+	do
+		result = change_once(s, change, batch, now_ms, why);
+	while (must_repeat(s, &attempt, result, why));
+	return result;
 }
 
 /* ------------------------------------------------------------- workers */
@@ -1116,11 +1236,13 @@ edit_rows(struct store *s, enum queue_edit edit, const char *log_id,
 	buf_release(&clean);
 	if (result == QUEUE_OK && edit == QUEUE_REMOVE)
 		result = run(s, FORGET_REMOVED, &p, NULL, why);
+	if (result == QUEUE_OK && edit == QUEUE_RETRY && *count > 0)
+		result = lower(s, why);
 	return result;
 }
 
 static enum queue_result
-store_edit(struct store *s, enum queue_edit edit, const char *log_id,
+edit_once(struct store *s, enum queue_edit edit, const char *log_id,
     int64_t number, int64_t now_ms, int64_t *count, struct buf *why)
 {
 	enum queue_result result = begin(s, why);
@@ -1130,6 +1252,20 @@ store_edit(struct store *s, enum queue_edit edit, const char *log_id,
 		return result;
 	result = edit_rows(s, edit, log_id, number, now_ms, count, why);
 	return finish(s, result, why);
+}
+
+static enum queue_result
+store_edit(struct store *s, enum queue_edit edit, const char *log_id,
+    int64_t number, int64_t now_ms, int64_t *count, struct buf *why)
+{
+	struct attempt attempt = first_attempt(why);
+	enum queue_result result;
+
+	do
+		result = edit_once(s, edit, log_id, number, now_ms, count,
+		    why);
+	while (must_repeat(s, &attempt, result, why));
+	return result;
 }
 
 static enum queue_result
@@ -1150,8 +1286,10 @@ store_verify(struct store *s, struct buf *why)
 
 	if (result == QUEUE_OK)
 		result = pgsql_check_rights(s, why);
-	return result == QUEUE_OK ? session_do(s, &s->main,
-	    "DELETE FROM log_stream_machine WHERE false", why) : result;
+	if (result == QUEUE_OK)
+		result = session_do(s, &s->main,
+		    "DELETE FROM log_stream_machine WHERE false", why);
+	return result == QUEUE_OK ? pgsql_check_sessions(s, why) : result;
 }
 
 const struct queue_engine queue_pgsql = {

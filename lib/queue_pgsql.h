@@ -14,8 +14,14 @@
 #include "queue_place.h"
 #include "queue_pq.h"
 
-#define CALL_MS 10000		/* web servers wait for 40 s and more */
+/*
+ * Web servers wait for 40 s and more: to connect takes 12 s at the most (see
+ * queue_pgsql_connect.c), to open 3 more, and what is done then 10.
+ */
+#define CALL_MS 10000
+#define OPEN_MS 3000
 #define SCHEMA_MS 60000		/* for making tables, or changing old ones */
+#define SCHEMA_DOOR_MS 10000	/* the same, by a receiver */
 #define SCHEMA 2		/* the version of the tables that this
 				 * program uses: log_stream_version */
 
@@ -53,6 +59,7 @@ enum which {
 	REMOVE_ALL,
 	FORGET_REMOVED,
 	HURRY,
+	LOWER,
 	WAITS,
 	LOCK,
 	UNLOCK,
@@ -96,6 +103,14 @@ struct store {
 	size_t lease_count;
 };
 
+/* ---------------------------------------------- queue_pgsql_connect.c */
+
+/*
+ * A connection to the first server of the address that will do; NULL, and
+ * why, when there is none within 12 s. The caller finishes it.
+ */
+PGconn *pgsql_find_server(struct store *s, struct buf *why);
+
 /* ------------------------------------------------- queue_pgsql_open.c */
 
 /* As queue_engine.h has them. */
@@ -103,10 +118,18 @@ struct store *pgsql_open(const struct queue_options *options,
     enum queue_result *result, struct buf *why);
 void pgsql_close(struct store *s);
 
-
-/* Connects, within the time of the call in hand. All leases are gone. */
+/*
+ * Connects, which has a time of its own; OPEN_MS of the call are then left.
+ * Of the main session all leases are gone.
+ */
 enum queue_result pgsql_connect(struct store *s, struct session *session,
     struct buf *why);
+
+/*
+ * Sees that sessions are ours from begin to end, which a pooler in another
+ * mode than that does not grant. No lease may be held.
+ */
+enum queue_result pgsql_check_sessions(struct store *s, struct buf *why);
 
 /* What the role may not do with the tables, but has to, is the failure. */
 enum queue_result pgsql_check_rights(struct store *s, struct buf *why);
@@ -119,6 +142,8 @@ extern const struct statement pgsql_statements[STATEMENTS];
 
 /* A call begins: it has CALL_MS from now. */
 void session_begin_call(struct store *s);
+/* The same with a time of its own. */
+void session_begin_call_of(struct store *s, int64_t max_ms);
 
 /*
  * Runs a prepared statement with text parameters (NULL: SQL's). Returns
@@ -153,6 +178,10 @@ void session_complain(const struct store *s, const char *words,
 /* What commits and has a warning is not as safe as it has to be. */
 enum queue_result session_check_warning(struct store *s,
     const struct session *session, struct buf *why);
+
+/* The failure of a session that its server changes under way. */
+enum queue_result session_refuse_pooler(const struct store *s,
+    struct buf *why);
 
 /* Whether the last failure had this SQLSTATE. */
 bool session_failed_with(const struct store *s, const char *state);

@@ -2,8 +2,8 @@
 /* How a queue on PostgreSQL is reached, and how its tables are made. */
 #include "queue_pgsql.h"
 
-#include "clock.h"
 #include "queue_place.h"
+#include "random.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,9 @@
  *
  * From version 1 to 2: a row is named by its number and a nonce (struct
  * queue_key), and one that fails alone goes behind the others; leases are
- * advisory locks. Workers of version 1 need log_stream_turn, and stop.
+ * advisory locks. Workers of version 1 need log_stream_turn, and stop. What
+ * waits for a destination has numbers from low on, but for what a request
+ * put in at the same moment: see PUT.
  */
 #define TABLES \
 	"CREATE TABLE IF NOT EXISTS log_stream_event (\n" \
@@ -76,7 +78,8 @@
 	"ALTER TABLE log_stream_destination\n" \
 	"  ADD COLUMN IF NOT EXISTS condemned BIGINT NOT NULL DEFAULT 0,\n" \
 	"  ADD COLUMN IF NOT EXISTS condemned_ms BIGINT NOT NULL DEFAULT 0,\n" \
-	"  ADD COLUMN IF NOT EXISTS untold BIGINT NOT NULL DEFAULT 0;\n" \
+	"  ADD COLUMN IF NOT EXISTS untold BIGINT NOT NULL DEFAULT 0,\n" \
+	"  ADD COLUMN IF NOT EXISTS low BIGINT NOT NULL DEFAULT 0;\n" \
 	"ALTER TABLE log_stream_machine\n" \
 	"  ADD COLUMN IF NOT EXISTS note TEXT NOT NULL DEFAULT '';\n" \
 	"INSERT INTO log_stream_version (version) VALUES (2)\n" \
@@ -91,24 +94,13 @@ const char pgsql_schema[] = "BEGIN;\n" TABLES TABLES_2 "COMMIT;\n";
 #define MAKING "SELECT pg_advisory_xact_lock(1280136787)" /* "LS2S" */
 
 /*
- * What the address may say otherwise, and what it may not. A connection
- * that died without a word is noticed by both sides: by ours in time for
- * the web server, by the server so that another machine gets our turn.
+ * What a role or a database may have set otherwise (ALTER ROLE), and what
+ * the queue relies on: each statement sees what was committed before it,
+ * and the server says when a commit is not as safe as it has to be.
  */
-static const char *const keywords[][2] = {
-	{ "connect_timeout", "3" },	/* for each host */
-	{ "tcp_user_timeout", "10000" },
-	{ "keepalives_idle", "5" },
-	{ "keepalives_interval", "2" },
-	{ "keepalives_count", "3" },
-	{ "application_name", "log-stream-to-slack" },
-	{ "dbname", NULL },		/* the address */
-	{ "client_encoding", "UTF8" },
-};
-
-#define KEYWORDS (sizeof(keywords) / sizeof(keywords[0]))
-
 static const char limits[] =
+	"SET default_transaction_isolation = 'read committed';"
+	"SET client_min_messages = 'warning';"
 	"SET statement_timeout = '9s';"
 	"SET lock_timeout = '5s';"
 	"SET idle_in_transaction_session_timeout = '60s';"
@@ -204,31 +196,19 @@ take_notice(void *context, const PGresult *notice)
 enum queue_result
 pgsql_connect(struct store *s, struct session *session, struct buf *why)
 {
-	const char *keys[KEYWORDS + 1], *values[KEYWORDS + 1];
 	enum queue_result result;
-	size_t i;
 
-	for (i = 0; i < KEYWORDS; i++) {
-		keys[i] = keywords[i][0];
-		values[i] = keywords[i][1] ? keywords[i][1] : s->address;
-	}
-	keys[i] = values[i] = NULL;
 	session->prepared = 0;
-	session->conn = s->pq->connectdbParams(keys, values, 1);
+	session->conn = pgsql_find_server(s, why);
 	if (!session->conn)
-		mem_exhausted();
-	s->sessions++;
+		return QUEUE_FAILED;
+	if (session == &s->main)
+		s->sessions++;
 	s->pq->setNoticeReceiver(session->conn, take_notice, s);
+	s->pq->setnonblocking(session->conn, 1);
 	/* What the hosts took is not to be missing for the call. */
-	session_begin_call(s);
-	if (s->pq->status(session->conn) == CONNECTION_OK) {
-		s->pq->setnonblocking(session->conn, 1);
-		result = settle_session(s, session, why);
-	} else {
-		session_complain(s, s->pq->errorMessage(session->conn), "",
-		    why);
-		result = QUEUE_FAILED;
-	}
+	session_begin_call_of(s, OPEN_MS);
+	result = settle_session(s, session, why);
 	if (result != QUEUE_OK)
 		session_end(s, session);
 	return result;
@@ -291,6 +271,84 @@ find_version(struct store *s, int64_t *version, struct buf *why)
 	return result;
 }
 
+#define ROUNDS 5
+
+/*
+ * The lock of a session: taken by the main one, it is there as long as that
+ * is, and not to be had by another. A pooler that gives each transaction, or
+ * statement, any of its servers gives the two of us the same one, or the
+ * main one another. The second is also who makes it change them.
+ */
+#define SESSION_LOCK "pg_try_advisory_lock(key)::int"
+#define SESSION_LOCK_KEPT "(SELECT count(*) FROM pg_locks" \
+	" WHERE locktype = 'advisory' AND granted AND objsubid = 1" \
+	" AND pid = pg_backend_pid()" \
+	" AND (classid::bigint << 32 | objid::bigint) = key)"
+
+/* Gives the server's process, and a number that is about a lock. */
+static enum queue_result
+ask_lock(struct store *s, struct session *session, const char *what,
+    int64_t key, int64_t numbers[2], struct buf *why)
+{
+	enum queue_result result;
+	struct buf sql = BUF_INIT;
+	PGresult *r;
+
+	buf_addf(&sql, "SELECT pg_backend_pid(), %s FROM"
+	    " (SELECT %lld::bigint AS key) AS k", what, (long long)key);
+	r = session_execute(s, session, sql.data, &result, why);
+	if (r) {
+		numbers[0] = strtoll(s->pq->getvalue(r, 0, 0), NULL, 10);
+		numbers[1] = strtoll(s->pq->getvalue(r, 0, 1), NULL, 10);
+	}
+	s->pq->clear(r);
+	buf_release(&sql);
+	return result;
+}
+
+static enum queue_result
+compare_sessions(struct store *s, struct session *other, struct buf *why)
+{
+	/* Not negative, as pg_locks has two halves of it without a sign. */
+	int64_t key = random_nonce() & INT64_MAX;
+	int64_t first[2], here[2], there[2] = { 0, 0 };
+	enum queue_result result;
+	bool kept = true;
+	int i;
+
+	result = ask_lock(s, &s->main, SESSION_LOCK, key, first, why);
+	for (i = 0; i < ROUNDS && kept && result == QUEUE_OK; i++) {
+		if (other->conn)
+			result = ask_lock(s, other, SESSION_LOCK, key, there,
+			    why);
+		if (result == QUEUE_OK)
+			result = ask_lock(s, &s->main, SESSION_LOCK_KEPT,
+			    key, here, why);
+		kept = result == QUEUE_OK && there[1] == 0 && here[1] == 1 &&
+		    here[0] == first[0];
+	}
+	if (result == QUEUE_OK && !kept)
+		return session_refuse_pooler(s, why);
+	return result;
+}
+
+/* Where no second connection is to be had, one tells what it can. */
+enum queue_result
+pgsql_check_sessions(struct store *s, struct buf *why)
+{
+	struct session other = { NULL, 0, BUF_INIT };
+	struct buf ignored = BUF_INIT;
+	enum queue_result result;
+
+	pgsql_connect(s, &other, &ignored);
+	session_begin_call(s);
+	result = compare_sessions(s, &other, why);
+	session_end(s, &other);
+	session_end(s, &s->main);	/* and the lock */
+	buf_release(&ignored);
+	return result;
+}
+
 /* The first number of a statement; 0: none, or it failed. */
 static int64_t
 ask_number(struct store *s, const char *text, enum queue_result *result,
@@ -325,7 +383,7 @@ make_schema(struct store *s, struct buf *why)
 {
 	enum queue_result result;
 
-	s->end_ms = clock_ms() + SCHEMA_MS;
+	session_begin_call_of(s, s->settles ? SCHEMA_MS : SCHEMA_DOOR_MS);
 	result = session_do(s, &s->main, "BEGIN; " MAKING
 	    "; SET LOCAL statement_timeout = 0", why);
 	if (result != QUEUE_OK)

@@ -17,6 +17,8 @@
 #define OWNER "log-stream-ctl schema prints what the owner of the database " \
 	"has to run, and log-stream-ctl check which rights are missing"
 
+#define POOLER "the pooler does not keep sessions: set pool_mode=session"
+
 /*
  * By the first characters of the SQLSTATE (PostgreSQL, "Error Codes"), the
  * longer before the shorter; what is not here is QUEUE_FAILED.
@@ -26,6 +28,8 @@ static const struct {
 	enum queue_result result;
 	const char *advice;	/* NULL: the server's words will do */
 } meanings[] = {
+	{ "26000", QUEUE_FAILED, POOLER },	/* no such statement */
+	{ "42P05", QUEUE_FAILED, POOLER },	/* there is one already */
 	{ "25006", QUEUE_FAILED, "the server takes no changes: add "
 	    "target_session_attrs=read-write to QUEUE" },
 	{ "40", QUEUE_BUSY, NULL },	/* serialization, deadlock */
@@ -98,6 +102,13 @@ session_check_warning(struct store *s, const struct session *session,
 	return QUEUE_BUSY;
 }
 
+enum queue_result
+session_refuse_pooler(const struct store *s, struct buf *why)
+{
+	buf_addf(why, "%s: " POOLER, s->place);
+	return QUEUE_FAILED;
+}
+
 bool
 session_failed_with(const struct store *s, const char *state)
 {
@@ -113,10 +124,16 @@ keep_state(struct store *s, const char *state)
 /* ------------------------------------------------------------- waiting */
 
 void
+session_begin_call_of(struct store *s, int64_t max_ms)
+{
+	s->end_ms = clock_ms() + max_ms;
+	buf_clear(&s->main.warning);
+}
+
+void
 session_begin_call(struct store *s)
 {
-	s->end_ms = clock_ms() + CALL_MS;
-	buf_clear(&s->main.warning);
+	session_begin_call_of(s, CALL_MS);
 }
 
 /* False when the time is over, or the connection. */
@@ -290,10 +307,13 @@ session_finish(struct store *s, struct session *session,
     enum queue_result result, struct buf *why)
 {
 	struct buf ignored = BUF_INIT;
+	char state[sizeof(s->state)];
 
 	if (result == QUEUE_OK)
 		return session_do(s, session, "COMMIT", why);
+	memcpy(state, s->state, sizeof(state));
 	session_do(s, session, "ROLLBACK", &ignored);
+	memcpy(s->state, state, sizeof(state));
 	buf_release(&ignored);
 	return result;
 }

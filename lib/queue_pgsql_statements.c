@@ -29,6 +29,22 @@
 #define TEXT_OF_2(number) #number
 
 /*
+ * From the first row that waits to the last one there is. An index keeps the
+ * entries of rows that were settled as long as any transaction of the
+ * database may look back at them: the mark spares each search those that the
+ * worker's went past. What a request that is not committed yet puts in may
+ * have a number below it, and is not counted: it is for QUEUE_MAX alone.
+ */
+#define FIRST_WAITING(destination, low) \
+	"(SELECT number FROM log_stream_event WHERE " WAITING \
+	" AND destination = " destination " AND number >= " low \
+	" ORDER BY number LIMIT 1)"
+#define SPAN_OF_WAITING "coalesce((SELECT max(number)" \
+	" FROM log_stream_event) - (SELECT min(" \
+	FIRST_WAITING("d.name", "d.low") ")" \
+	" FROM log_stream_destination AS d) + 1, 0)"
+
+/*
  * The key of a lease: two numbers, the first of which tells queues of one
  * database apart, the second those of a queue.
  */
@@ -53,9 +69,8 @@ const struct statement pgsql_statements[STATEMENTS] = {
 		" $4::text[], $8::bigint[]) WITH ORDINALITY"
 		" AS t (destination, log_id, type, record, nonce, place)"
 		"), room AS ("
-		"SELECT coalesce(max(number) - min(number) + 1, 0)"
-		" + $6::bigint <= $7::bigint AND " KNOWN_VERSION " AS good"
-		" FROM log_stream_event WHERE " WAITING
+		"SELECT " SPAN_OF_WAITING " + $6::bigint <= $7::bigint"
+		" AND " KNOWN_VERSION " AS good"
 		"), added AS ("
 		"INSERT INTO log_stream_event (destination, log_id, known,"
 		" type, record, queued_ms, changed_ms, nonce)"
@@ -71,8 +86,7 @@ const struct statement pgsql_statements[STATEMENTS] = {
 		") SELECT room.good, added.number, added.destination,"
 		" added.log_id FROM room LEFT JOIN added ON true"
 		" ORDER BY added.number"),
-	STATEMENT(SPAN, 0, "SELECT coalesce(max(number) - min(number) + 1, 0)"
-		" FROM log_stream_event WHERE " WAITING),
+	STATEMENT(SPAN, 0, "SELECT " SPAN_OF_WAITING),
 	STATEMENT(CONFIRM, 2, "SELECT number FROM log_stream_event"
 		" WHERE known = " KNOWN("$2::text") " AND destination = $1"
 		" FOR UPDATE"),
@@ -106,7 +120,14 @@ const struct statement pgsql_statements[STATEMENTS] = {
 		" suspects = excluded.suspects, posting = excluded.posting,"
 		" refused = excluded.refused,"
 		" success_ms = excluded.success_ms,"
-		" error_ms = excluded.error_ms, error = excluded.error"),
+		" error_ms = excluded.error_ms, error = excluded.error,"
+		" low = coalesce(" FIRST_WAITING("excluded.name",
+		"log_stream_destination.low")
+		", (SELECT max(number) FROM log_stream_event),"
+		" log_stream_destination.low)"),
+	/* Where a row may wait again whose number is below. */
+	STATEMENT(LOWER, 0, "UPDATE log_stream_destination SET low = 0"
+		" WHERE low > 0"),
 	STATEMENT(COUNT, 1, "SELECT (SELECT count(*) FROM log_stream_event"
 		"  WHERE " WAITING " AND destination = $1),"
 		" (SELECT queued_ms FROM log_stream_event"
@@ -209,10 +230,10 @@ const struct statement pgsql_statements[STATEMENTS] = {
 		LEASE_KEY ")"),
 	STATEMENT(UNLOCK, 1, "SELECT pg_advisory_unlock(" QUEUE_KEY ", "
 		LEASE_KEY ")"),
-	/* For the transaction that it is in: the lease is this session's. A
-	 * pooler may have given us another. */
+	/* For the transaction that it is in: the lease is this session's,
+	 * and the tables are ours. */
 	STATEMENT(PROVE, 1, "SELECT EXISTS (SELECT 1 " LEASES
-		" AND pid = pg_backend_pid()) AND " KNOWN_VERSION),
+		" AND pid = pg_backend_pid()), " KNOWN_VERSION),
 	STATEMENT(SIGN, 2, "INSERT INTO log_stream_machine (name, pid,"
 		" since_ms, seen_ms) VALUES ($1, $2::bigint, " CLOCK ","
 		" " CLOCK ") ON CONFLICT (name) DO UPDATE SET"

@@ -14,7 +14,9 @@
 #define LIBPQ_FUNCTIONS(function) \
 	function(clear) \
 	function(cmdTuples) \
-	function(connectdbParams) \
+	function(connectPoll) \
+	function(connectStartParams) \
+	function(conninfo) \
 	function(conninfoFree) \
 	function(conninfoParse) \
 	function(consumeInput) \

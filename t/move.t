@@ -39,7 +39,6 @@ my %address = (
 sub queue_on ($kind, $slack, $name, %env) {
 	my $queue = queue(slack => $slack, path => "/as/$name",
 		env => { SLACK_INTERVAL => '10ms', $address{$kind}->(), %env });
-	$queue->env->{STATE_DIRECTORY} = $queue->dir if $kind eq 'postgresql';
 	return $queue;
 }
 
@@ -74,9 +73,8 @@ sub import_text ($queue, $text) { return ctl({ %{ $queue->env }, stdin => $text 
 
 # As a person does it.
 sub move ($from, $to) {
-	my $told = run(env => { %{ $to->env }, CTL => ctl_path(), FROM => $from->env->{QUEUE},
-		FROM_STATE => $from->dir }, cmd => [ '/bin/sh', '-c',
-		'STATE_DIRECTORY=$FROM_STATE QUEUE=$FROM "$CTL" export | "$CTL" import' ]);
+	my $told = run(env => { %{ $to->env }, CTL => ctl_path(), FROM => $from->env->{QUEUE} },
+		cmd => [ '/bin/sh', '-c', 'QUEUE=$FROM "$CTL" export | "$CTL" import' ]);
 	return "$told->{err}$told->{out}";
 }
 
@@ -201,13 +199,14 @@ beside 'no event is exported that is on its way: who delivers is waited for' => 
 };
 
 beside 'what another machine has on its way is waited for' => sub {
+	plan skip_all => 'only root may give machines names of their own' if !may_name();
 	my $slack = standin();
 	my $old = queue_on('postgresql', $slack, 'old', SLACK_INTERVAL => '1s');
 	$slack->behave(old => '/drip/0.5');
 	$old->cgi(body => logins('a'));
 	wait_until_tried($old);
 	$old->cgi(body => logins('b'));
-	my $out = ctl({ %{ $old->env }, STATE_DIRECTORY => tempdir() }, 'export');
+	my $out = run(env => $old->env, cmd => [ named('other', ctl_path(), 'export') ]);
 	is_deeply [ map { "$_->{log_id} $_->{state}" } grep { $_->{log_id} } map { $json->decode($_) } split /\n/, $out->{out} ],
 		[ 'a gone', 'b waiting' ], 'and the rest is exported, with its worker running';
 	is +($old->rows)[0]{reason}, $aside, 'which sends it no more';

@@ -67,10 +67,11 @@ beside 'a server that hangs holds nobody for long' => sub {
 	my $slack = standin();
 	my $queue = queue_at($own->address('hung', host => '127.0.0.1'), slack => $slack);
 	my $worker = $queue->work;
-	my @door = map { $queue->fastcgi } 1 .. 2;
+	my @door = $queue->fastcgi;
 	is ask($queue, $door[0], 'a'), '200 ok', 'the door takes events';
 	$queue->wait_until_empty;
 	$own->pause;
+	push @door, $queue->fastcgi;
 	my $start = time;
 	my @ask = map { my $door = $_; later(sub { return { told => ask($queue, $door, 'b'), took => time - $start } }) } @door;
 	my ($known, $new) = map { $_->() } @ask;
@@ -93,7 +94,7 @@ beside 'a server that hangs holds nobody for long' => sub {
 beside 'the contract of a queue is kept' => sub {
 	my $place = $server->address('contract', database => 'postgres') =~ s/&options=.*//r;
 	$server->sql(join '', map { "CREATE SCHEMA contract$_;" } 1 .. 80);
-	my $ended = run(cmd => [ builddir() . '/t/unit/queue' ], env => { TEST_POSTGRESQL => $place }, timeout => 100);
+	my $ended = run(cmd => [ builddir() . '/t/unit/queue' ], env => { TEST_POSTGRESQL => $place }, timeout => 200);
 	is $ended->{exit}, 0, 'the program ends well' or diag $ended->{err};
 	is_deeply [ $ended->{out} =~ /^(not ok .*)/mg ], [], 'nothing of it is broken';
 	like $ended->{out}, qr/^# engine postgresql$/m, 'by this engine';
@@ -165,7 +166,7 @@ beside 'check looks at it as the door does' => sub {
 	my $queue = queue_at($server->address('checked'), slack => $slack);
 	my $check = $queue->ctl('check');
 	is_deeply [ $check->{exit}, errors($check) ], [ 0, [] ], 'it makes the tables and finds nothing wrong';
-	is $server->sql('SELECT version FROM checked.log_stream_version'), 1, 'they are there';
+	is $server->sql('SELECT max(version) FROM checked.log_stream_version'), 2, 'they are there';
 	my $gone = queue_at($server->address('gone', host => '127.0.0.1:1'));
 	is_deeply [ map { s/connection to server.*(?=Conn)//r } @{ errors($gone->ctl('check')) } ],
 		[ place($gone->address) . ': Connection refused: Is the server running on that host and '
@@ -178,7 +179,7 @@ beside 'what the server remarks is printed nowhere' => sub {
 	is put($queue, 'a'), '200 ok', 'there are tables';
 	$server->sql(<<'END');
 CREATE FUNCTION remarks.remark() RETURNS trigger LANGUAGE plpgsql
-	AS $$ BEGIN RAISE WARNING 'a remark'; RETURN NEW; END $$;
+	AS $$ BEGIN RAISE NOTICE 'a notice'; RAISE INFO 'for your information'; RETURN NEW; END $$;
 CREATE TRIGGER remark BEFORE INSERT ON remarks.log_stream_event FOR EACH ROW EXECUTE FUNCTION remarks.remark();
 END
 	my $door = lonely_fastcgi($queue);
@@ -261,7 +262,7 @@ beside 'nor is one of an address that libpq does not take' => sub {
 #
 
 my @right = map { my $table = $_; map { [ $table, $_ ] } qw(DELETE INSERT SELECT UPDATE) }
-	qw(log_stream_destination log_stream_event log_stream_machine log_stream_turn);
+	qw(log_stream_destination log_stream_event log_stream_machine);
 push @right, [ 'log_stream_version', 'SELECT' ];
 
 beside 'a role that may not make tables is told what its owner has to do' => sub {
@@ -313,9 +314,9 @@ beside 'a database of another encoding is refused' => sub {
 beside 'tables of a newer version are left alone' => sub {
 	my $queue = queue_at($server->address('newer'));
 	is put($queue, 'a'), '200 ok', 'at first they are ours';
-	$server->sql('UPDATE newer.log_stream_version SET version = 2');
+	$server->sql('UPDATE newer.log_stream_version SET version = 3');
 	is_deeply errors($queue->ctl('check')), [ place($queue->address)
-		. ': its tables are of a newer version of this program (2; this one knows 1)' ], 'check says so';
+		. ': its tables are of a newer version of this program (3; this one knows 2)' ], 'check says so';
 	is put($queue, 'b'), $failed, 'the door answers 503';
 	is $server->sql('SELECT count(*) FROM newer.log_stream_event'), 1, 'and puts nothing there';
 };
@@ -449,8 +450,8 @@ beside 'a connection that is cut in the middle of a transaction is begun again' 
 	});
 	$queue->wait_until_empty;
 	is sent($slack), 'a b c', 'a worker that is cut over its claim sends each once';
-	$slack->behave('slow', '/drip/0.4');
-	$queue = queue_at($queue->address, slack => $slack, path => '/as/slow', env => { STATE_DIRECTORY => $queue->dir });
+	$slack->behave('slow', '/drip/1');
+	$queue = queue_at($queue->address, slack => $slack, path => '/as/slow');
 	$worker->stop;
 	$slack->forget;
 	$worker = $queue->work;
@@ -475,8 +476,9 @@ beside 'a connection that is cut in the middle of a transaction is begun again' 
 beside 'who lost its turn over a message does not undo what another learned' => sub {
 	my $own = postgresql();
 	my $slack = standin();
-	$slack->behave('busy', '/drip/0.8');
+	$slack->behave('busy', '/drip/2');
 	my %same = (slack => $slack, path => '/as/busy');
+	plan skip_all => 'only root may give machines names of their own' if !may_name();
 	my ($one, $two) = map { queue_at($own->address('turns'), %same) } 1, 2;
 	my $door = lonely_fastcgi($one);
 	my @worker = ($one->work);
@@ -484,7 +486,7 @@ beside 'who lost its turn over a message does not undo what another learned' => 
 	$slack->wait_for(1);
 	$slack->behave('busy', '/status/429/rate_limited?retry_after=60');
 	$own->cut;
-	push @worker, $two->work;
+	push @worker, process(env => $two->env, cmd => [ named('two', ctl_path(), 'work') ]);
 	$slack->wait_for(2);
 	wait_until(sub { $one->log =~ /outcome=sent/ }, 10, 'the first message to be taken');
 	$one->wait_until_empty;
@@ -578,6 +580,408 @@ beside 'a host that takes no connection is passed over' => sub {
 	is put($queue, 'a'), '200 ok', 'for the next';
 	cmp_ok time - $start, '<', 8, 'soon enough';
 	cmp_ok time - $start, '>', 2, 'after it was waited for';
+};
+
+#
+# Numbers that are given again
+#
+
+beside 'what a standby that lagged numbers anew is not taken for what was sent' => sub {
+	my $first = postgresql(tcp => 1);
+	my $address = $first->address('again', host => '127.0.0.1:1');
+	my $second = $first->replica;
+	$address =~ s/127\.0\.0\.1:1/join ',', map { '127.0.0.1:' . $_->port } $first, $second/e;
+	my $slack = standin();
+	my $queue = queue_at("$address&target_session_attrs=read-write", slack => $slack, path => '/as/slow',
+		env => { DIGEST_AFTER => 60, SLACK_TIMEOUT => '25s' });
+	my $door = lonely_fastcgi($queue);
+	is ask($queue, $door, 'first'), '200 ok', 'the standby has the tables';
+	is $queue->ctl('drain')->{exit}, 0, 'and an event that was sent';
+	my $has = sub ($server, $what) { $server->sql("SELECT count(*) FROM again.log_stream_event WHERE $what") };
+	wait_until(sub { $has->($second, 'state = 2') == 1 }, 10, 'the standby to have it');
+	$second->sql("ALTER SYSTEM SET primary_conninfo = ''");
+	$second->sql('SELECT pg_reload_conf()');
+	wait_until(sub { $first->sql('SELECT count(*) FROM pg_stat_replication') == 0 }, 10, 'the standby to be left behind');
+
+	$slack->behave('slow', '/drip/4');
+	$slack->forget;
+	is ask($queue, $door, map { "old-$_" } 1 .. 80), '200 ok', 'events that it does not get';
+	my $worker = $queue->work;
+	is scalar(my @message = $slack->wait_for(1)), 1, 'are on their way, in one message';
+	my $last = $first->sql('SELECT max(number) FROM again.log_stream_event WHERE state = 0');
+	$first->kill;
+	$second->promote;
+	my @new = map { "new-$_" } 1 .. 80;
+	ask_until_ok($queue, $door, @new);
+	cmp_ok $second->sql('SELECT min(number) FROM again.log_stream_event WHERE state = 0'), '<=', $last,
+		'the new server gives the same numbers again';
+	is $has->($second, 'state = 0'), 80, 'while the message is on its way';
+	wait_until(sub { $queue->log =~ /log_id=old-80 .*outcome=left-alone/ }, 20, 'the message to be settled');
+	is $has->($second, "log_id LIKE 'new-%' AND tries = 0 AND state = 2"), 0, 'none is delivered that was not sent';
+	$slack->behave('slow', undef);
+	wait_until(sub { $has->($second, 'state = 0') == 0 }, 20, 'the queue to be empty');
+	my %sent = map { $_ => 1 } $queue->log =~ /log_id=(new-\d+) .*outcome=sent/g;
+	is_deeply [ grep { !$sent{$_} } @new ], [], 'all of them are sent';
+	ok $worker->alive, 'by the same worker';
+};
+
+beside 'a commit that the server did not wait out is not answered ok' => sub {
+	my ($first, $second) = synchronous_pair();
+	my $queue = queue_at($first->address('alone', host => '127.0.0.1'));
+	my $door = lonely_fastcgi($queue);
+	is ask($queue, $door, 'a'), '200 ok', 'with a standby events are taken';
+	$second->pause;
+	my $waiting = "FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND backend_type = 'client backend'";
+	my $ask = sub {
+		my $answer = later(sub { return { told => ask($queue, $door, 'b') } });
+		wait_until(sub { $first->sql("SELECT count(*) $waiting") }, 10, 'the commit to wait for the standby');
+		return $answer;
+	};
+	for my $time ('first', 'second') {
+		my $answer = $ask->();
+		is $first->sql("SELECT pg_cancel_backend(pid) $waiting"), 't', "the $time time its wait is cancelled";
+		is $answer->()->{told}, $late, 'and it is answered 503';
+	}
+	like $queue->log, qr/the server committed with a warning: canceling wait for synchronous replication/, 'with the reason in the log';
+	is $first->sql("SELECT count(*) FROM alone.log_stream_event WHERE log_id = 'b'"), 1, 'although it is there';
+	my $answer = $ask->();
+	$second->continue;
+	is $answer->()->{told}, '200 ok', 'Auth0 hears ok once the standby has it';
+	is $second->sql("SELECT count(*) FROM alone.log_stream_event WHERE log_id = 'b'"), 1, 'which it has';
+};
+
+#
+# Few connections
+#
+
+beside 'four receivers and their worker need five connections' => sub {
+	my $own = postgresql();
+	$own->role('few', 'CONNECTION LIMIT 5');
+	my $slack = standin();
+	my $queue = queue_at($own->address('few', role => 'few'), slack => $slack);
+	my $worker = $queue->work;
+	my $here = sub { $own->sql("SELECT count(*) FROM pg_stat_activity WHERE usename = 'few'") };
+	wait_until(sub { $here->() == 1 && $own->sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'few'") }, 10, 'the worker');
+	my @door = map { lonely_fastcgi($queue) } 1 .. 4;
+	for my $turn (1, 2) {
+		is ask($queue, $door[$_], "$turn-$_"), '200 ok', "receiver $_ takes events" for 0 .. 3;
+	}
+	is scalar($slack->wait_for_titles(8, 20)), 8, 'all are delivered';
+	is $here->(), 5, 'over five connections';
+	$worker->stop;
+	$own->sql('ALTER ROLE few CONNECTION LIMIT 4');
+	wait_until(sub { $here->() == 4 }, 10, 'the worker to be gone');
+	my $words = qr/too many connections for role "few"/;
+	$worker = $queue->work;
+	wait_until(sub { $queue->log =~ /too many connections for role \\x22few\\x22/ }, 10, 'the worker to say what is wrong');
+	is ask($queue, $door[0], 'c'), '200 ok', 'the receivers take events without it';
+	for my $verb ('check', 'status') {
+		my $ended = $queue->ctl($verb);
+		is $ended->{exit}, 1, "$verb fails";
+		like $ended->{out} . $ended->{err}, $words, "and prints the server's words";
+	}
+	$own->sql('ALTER ROLE few CONNECTION LIMIT 5');
+	is scalar($slack->wait_for_titles(9, 20)), 9, 'when there is one for it, the worker delivers';
+	ok $worker->alive, 'it never gave up';
+	is_deeply [ glob '/tmp/log-stream*.lock /tmp/queue-*' ], [], 'nothing is made in /tmp';
+};
+
+#
+# Versions
+#
+
+my $version_1 = slurp(srcdir() . '/t/data/queue/version-1.sql');
+my @old_column = qw(number destination log_id known type state queued_ms changed_ms tries reason record);
+
+sub old_rows ($schema) {
+	my $columns = join ', ', @old_column;
+	return $server->sql("SELECT json_agg(row_to_json(r)) FROM (SELECT $columns FROM $schema.log_stream_event ORDER BY number) AS r");
+}
+
+sub column_exists ($schema, $column) {
+	return $server->sql('SELECT count(*) FROM information_schema.columns'
+		. " WHERE table_schema = '$schema' AND column_name = '$column'");
+}
+
+beside 'a queue of version 1 is brought up to date in its place' => sub {
+	$server->sql($version_1);
+	my $before = old_rows('version_1');
+	my $slack = standin();
+	my $queue = queue_at($server->address('version_1', host => '127.0.0.1'), slack => $slack);
+	$server->while_locked('version_1.log_stream_destination', sub {
+		my $check = later(sub { return $queue->ctl('check') });
+		$server->wait_for_waiting(1);
+		$server->cut("query LIKE '%log_stream_destination%' AND wait_event_type = 'Lock'");
+		is $check->()->{exit}, 1, 'one that is cut over it';
+	});
+	is column_exists('version_1', 'nonce'), 0, 'leaves it as it was';
+	is $server->sql('SELECT max(version) FROM version_1.log_stream_version'), 1, 'with its version';
+	is $queue->ctl('check')->{exit}, 0, 'the next one brings it up to date';
+	is old_rows('version_1'), $before, 'with all rows as they were';
+	is $server->sql('SELECT count(*), count(DISTINCT nonce) FROM version_1.log_stream_event WHERE state < 2 AND nonce <> 0'),
+		'4|4', 'each that may be sent has a nonce of its own';
+	is $server->sql("SELECT to_regclass('version_1.log_stream_turn') IS NULL, max(version) FROM version_1.log_stream_version"),
+		't|2', 'for version 2';
+	is $queue->standing->{failures}, 1, 'and how the destination stands';
+	$server->sql('UPDATE version_1.log_stream_destination SET until_ms = 0, obey_ms = 0');
+	is put($queue, 'gone-1', 'waits-1'), '200 ok', 'events that it has';
+	is $queue->ctl('drain')->{exit}, 0, 'are';
+	is sent($slack), 'waits-1 waits-2 waits-3', 'what waited is sent, once';
+};
+
+beside 'the owner of the tables brings them up to date for a role that may not' => sub {
+	$server->sql($version_1 =~ s/\bversion_1\b/version_1_owned/gr);
+	$server->role('tenant');
+	my $address = $server->address('version_1_owned');
+	$server->sql('GRANT USAGE ON SCHEMA version_1_owned TO tenant;'
+		. ' GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA version_1_owned TO tenant');
+	my $queue = queue_at($address =~ s/postgres@/tenant@/r);
+	my $advice = 'log-stream-ctl schema prints what the owner of the database has to run, and '
+		. 'log-stream-ctl check which rights are missing';
+	is_deeply errors($queue->ctl('check')), [ place($queue->address)
+		. ": permission denied for schema version_1_owned: $advice" ], 'check says what its owner has to do';
+	is put($queue, 'a'), $failed, 'the door answers 503';
+	is column_exists('version_1_owned', 'nonce'), 0, 'and changes nothing';
+	my $step = run(cmd => [ '/bin/sh', '-c', '"$CTL" schema | "$PSQL" -X -q -v ON_ERROR_STOP=1 "$OWNER"' ], env => {
+		CTL => ctl_path(), PSQL => LogStream::PostgreSQL::program('psql'), OWNER => $address });
+	is $step->{exit}, 0, 'log-stream-ctl schema | psql does it' or diag $step->{err};
+	is_deeply errors($queue->ctl('check')), [], 'after which nothing is wrong';
+	is put($queue, 'a'), '200 ok', 'and events are taken';
+	is ids($queue), 'aside-1 waits-1 waits-2 waits-3 a', 'behind what was there';
+};
+
+beside 'a program that is too old for a queue writes nothing to it' => sub {
+	my $slack = standin();
+	my $queue = queue_at($server->address('too_old', host => '127.0.0.1'), slack => $slack, path => '/as/down');
+	$slack->behave('down', '/status/503/down');
+	my $door = lonely_fastcgi($queue);
+	my $worker = $queue->work;
+	is ask($queue, $door, 'a'), '200 ok', 'a door that has it open, and a worker';
+	$slack->wait_for(2);
+	$server->sql('UPDATE too_old.log_stream_version SET version = 3');
+	wait_until(sub { $queue->log =~ /of a newer version of this program \(3; this one knows 2\)/ }, 10, 'the worker to see it');
+	is ask($queue, $door, 'b'), $failed, 'the door answers 503';
+	is ask($queue, $door, 'b'), $failed, 'and again';
+	is put($queue, 'c'), $failed, 'a new one too';
+	my $rows = sub { $server->sql('SELECT log_id, tries, state FROM too_old.log_stream_event') };
+	my $before = $rows->();
+	like $before, qr/^a\|\d+\|0$/, 'neither is there';
+	$slack->forget;
+	$slack->behave('down', undef);
+	my $said = () = $queue->log =~ /\n/g;
+	wait_until(sub { ask($queue, $door, 'd'); (() = $queue->log =~ /\n/g) > $said + 8 }, 10, 'some time to pass');
+	is $rows->(), $before, 'the worker claims nothing';
+	is scalar($slack->requests), 0, 'and sends nothing';
+	$server->sql('UPDATE too_old.log_stream_version SET version = 2');
+	is scalar($slack->wait_for_titles(1)), 1, 'until the queue is its own again';
+};
+
+#
+# A worker that hangs
+#
+
+beside 'a worker that hangs is seen, and ended by the next' => sub {
+	my $slack = standin();
+	my $queue = queue_at($server->address('hangs', host => '127.0.0.1'), slack => $slack);
+	my $worker = $queue->work;
+	$queue->wait_for_worker;
+	$worker->signal('STOP');
+	is put($queue, 'a'), '200 ok', 'an event for one that is stopped';
+	is $queue->ctl('status')->{exit}, 0, 'which is not seen at once';
+	$server->sql('UPDATE hangs.log_stream_machine SET seen_ms = seen_ms - 120000');
+	my $words = qr/the worker, process @{[$worker->pid]}, has given no sign of life for [2-3]min/;
+	for my $verb ('status', 'check') {
+		my $ended = $queue->ctl($verb);
+		is $ended->{exit}, 4, "after more than a minute $verb asks for a person";
+		like $ended->{out} . $ended->{err}, $words, 'and says why';
+	}
+	my $drain = $queue->ctl('drain');
+	is $drain->{exit}, 4, 'so does drain';
+	like $drain->{err}, $words, 'which says it, too';
+	is sent($slack), 'a', 'and delivers';
+	ok !$worker->alive, 'it ended the one that hung';
+	is $queue->ctl('status')->{exit}, 0, 'after which all is well';
+};
+
+#
+# Names
+#
+
+my $names = builddir() . '/t/preload/names.so';
+
+sub with_names ($code) {
+	return sub {
+		plan skip_all => 't/preload/names.so is not built' if !-e $names;
+		plan skip_all => 'nothing can be preloaded into a watched program' if watched();
+		$code->();
+	};
+}
+
+beside 'names whose server does not answer hold nobody for long' => with_names(sub {
+	my $queue = queue_at('postgresql://u@one.hangs.test,two.hangs.test/db', env => { LD_PRELOAD => $names });
+	my $start = time;
+	is told($queue->cgi(cmd => [ $lonely ], body => logins('a'), timeout => 60)), $failed, 'the door answers 503';
+	cmp_ok time - $start, '<', 20, 'in time';
+	like $queue->log, qr/could not translate host name \\x22one\.hangs\.test\\x22 to address: no answer in time: could/, 'with the reason in its log';
+	my $door = lonely_fastcgi($queue);
+	$start = time;
+	is ask($queue, $door, 'a'), $failed, 'so does one that stays';
+	cmp_ok time - $start, '<', 25, 'in time as well';
+	$start = time;
+	$door->stop;
+	cmp_ok time - $start, '<', 4, 'and it ends when it is told to';
+});
+
+beside 'hosts that have an address are reached behind those that have none' => with_names(sub {
+	my $port = $server->port;
+	for my $hosts ("hangs.test:$port,db.test:$port", "none.test:$port,db.test:$port", "db.test:$port", "127.0.0.1:$port",
+			"db.test:1,hangs.test:$port,db.test:$port") {
+		my $queue = queue_at($server->address('named', host => $hosts), env => { LD_PRELOAD => $names });
+		my $start = time;
+		is put($queue, "a-$hosts"), '200 ok', $hosts;
+		cmp_ok time - $start, '<', 5, 'soon';
+	}
+	my %env = (LD_PRELOAD => $names, PGHOST => 'none.test,db.test', PGPORT => "$port,$port", PGUSER => 'postgres', PGDATABASE => 'postgres',
+		PGOPTIONS => '-csearch_path=named', PGSSLMODE => 'disable');
+	my $queue = queue_at('postgresql://', env => \%env);
+	is put($queue, 'environment'), '200 ok', 'the environment may name them';
+	my $file = spew(tempdir() . '/service', "[queue]\nhost=none.test,db.test\nport=$port\nuser=postgres\ndbname=postgres\n");
+	delete @env{qw(PGHOST PGPORT PGUSER PGDATABASE)};
+	$queue = queue_at('postgresql://?service=queue', env => { %env, PGSERVICEFILE => $file });
+	is put($queue, 'service'), '200 ok', 'so may a service file';
+	$queue = queue_at('postgresql://?service=none', env => { %env, PGSERVICEFILE => $file });
+	is_deeply errors($queue->ctl('check')), [ 'postgresql://: definition of service "none" not found' ], 'one that is not there is named';
+	$queue = queue_at("postgresql://u\@none.test,gone.test/db", env => { %env });
+	like errors($queue->ctl('check'))->[0], qr/: could not translate host name "none\.test" to address: Name or service not known: could not/,
+		'and names that are nothing';
+});
+
+beside 'the name of the host is what its certificate has to be for' => with_names(sub {
+	my $own = postgresql(tcp => 1);
+	my $openssl = need('openssl');
+	my ($cert, $key) = map { $own->data . "/server.$_" } qw(crt key);
+	my $made = run(cmd => [ $openssl, qw(req -x509 -nodes -days 2 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -subj /CN=db.test
+		-addext subjectAltName=DNS:db.test -out), $cert, '-keyout', $key ]);
+	is $made->{exit}, 0, 'a certificate' or diag $made->{err};
+	chown +(stat $own->data)[4, 5], $cert, $key;
+	my $root = spew(tempdir() . '/root.crt', slurp($cert), 0644);
+	$own->sql('ALTER SYSTEM SET ssl = on');
+	$own->stop('fast');
+	$own->start;
+	my $at = sub ($host) { queue_at($own->address('tls', host => "$host:" . $own->port) =~ s/disable/verify-full&sslrootcert=$root/r,
+		env => { LD_PRELOAD => $names }) };
+	is put($at->('db.test'), 'a'), '200 ok', 'by its name it is reached';
+	is $own->sql('SELECT count(*) FROM tls.log_stream_event'), 1, 'with TLS';
+	like errors($at->('127.0.0.1')->ctl('check'))->[0], qr/server certificate for "db\.test" .*does not match host name "127\.0\.0\.1"/, 'by another it is not';
+});
+
+#
+# What a role, a snapshot or a pooler does to it
+#
+
+beside 'a role that is serializable by default does not make requests fail' => sub {
+	my $own = postgresql();
+	$own->role('strict');
+	$own->sql("ALTER ROLE strict SET default_transaction_isolation = 'serializable'; ALTER ROLE strict SET client_min_messages = error");
+	my $slack = standin();
+	my $queue = queue_at($own->address('strict', role => 'strict'), slack => $slack, env => { SLACK_INTERVAL => '1ms' });
+	my $worker = $queue->work;
+	$queue->wait_for_worker;
+	my @poster = map { my $name = $_; later(sub {
+		my $door = lonely_fastcgi($queue);
+		return [ map { ask($queue, $door, map { my $n = $_; "$name-$n" } 5 * $_ .. 5 * $_ + 4) } 1 .. 25 ];
+	}) } 1 .. 8;
+	my %answer;
+	$answer{$_}++ for map { @{ $_->() } } @poster;
+	is_deeply \%answer, { '200 ok' => 200 }, 'none of 200 requests of 8 receivers at once fails';
+};
+
+beside 'requests that put the same events in another order wait for each other' => sub {
+	my $queue = queue_at($server->address('orders') . '%20-cdeadlock_timeout%3D100ms');
+	is put($queue, 'first'), '200 ok', 'there are tables';
+	$server->sql(<<'END');
+CREATE FUNCTION orders.slow() RETURNS trigger LANGUAGE plpgsql
+	AS $$ BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END $$;
+CREATE TRIGGER slow BEFORE INSERT ON orders.log_stream_event FOR EACH ROW EXECUTE FUNCTION orders.slow();
+END
+	my $deadlocks = sub { return scalar(() = $server->log =~ /deadlock detected/g) };
+	my $before = $deadlocks->();
+	my @id = map { "e$_" } 1 .. 20;
+	my @answer = map { $_->()->{told} } map { my @these = @$_;
+		later(sub { return { told => ask($queue, lonely_fastcgi($queue), @these) } }) } [ @id ], [ reverse @id ];
+	is_deeply \@answer, [ ('200 ok') x 2 ], 'both are answered ok';
+	cmp_ok $deadlocks->(), '>', $before, 'although the server had to end the wait of one';
+	is $server->sql('SELECT count(*) FROM orders.log_stream_event'), 21, 'each event is there once';
+};
+
+beside 'a request does not go past all that was settled before' => sub {
+	my $own = postgresql();
+	my $slack = standin();
+	my $queue = queue_at($own->address('low'), slack => $slack, env => { DIGEST_AFTER => 60, SLACK_INTERVAL => '1ms' });
+	is put($queue, 'first'), '200 ok', 'there are tables';
+	my $back = later(sub { eval { $own->sql('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1; SELECT pg_sleep(60)') }; return {} });
+	wait_until(sub { $own->sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()") },
+		10, 'a transaction that may look back');
+	for my $turn (1 .. 4) {
+		is put($queue, map { "$turn-$_" } 1 .. 1000), '200 ok', 'many events';
+		is $queue->ctl('drain')->{exit}, 0, 'are settled';
+	}
+	my $away = $queue->keep_workers_away;
+	my $seen = sub { $own->sql("SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE schemaname = 'low'") };
+	my $before = $seen->();
+	my $door = lonely_fastcgi($queue);
+	is ask($queue, $door, "new-$_"), '200 ok', 'another' for 1 .. 10;
+	$door->stop;
+	wait_until(sub { $own->sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'") == 3 }, 10, 'its session to end');
+	my $read = $seen->() - $before;
+	cmp_ok $read, '<', 1000, 'ten more do not see their index entries';
+	note "$read index entries read";
+	$own->cut("query LIKE '%pg_sleep(60)%'");
+	$back->();
+};
+
+beside 'QUEUE_MAX counts what waits again, and what came back' => sub {
+	my $slack = standin();
+	my $queue = queue_at($server->address('counted'), slack => $slack, path => '/picky/bad', env => { QUEUE_MAX => 3 });
+	is put($queue, 'bad', 'a', 'b'), '200 ok', 'three events, one that Slack does not take';
+	is $queue->ctl('drain')->{exit}, 0, 'are seen to';
+	is put($queue, 'c'), '200 ok', 'another';
+	is $queue->ctl('drain')->{exit}, 0, 'is delivered';
+	cmp_ok $server->sql('SELECT low FROM counted.log_stream_destination'), '>', 1, 'rows are looked for behind those';
+	my $away = $queue->keep_workers_away;
+	is $queue->ctl('retry', 'bad')->{out}, "1 to be tried again\n", 'the first waits again';
+	is put($queue, 'd', 'e'), '200 ok', 'two more have room';
+	is put($queue, 'f'), $full, 'and no third';
+	like $queue->log, qr{4 events would wait, and QUEUE_MAX is 3}, 'as the log says';
+};
+
+beside 'a pooler that does not keep sessions is found' => sub {
+	my $own = postgresql();
+	my $at = sub ($mode) {
+		my ($process, $port) = pooler($own, $mode);
+		$own->sql("CREATE DATABASE $mode");
+		return ($process, queue_at("postgresql://postgres\@127.0.0.1:$port/$mode?sslmode=disable"));
+	};
+	my $slack = standin();
+	my ($keeps, $good) = $at->('session');
+	$good->env->{SLACK_WEBHOOK_URL} = $slack->url('/services/T0/B0/x');
+	is_deeply errors($good->ctl('check')), [], 'with pool_mode=session nothing is wrong';
+	my $door = lonely_fastcgi($good);
+	is ask($good, $door, "a$_"), '200 ok', 'events are taken' for 1 .. 3;
+	is $good->ctl('drain')->{exit}, 0, 'and delivered';
+	is sent($slack), 'a1 a2 a3', 'once';
+	my ($shares, $bad) = $at->('transaction');
+	my $words = 'the pooler does not keep sessions: set pool_mode=session';
+	for my $time (1 .. 3) {
+		my $check = $bad->ctl('check');
+		is $check->{exit}, 1, 'with pool_mode=transaction check fails';
+		is_deeply errors($check), [ place($bad->address) . ": $words" ], 'and says what to set';
+	}
+	$door = lonely_fastcgi($bad);
+	my $another = lonely_fastcgi($bad);
+	my @answer = map { ask($bad, $_, 'a'), ask($bad, $_, 'b') } $door, $another;
+	note "@answer";
+	like $bad->log, qr/: \Q$words\E"$/m, 'so does the log, when a statement is not there';
 };
 
 finish_beside;

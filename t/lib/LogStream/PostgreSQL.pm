@@ -19,7 +19,7 @@ use IO::Socket::INET;
 use LogStream::Test qw(later need run runs slurp spew tempdir wait_until);
 
 our @ISA = 'LogStream::Test::Process';
-our @EXPORT = qw(postgresql synchronous_pair);
+our @EXPORT = qw(pooler postgresql synchronous_pair);
 
 $Carp::Internal{+__PACKAGE__}++;
 
@@ -277,6 +277,34 @@ sub address ($self, $schema = '', %o) {
 	my @query = (!$o{host} ? ('host=' . $self->dir, 'port=' . $self->port) : 'sslmode=disable',
 		$schema ? "options=-csearch_path%3D$schema" : ());
 	return "postgresql://$who\@$where/" . ($o{database} // 'postgres') . '?' . join('&', @query) . ($o{more} // '');
+}
+
+# PgBouncer in front of a server, in this pool_mode, and its port.
+sub pooler ($server, $mode) {
+	my $pgbouncer = need('pgbouncer');
+	my $dir = new_directory();
+	my $self = bless { dir => $dir }, 'LogStream::Test::Process';
+	for (1 .. 5) {
+		my $port = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1)->sockport;
+		spew("$dir/users", qq("postgres" ""\n), 0644);
+		spew("$dir/conf", <<"END", 0644);
+[databases]
+$mode = host=$server->{dir} port=@{[$server->port]} dbname=$mode user=postgres
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = $port
+unix_socket_dir =
+auth_type = any
+auth_file = $dir/users
+pool_mode = $mode
+logfile = $dir/log
+END
+		spew("$dir/log", '', 0666);
+		$self->launch(1, cmd => [ @as_account, $pgbouncer, '-q', "$dir/conf" ]);
+		wait_until(sub { !$self->alive || slurp("$dir/log") =~ /listening on/ }, 10, 'pgbouncer to listen');
+		return ($self, $port) if $self->alive;
+	}
+	croak 'pgbouncer does not start: ' . slurp("$dir/log");
 }
 
 # A role that may connect.

@@ -31,7 +31,7 @@ our @EXPORT;
 BEGIN {
 	@EXPORT = qw(door_path ctl_path srcdir builddir watched samples pages sample release need standin run cgi ctl
 		fastcgi process queue logins http raw_http later beside finish_beside
-		wait_until wait_until_read runs program_of settings_text slurp spew tempdir);
+		may_name named wait_until wait_until_read runs program_of settings_text slurp spew tempdir);
 }
 
 # A complaint names the line of the test script, not one of these.
@@ -336,6 +336,19 @@ sub run (%o) {
 	}
 	return { out => slurp("$dir/out"), err => slurp("$dir/err"),
 		exit => $status >> 8, signal => $status & 127 };
+}
+
+# Whether programs can be given a host name of their own, by which machines that
+# share a queue know each other. Only root may.
+sub may_name () {
+	state $may = $> == 0 && run(cmd => [ need('unshare'), qw(--uts hostname m) ])->{exit} == 0;
+	return $may;
+}
+
+# The command that runs another under this host name, where that can be.
+sub named ($name, @cmd) {
+	return @cmd if !may_name();
+	return (need('unshare'), '--uts', '/bin/sh', '-c', 'hostname "$0" && exec "$@"', $name, @cmd);
 }
 
 # ctl(\%env, @args). Lower-case stdin, cwd and timeout among the environment
@@ -832,8 +845,7 @@ use constant TOKEN => 'token-SECRETtoken-0123456789';
 
 # queue(slack => a stand-in, path => '/services/T0/B0/SECRETpath', env => {}):
 # an empty place for a queue, and the settings of all that is run by way of it:
-# that everything goes quickly, and that all logs to one file. With a QUEUE
-# elsewhere the place is this machine's, and holds the lock of its worker.
+# that everything goes quickly, and that all logs to one file.
 sub new ($class, %o) {
 	my $dir = tempdir();
 	my $self = bless { dir => $dir, path => "$dir/queue.db" }, $class;
@@ -841,9 +853,7 @@ sub new ($class, %o) {
 		AUTH0_LOG_STREAM_TOKEN => TOKEN, DIGEST_AFTER => 0, SLACK_INTERVAL => '50ms',
 		SLACK_RETRY_MAX => '200ms', SLACK_TIMEOUT => '5s', $o{slack} ? (SLACK_WEBHOOK_URL =>
 			$o{slack}->url($o{path} // '/services/T0/B0/SECRETpath')) : (), %{ $o{env} // {} } };
-	return $self if ($self->{env}{QUEUE} // '') !~ /^postgresql:/;
-	$self->{address} = $self->{env}{QUEUE};
-	$self->{env}{STATE_DIRECTORY} //= $dir;
+	$self->{address} = $self->{env}{QUEUE} if ($self->{env}{QUEUE} // '') =~ /^postgresql:/;
 	return $self;
 }
 
@@ -856,11 +866,9 @@ sub log ($self) { return -e "$self->{dir}/log" ? slurp("$self->{dir}/log") : '' 
 # From now on the settings stand in a file, those given changed.
 sub configure ($self, %changed) {
 	$self->{settings} = { %{ $self->{settings} // $self->{env} }, %changed };
-	delete $self->{settings}{STATE_DIRECTORY};
 	my $file = "$self->{dir}/conf";
 	rename spew("$file.new", settings_text($self->{settings}), 0600), $file or croak "$file: $!";
-	$self->{env} = { LOG_STREAM_CONFIG => $file,
-		LogStream::Test::picked($self->{env}, 'STATE_DIRECTORY') };
+	$self->{env} = { LOG_STREAM_CONFIG => $file };
 }
 
 # As the functions of these names, with the settings and the token.
@@ -886,7 +894,7 @@ sub work ($self, @args) {
 # What "status --json" says.
 sub status ($self) {
 	my $ended = $self->ctl('status', '--json');
-	die "status: $ended->{err}" if $ended->{exit};
+	die "status: $ended->{err}" if $ended->{exit} && $ended->{exit} != 4;
 	return JSON::PP->new->utf8->decode($ended->{out});
 }
 
@@ -906,7 +914,8 @@ sub wait_until_empty ($self, $seconds = 10) {
 	wait_until(sub { !$self->rows }, $seconds, 'the queue to be empty');
 }
 
-# The lock that makes a worker. The layout is that of a machine of 64 bits.
+# The lock that makes a worker, of a queue that is a file. The layout is that of
+# a machine of 64 bits.
 my $flock = 's s x![q] q q i x![q]';
 
 sub lock ($file, $operation) {
@@ -915,28 +924,37 @@ sub lock ($file, $operation) {
 	return (unpack $flock, $lock)[0, 4];
 }
 
-# Its file.
-sub lock_path ($self) {
-	return "$self->{path}-worker" if !$self->{address};
-	return (glob "$self->{env}{STATE_DIRECTORY}/queue-*-worker")[0] // '';
-}
-
-# The process that is the worker, by its lock; 0 when there is none.
+# The process that is the worker; 0 when there is none.
 sub worker ($self) {
-	open my $file, '+<', $self->lock_path or return 0;
+	return (eval { $self->status } // {})->{worker_pid} // 0 if $self->{address};
+	open my $file, '+<', "$self->{path}-worker" or return 0;
 	my ($type, $pid) = lock($file, F_GETLK);
 	return $type == F_UNLCK ? 0 : $pid;
 }
 
-# Keeps any worker away, as long as what is returned lives and worker() is not
-# asked: what is queued waits.
+# Keeps any worker of this machine away, as long as what is returned lives and,
+# of a queue that is a file, worker() is not asked: what is queued waits.
 sub keep_workers_away ($self) {
-	$self->ctl('drain') if $self->{address}; # makes the file
-	my $path = $self->{address} ? $self->lock_path : "$self->{path}-worker";
+	return $self->keep_advisory_lock if $self->{address};
+	my $path = "$self->{path}-worker";
 	sysopen my $file, $path, O_RDWR | O_CREAT, 0600 or die "$path: $!";
 	chown +(stat $self->{dir})[4, 5], $path;
 	lock($file, F_SETLK);
 	return $file;
+}
+
+# The lock on PostgreSQL, in a session that ends with its standard input.
+sub keep_advisory_lock ($self) {
+	require LogStream::PostgreSQL;
+	$self->ctl('drain'); # makes the tables
+	my $held = "$self->{dir}/held";
+	open my $psql, '|-', LogStream::PostgreSQL::program('psql'), qw(-X -A -t -q -o), $held, $self->{address}
+		or die "psql: $!";
+	$psql->autoflush;
+	print $psql "SELECT pg_advisory_lock('log_stream_event'::regclass::oid::int,"
+		. " ('x' || substr(md5('worker/@{[(POSIX::uname())[1]]}'), 1, 8))::bit(32)::int), 'held';\n";
+	wait_until(sub { -s $held }, 10, 'the lock of the worker');
+	return $psql;
 }
 
 sub wait_for_worker ($self, $seconds = 10) {
