@@ -330,7 +330,7 @@ queue_purge(struct queue *q, int64_t retention_ms, int64_t now_ms,
 	size_t count;
 
 	do
-		result = q->engine->purge(q->store, now_ms - retention_ms,
+		result = q->engine->purge(q->store, retention_ms, now_ms,
 		    PAGE, log_expired, NULL, &count, why);
 	while (result == QUEUE_OK && count == PAGE);
 	return result;

@@ -48,9 +48,10 @@ struct queue_engine {
 	    const char *pace_of, struct queue_tally *tally, struct buf *why);
 	enum queue_result (*last_done)(struct store *s, int64_t until_ms,
 	    int64_t *done_ms, struct buf *why);
-	/* Deletes up to max rows; *count gets how many they were. */
-	enum queue_result (*purge)(struct store *s, int64_t before_ms,
-	    size_t max, store_take *take, void *context, size_t *count,
+	/* Deletes up to max rows; *count gets how many they were. Whoever
+	 * has a clock of its own goes by the earlier one. */
+	enum queue_result (*purge)(struct store *s, int64_t retention_ms,
+	    int64_t now_ms, size_t max, store_take *take, void *context, size_t *count,
 	    struct buf *why);
 	/* Waiting and set aside rows of a number above after, up to max. */
 	enum queue_result (*list)(struct store *s, int64_t after, size_t max,

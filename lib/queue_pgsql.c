@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PARAMETERS_MAX 11
+#define PARAMETERS_MAX 15
 
 /* ---------------------------------------------------------- parameters */
 
@@ -221,7 +221,8 @@ struct columns {
 };
 
 static void
-add_columns(struct columns *c, const struct stored *rows, size_t count)
+add_columns(struct columns *c, const struct stored *rows, const bool *bare,
+    size_t count)
 {
 	size_t i;
 
@@ -229,7 +230,7 @@ add_columns(struct columns *c, const struct stored *rows, size_t count)
 		add_element(&c->destinations, rows[i].destination);
 		add_element(&c->log_ids, rows[i].log_id);
 		add_element(&c->types, rows[i].type);
-		add_element(&c->records, rows[i].record);
+		add_element(&c->records, bare[i] ? NULL : rows[i].record);
 		add_to_numbers(&c->nonces, rows[i].nonce);
 	}
 	buf_addc(&c->nonces, '}');
@@ -275,17 +276,22 @@ confirm(struct store *s, const struct stored *row, struct buf *why)
 	return run(s, CONFIRM, &p, NULL, why);
 }
 
-/*
- * Puts them in where max_waiting leaves room for sure, and the tables are
- * of our version: *room says.
- */
+/* A program that runs on may not write what it does not understand. */
+static enum queue_result
+refuse_version(const struct store *s, struct buf *why)
+{
+	buf_addf(why, "%s: its tables are of another version now: it has to "
+	    "be opened anew", s->place);
+	return QUEUE_REPLACED;
+}
+
 static enum queue_result
 put_rows(struct store *s, const struct columns *c, struct stored *rows,
-    size_t count, int64_t now_ms, int64_t max_waiting, bool *room,
-    struct buf *why)
+    size_t count, int64_t now_ms, struct buf *why)
 {
 	struct parameters p = { .count = 0 };
 	enum queue_result result;
+	bool known;
 	PGresult *r;
 
 	add_text(&p, c->destinations.data);
@@ -293,87 +299,77 @@ put_rows(struct store *s, const struct columns *c, struct stored *rows,
 	add_text(&p, c->types.data);
 	add_text(&p, c->records.data);
 	add_number(&p, now_ms);
-	add_number(&p, (int64_t)count);
-	add_number(&p, max_waiting);
 	add_text(&p, c->nonces.data);
 	r = ask(s, PUT, &p, &result, why);
-	*room = r && strcmp(s->pq->getvalue(r, 0, 0), "t") == 0;
-	if (*room)
+	known = r && strcmp(s->pq->getvalue(r, 0, 0), "t") == 0;
+	if (known)
 		mark_duplicates(s, r, rows, count);
+	else if (r)
+		result = refuse_version(s, why);
 	s->pq->clear(r);
-	if (*room && !adds_something(rows, count))
+	if (known && !adds_something(rows, count))
 		result = confirm(s, &rows[0], why);
 	return result;
 }
 
-/* The number that a statement gives; 0 with a failure. */
+/* The number that a statement gives for a destination; 0 with a failure. */
 static int64_t
-ask_number(struct store *s, enum which which, enum queue_result *result,
-    struct buf *why)
+ask_number(struct store *s, enum which which, const char *destination,
+    enum queue_result *result, struct buf *why)
 {
-	struct parameters none = { .count = 0 };
-	PGresult *r = ask(s, which, &none, result, why);
-	int64_t number = r ? number_at(s, r, 0, 0) : 0;
+	struct parameters p = { .count = 0 };
+	int64_t number;
+	PGresult *r;
 
+	add_text(&p, destination);
+	r = ask(s, which, &p, result, why);
+	number = r ? number_at(s, r, 0, 0) : 0;
 	s->pq->clear(r);
 	return number;
 }
 
+/* Which of the rows are above QUEUE_MAX. */
 static enum queue_result
-check_room(struct store *s, struct buf *why)
+find_bare(struct store *s, const struct stored *rows, size_t count,
+    bool *bare, struct buf *why)
 {
-	enum queue_result result;
-	int64_t waiting = ask_number(s, SPAN, &result, why);
+	enum queue_result result = QUEUE_OK;
+	struct room *room;
+	int64_t waiting;
+	size_t i;
 
-	if (waiting > s->max_waiting)
-		waiting = ask_number(s, COUNT_ALL, &result, why);
-	if (result != QUEUE_OK || waiting <= s->max_waiting)
-		return result;
-	buf_addf(why, "%s: %" PRId64 " events would wait, and QUEUE_MAX is %"
-	    PRId64, s->place, waiting, s->max_waiting);
-	return QUEUE_FULL;
+	for (i = 0; i < count && result == QUEUE_OK; i++) {
+		room = rooms_find(&s->rooms, rows[i].destination);
+		if (room_is_stale(room)) {
+			waiting = ask_number(s, SPAN, rows[i].destination,
+			    &result, why);
+			if (result == QUEUE_OK && waiting > s->max_waiting)
+				waiting = ask_number(s, COUNT_ONE,
+				    rows[i].destination, &result, why);
+			room_counted(room, waiting, s->max_waiting);
+		}
+		bare[i] = room_take(room, s->max_waiting);
+	}
+	return result;
 }
 
-/* A program that runs on may not write what it does not understand. */
 static enum queue_result
-refuse_version(const struct store *s, struct buf *why)
+put_once(struct store *s, struct stored *rows, size_t count, int64_t now_ms,
+    struct buf *why)
 {
-	buf_addf(why, "%s: its tables are of another version now: it has to "
-	    "be opened anew", s->place);
-	return QUEUE_FAILED;
-}
-
-/* Puts them in, and counts. */
-static enum queue_result
-put_counted(struct store *s, const struct columns *c, struct stored *rows,
-    size_t count, int64_t now_ms, struct buf *why)
-{
-	enum queue_result result = begin(s, why);
-	bool room;
-
-	if (result != QUEUE_OK)
-		return result;
-	result = put_rows(s, c, rows, count, now_ms, INT64_MAX, &room, why);
-	if (result == QUEUE_OK && !room)
-		result = refuse_version(s, why);
-	if (result == QUEUE_OK && adds_something(rows, count))
-		result = check_room(s, why);
-	return finish(s, result, why);
-}
-
-/* As a statement alone, or, where that does not see room, counted. */
-static enum queue_result
-put_columns(struct store *s, const struct columns *c, struct stored *rows,
-    size_t count, int64_t now_ms, struct buf *why)
-{
+	struct columns c = { BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT,
+	    BUF_INIT };
+	bool *bare = mem_alloc(count * sizeof(*bare));
 	enum queue_result result = begin_call(s, why);
-	bool room = true;
 
 	if (result == QUEUE_OK)
-		result = put_rows(s, c, rows, count, now_ms, s->max_waiting,
-		    &room, why);
-	if (result == QUEUE_OK && !room)
-		result = put_counted(s, c, rows, count, now_ms, why);
+		result = find_bare(s, rows, count, bare, why);
+	if (result == QUEUE_OK) {
+		add_columns(&c, rows, bare, count);
+		result = put_rows(s, &c, rows, count, now_ms, why);
+	}
+	columns_release(&c);
+	free(bare);
 	return result == QUEUE_OK ? session_check_warning(s, &s->main, why) :
 	    result;
 }
@@ -382,18 +378,14 @@ static enum queue_result
 store_put(struct store *s, struct stored *rows, size_t count, int64_t now_ms,
     struct buf *why)
 {
-	struct columns c = { BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT,
-	    BUF_INIT };
 	struct attempt attempt = first_attempt(why);
 	enum queue_result result;
 
 	if (count == 0)
 		return begin_call(s, why);
-	add_columns(&c, rows, count);
 	do
-		result = put_columns(s, &c, rows, count, now_ms, why);
+		result = put_once(s, rows, count, now_ms, why);
 	while (must_repeat(s, &attempt, result, why));
-	columns_release(&c);
 	return result;
 }
 
@@ -453,9 +445,7 @@ import_rows(struct store *s, const struct queue_moved *rows, size_t count,
 	s->pq->clear(r);
 	for (i = 0; i < MOVED_TEXTS + MOVED_NUMBERS; i++)
 		buf_release(&columns[i]);
-	if (result == QUEUE_OK && waiting > 0)
-		result = lower(s, why);
-	return result == QUEUE_OK && waiting > 0 ? check_room(s, why) : result;
+	return result == QUEUE_OK && waiting > 0 ? lower(s, why) : result;
 }
 
 static enum queue_result
@@ -508,6 +498,7 @@ take_row(const struct store *s, const PGresult *r, int i, store_take *take,
 	row.tries = number_at(s, r, i, 8);
 	row.reason = text_at(s, r, i, 9);
 	record = text_at(s, r, i, 10);
+	row.later_ms = number_at(s, r, i, 11);
 	return take(context, &row, record,
 	    record ? (size_t)s->pq->getlength(r, i, 10) : 0);
 }
@@ -527,41 +518,51 @@ take_rows(const struct store *s, const PGresult *r, store_take *take,
 
 #define PAGE_ROWS 1000		/* read at a time */
 
-/* A page of a destination's rows behind *after, which moves. */
+/* Where a page of a destination's rows begins: behind this one. */
+struct place {
+	int64_t later_ms, number;
+	size_t left;		/* to be read */
+};
+
+/* A page of them; *at moves. */
 static enum queue_result
-read_page(struct store *s, const char *destination, int64_t *after,
-    size_t *left, store_take *take, void *context, struct buf *why)
+read_page(struct store *s, const char *destination, struct place *at,
+    int64_t now_ms, store_take *take, void *context, struct buf *why)
 {
-	size_t page = *left < PAGE_ROWS ? *left : PAGE_ROWS;
+	size_t page = at->left < PAGE_ROWS ? at->left : PAGE_ROWS;
 	struct parameters p = { .count = 0 };
 	enum queue_result result;
 	size_t count;
 	PGresult *r;
 
 	add_text(&p, destination);
-	add_number(&p, *after);
+	add_number(&p, at->later_ms);
+	add_number(&p, at->number);
 	add_number(&p, (int64_t)page);
+	add_number(&p, now_ms);
 	r = ask(s, READ, &p, &result, why);
 	count = r ? (size_t)s->pq->ntuples(r) : 0;
-	*left = count < page ? 0 : *left - count;
-	if (count > 0)
-		*after = number_at(s, r, (int)count - 1, 0);
+	at->left = count < page ? 0 : at->left - count;
+	if (count > 0) {
+		at->number = number_at(s, r, (int)count - 1, 0);
+		at->later_ms = number_at(s, r, (int)count - 1, 11);
+	}
 	if (r && !take_rows(s, r, take, context))
-		*left = 0;
+		at->left = 0;
 	s->pq->clear(r);
 	return result;
 }
 
 static enum queue_result
 store_read(struct store *s, const char *destination, size_t max,
-    store_take *take, void *context, struct buf *why)
+    int64_t now_ms, store_take *take, void *context, struct buf *why)
 {
 	enum queue_result result = begin_call(s, why);
-	int64_t after = 0;
+	struct place at = { 0, 0, max };
 
-	while (result == QUEUE_OK && max > 0) {
+	while (result == QUEUE_OK && at.left > 0) {
 		session_begin_call(s);
-		result = read_page(s, destination, &after, &max, take,
+		result = read_page(s, destination, &at, now_ms, take,
 		    context, why);
 	}
 	return result;
@@ -646,9 +647,10 @@ keep_pace(struct store *s, const char *name, const struct pace *pace,
 {
 	const int64_t numbers[] = { pace->set_ms, pace->until_ms,
 	    pace->obey_ms, pace->failures, pace->suspects, pace->posting,
-	    pace->refused, pace->success_ms, pace->error_ms };
+	    pace->refused, pace->success_ms, pace->error_ms,
+	    pace->condemned, pace->condemned_ms, pace->webhook };
 	struct parameters p = { .count = 0 };
-	struct buf error = BUF_INIT;
+	struct buf error = BUF_INIT, word = BUF_INIT;
 	enum queue_result result;
 	size_t i;
 
@@ -657,8 +659,11 @@ keep_pace(struct store *s, const char *name, const struct pace *pace,
 		add_number(&p, numbers[i]);
 	utf8_mend(&error, pace->error, strlen(pace->error));
 	add_text(&p, buf_text(&error));
+	utf8_mend(&word, pace->condemned_by, strlen(pace->condemned_by));
+	add_text(&p, buf_text(&word));
 	result = run(s, KEEP_PACE, &p, NULL, why);
 	buf_release(&error);
+	buf_release(&word);
 	return result;
 }
 
@@ -677,10 +682,15 @@ take_pace(const struct store *s, const PGresult *r, struct pace *p)
 	p->error_ms = number_at(s, r, 0, 12);
 	snprintf(p->error, sizeof(p->error), "%s",
 	    s->pq->getvalue(r, 0, 13));
+	p->condemned = number_at(s, r, 0, 14);
+	p->condemned_ms = number_at(s, r, 0, 15);
+	p->webhook = number_at(s, r, 0, 16);
+	snprintf(p->condemned_by, sizeof(p->condemned_by), "%s",
+	    s->pq->getvalue(r, 0, 17));
 }
 
 static enum queue_result
-store_count(struct store *s, const char *destination,
+store_count(struct store *s, const char *destination, const char *pace_of,
     struct queue_tally *tally, struct buf *why)
 {
 	enum queue_result result = begin_call(s, why);
@@ -689,6 +699,7 @@ store_count(struct store *s, const char *destination,
 
 	memset(tally, 0, sizeof(*tally));
 	add_text(&p, destination);
+	add_text(&p, pace_of);
 	if (result == QUEUE_OK)
 		r = ask(s, COUNT, &p, &result, why);
 	if (r) {
@@ -697,6 +708,10 @@ store_count(struct store *s, const char *destination,
 		tally->aside = number_at(s, r, 0, 2);
 		tally->clock_ms = number_at(s, r, 0, 3);
 		take_pace(s, r, &tally->pace);
+		tally->postponed = number_at(s, r, 0, 18);
+		tally->later_ms = number_at(s, r, 0, 19);
+		tally->untold = number_at(s, r, 0, 20);
+		tally->untold_ms = number_at(s, r, 0, 21);
 	}
 	s->pq->clear(r);
 	return result;
@@ -747,36 +762,32 @@ change_named(struct store *s, enum which which, const struct parameters *p,
 	return result;
 }
 
+/* Which statements make a change: all of them run, for the rows left over. */
+static const struct {
+	enum which first, second;	/* STATEMENTS: none */
+} changes[] = {
+	[QUEUE_CLAIM] = { CLAIM, STATEMENTS },
+	[QUEUE_SETTLE] = { FORGET_NAMELESS, SETTLE },
+	[QUEUE_SET_ASIDE] = { SET_ASIDE, STATEMENTS },
+	[QUEUE_POSTPONE] = { POSTPONE, STATEMENTS },
+	[QUEUE_RECALL] = { STATEMENTS, STATEMENTS },
+	[QUEUE_PUT_BACK] = { STATEMENTS, STATEMENTS },
+};
+
 static enum queue_result
 change_rows(struct store *s, enum queue_change change,
-    const struct queue_batch *batch, struct parameters *p, int64_t now_ms,
+    const struct queue_batch *batch, const struct parameters *p,
     struct buf *why)
 {
-	struct buf clean = BUF_INIT;
+	enum which first = changes[change].first;
+	enum which second = changes[change].second;
 	enum queue_result result = QUEUE_OK;
 
-	switch (change) {
-	case QUEUE_CLAIM:
-		result = change_named(s, CLAIM, p, batch, why);
-		break;
-	case QUEUE_SETTLE:
-		result = change_named(s, FORGET_NAMELESS, p, batch, why);
-		add_number(p, now_ms);
-		if (result == QUEUE_OK)
-			result = change_named(s, SETTLE, p, batch, why);
-		break;
-	case QUEUE_SET_ASIDE:
-		/* The server takes UTF-8 alone; Slack's words may be other. */
-		utf8_mend(&clean, batch->reason, strlen(batch->reason));
-		add_number(p, now_ms);
-		add_text(p, buf_text(&clean));
-		result = change_named(s, SET_ASIDE, p, batch, why);
-		break;
-	case QUEUE_PUT_BACK:
-		mark_all(batch, false);
-		break;
-	}
-	buf_release(&clean);
+	mark_all(batch, first != STATEMENTS);
+	if (first != STATEMENTS)
+		result = change_named(s, first, p, batch, why);
+	if (result == QUEUE_OK && second != STATEMENTS)
+		result = change_named(s, second, p, batch, why);
 	return result;
 }
 
@@ -784,12 +795,11 @@ static enum queue_result
 change_batch(struct store *s, enum queue_change change,
     const struct queue_batch *batch, int64_t now_ms, struct buf *why)
 {
-	struct buf numbers = BUF_INIT, nonces = BUF_INIT;
+	struct buf numbers = BUF_INIT, nonces = BUF_INIT, reason = BUF_INIT;
 	struct parameters p = { .count = 0 };
 	enum queue_result result;
 	size_t i;
 
-	mark_all(batch, true);
 	for (i = 0; i < batch->count; i++) {
 		add_to_numbers(&numbers, batch->keys[i].number);
 		add_to_numbers(&nonces, batch->keys[i].nonce);
@@ -798,9 +808,39 @@ change_batch(struct store *s, enum queue_change change,
 	buf_addc(&nonces, '}');
 	add_text(&p, numbers.data);
 	add_text(&p, nonces.data);
-	result = change_rows(s, change, batch, &p, now_ms, why);
+	add_number(&p, now_ms);
+	/* The server takes UTF-8 alone; Slack's words may be other. */
+	if (batch->reason)
+		utf8_mend(&reason, batch->reason, strlen(batch->reason));
+	add_text(&p, buf_text(&reason));
+	add_number(&p, batch->later_ms);
+	add_number(&p, batch->expired_ms);
+	result = change_rows(s, change, batch, &p, why);
 	buf_release(&numbers);
 	buf_release(&nonces);
+	buf_release(&reason);
+	return result;
+}
+
+/* What a change does to other rows of the destination. */
+static enum queue_result
+change_others(struct store *s, enum queue_change change,
+    const struct queue_batch *batch, int64_t now_ms, struct buf *why)
+{
+	struct parameters p = { .count = 0 }, tell = { .count = 0 };
+	enum queue_result result = QUEUE_OK;
+
+	add_text(&p, batch->destination);
+	add_number(&p, now_ms);
+	add_text(&p, batch->reason);
+	add_number(&p, batch->since_ms);
+	add_text(&tell, batch->destination);
+	if (change == QUEUE_RECALL)
+		result = run(s, RECALL, &p, NULL, why);
+	if (result == QUEUE_OK && change == QUEUE_RECALL)
+		result = lower(s, why);
+	if (result == QUEUE_OK && batch->told)
+		result = run(s, TELL, &tell, NULL, why);
 	return result;
 }
 
@@ -945,7 +985,8 @@ static enum queue_result
 prove_lease(struct store *s, const struct queue_batch *batch, bool *mine,
     struct buf *why)
 {
-	char *name = lease_name_dup("destination", batch->destination);
+	char *name = lease_name_dup("destination", batch->pace_of ?
+	    batch->pace_of : batch->destination);
 	enum queue_result result = QUEUE_OK;
 
 	*mine = has_lease(s, name);
@@ -953,8 +994,26 @@ prove_lease(struct store *s, const struct queue_batch *batch, bool *mine,
 		result = ask_proof(s, name, why);
 	else
 		mark_all(batch, true);
+	if (!*mine && batch->count == 0) {
+		buf_addf(why, "%s: the lease of a destination was lost",
+		    s->place);
+		result = QUEUE_BUSY;
+	}
 	free(name);
 	return result;
+}
+
+/* What is no claim needs no lease, but tables that are ours. */
+static enum queue_result
+check_version(struct store *s, struct buf *why)
+{
+	struct parameters none = { .count = 0 };
+	enum queue_result result;
+	PGresult *r = ask(s, VERSION_NOW, &none, &result, why);
+	bool known = r && strcmp(s->pq->getvalue(r, 0, 0), "t") == 0;
+
+	s->pq->clear(r);
+	return result == QUEUE_OK && !known ? refuse_version(s, why) : result;
 }
 
 static enum queue_result
@@ -966,16 +1025,18 @@ change_once(struct store *s, enum queue_change change,
 
 	if (result != QUEUE_OK)
 		return result;
-	if (claim)
-		result = prove_lease(s, batch, &mine, why);
+	result = claim ? prove_lease(s, batch, &mine, why) :
+	    check_version(s, why);
 	if (result == QUEUE_OK && mine && batch->count > 0)
 		result = change_batch(s, change, batch, now_ms, why);
 	if (result == QUEUE_OK && claim && queue_missed(batch)) {
 		finish(s, QUEUE_FAILED, why);
 		return QUEUE_OK;
 	}
+	if (result == QUEUE_OK)
+		result = change_others(s, change, batch, now_ms, why);
 	if (result == QUEUE_OK && batch->pace)
-		result = keep_pace(s, batch->destination, batch->pace, why);
+		result = keep_pace(s, batch->pace_of, batch->pace, why);
 	return finish(s, result, why);
 }
 
@@ -1162,6 +1223,23 @@ store_machines(struct store *s, queue_show_machine *show, void *context,
 /* -------------------------------------------------------------- purge */
 
 static enum queue_result
+store_last_done(struct store *s, int64_t until_ms, int64_t *done_ms,
+    struct buf *why)
+{
+	enum queue_result result = begin_call(s, why);
+	struct parameters p = { .count = 0 };
+	PGresult *r = NULL;
+
+	add_number(&p, until_ms);
+	if (result == QUEUE_OK)
+		r = ask(s, LAST_DONE, &p, &result, why);
+	if (r)
+		*done_ms = number_at(s, r, 0, 0);
+	s->pq->clear(r);
+	return result;
+}
+
+static enum queue_result
 delete_rows(struct store *s, const PGresult *r, struct buf *why)
 {
 	struct parameters p = { .count = 0 };
@@ -1181,8 +1259,9 @@ delete_rows(struct store *s, const PGresult *r, struct buf *why)
 }
 
 static enum queue_result
-store_purge(struct store *s, int64_t before_ms, size_t max, store_take *take,
-    void *context, size_t *count, struct buf *why)
+store_purge(struct store *s, int64_t retention_ms, int64_t now_ms,
+    size_t max, store_take *take, void *context, size_t *count,
+    struct buf *why)
 {
 	enum queue_result result = begin(s, why);
 	struct parameters p = { .count = 0 };
@@ -1191,7 +1270,8 @@ store_purge(struct store *s, int64_t before_ms, size_t max, store_take *take,
 	*count = 0;
 	if (result != QUEUE_OK)
 		return result;
-	add_number(&p, before_ms);
+	add_number(&p, now_ms);
+	add_number(&p, retention_ms);
 	add_number(&p, (int64_t)max);
 	r = ask(s, OLD, &p, &result, why);
 	if (r)
@@ -1300,6 +1380,7 @@ const struct queue_engine queue_pgsql = {
 	.read = store_read,
 	.change = store_change,
 	.count = store_count,
+	.last_done = store_last_done,
 	.purge = store_purge,
 	.list = store_list,
 	.export = store_export,

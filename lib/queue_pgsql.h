@@ -13,6 +13,7 @@
 
 #include "queue_place.h"
 #include "queue_pq.h"
+#include "queue_room.h"
 
 /*
  * Web servers wait for 40 s and more: to connect takes 12 s at the most (see
@@ -34,14 +35,19 @@ struct statement {
 
 enum which {
 	PUT,
+	VERSION_NOW,
 	SPAN,
+	COUNT_ONE,
 	CONFIRM,
-	COUNT_ALL,
 	READ,
 	CLAIM,
 	FORGET_NAMELESS,
 	SETTLE,
 	SET_ASIDE,
+	POSTPONE,
+	RECALL,
+	TELL,
+	LAST_DONE,
 	KEEP_PACE,
 	COUNT,
 	OLD,
@@ -94,6 +100,7 @@ struct store {
 	char *address;
 	char *place;		/* the address without its secrets */
 	int64_t max_waiting;
+	struct rooms rooms;
 	bool settles;		/* it is a worker's, or a person's */
 	int64_t end_ms;		/* by clock_ms(): of the call in hand */
 	char state[6];		/* the SQLSTATE of the last failure */

@@ -68,17 +68,22 @@
 	"DROP TABLE IF EXISTS log_stream_turn;\n" \
 	"ALTER TABLE log_stream_event\n" \
 	"  ADD COLUMN IF NOT EXISTS nonce BIGINT NOT NULL DEFAULT 0,\n" \
-	"  ADD COLUMN IF NOT EXISTS later_ms BIGINT NOT NULL DEFAULT 0;\n" \
+	"  ADD COLUMN IF NOT EXISTS later_ms BIGINT NOT NULL DEFAULT 0,\n" \
+	"  ADD COLUMN IF NOT EXISTS told SMALLINT NOT NULL DEFAULT 0;\n" \
 	"UPDATE log_stream_event SET nonce = 1 +\n" \
 	"  (random() * 9007199254740991)::bigint\n" \
 	"  WHERE state < 2 AND nonce = 0;\n" \
-	"CREATE INDEX IF NOT EXISTS log_stream_event_later\n" \
-	"  ON log_stream_event (destination, later_ms)\n" \
-	"  WHERE state = 0 AND later_ms > 0;\n" \
+	"DROP INDEX IF EXISTS log_stream_event_waiting;\n" \
+	"CREATE INDEX IF NOT EXISTS log_stream_event_waits\n" \
+	"  ON log_stream_event (destination, later_ms, number)\n" \
+	"  WHERE state = 0;\n" \
+	"CREATE INDEX IF NOT EXISTS log_stream_event_aside\n" \
+	"  ON log_stream_event (destination, told) WHERE state = 1;\n" \
 	"ALTER TABLE log_stream_destination\n" \
 	"  ADD COLUMN IF NOT EXISTS condemned BIGINT NOT NULL DEFAULT 0,\n" \
 	"  ADD COLUMN IF NOT EXISTS condemned_ms BIGINT NOT NULL DEFAULT 0,\n" \
-	"  ADD COLUMN IF NOT EXISTS untold BIGINT NOT NULL DEFAULT 0,\n" \
+	"  ADD COLUMN IF NOT EXISTS condemned_by TEXT NOT NULL DEFAULT '',\n" \
+	"  ADD COLUMN IF NOT EXISTS webhook BIGINT NOT NULL DEFAULT 0,\n" \
 	"  ADD COLUMN IF NOT EXISTS low BIGINT NOT NULL DEFAULT 0;\n" \
 	"ALTER TABLE log_stream_machine\n" \
 	"  ADD COLUMN IF NOT EXISTS note TEXT NOT NULL DEFAULT '';\n" \
@@ -424,6 +429,7 @@ pgsql_close(struct store *s)
 		free(s->leases[i].name);
 	free(s->leases);
 	session_end(s, &s->main);
+	rooms_release(&s->rooms);
 	free(s->address);
 	free(s->place);
 	free(s);

@@ -4,7 +4,7 @@
 
 /* What a row is read from, in the order of take_row(). */
 #define COLUMNS "number, nonce, destination, log_id, type, state, " \
-	"queued_ms, changed_ms, tries, reason, record"
+	"queued_ms, changed_ms, tries, reason, record, later_ms"
 
 /* Conditions as the indexes have them. */
 #define WAITING "state = 0"
@@ -29,20 +29,16 @@
 #define TEXT_OF_2(number) #number
 
 /*
- * From the first row that waits to the last one there is. An index keeps the
- * entries of rows that were settled as long as any transaction of the
- * database may look back at them: the mark spares each search those that the
- * worker's went past. What a request that is not committed yet puts in may
- * have a number below it, and is not counted: it is for QUEUE_MAX alone.
+ * The first row that waits and is not postponed. An index keeps the entries
+ * of rows that were settled as long as any transaction of the database may
+ * look back at them: the mark spares each search those that the worker's went
+ * past. What a request that is not committed yet puts in may have a number
+ * below it, and is not counted: it is for QUEUE_MAX alone.
  */
 #define FIRST_WAITING(destination, low) \
 	"(SELECT number FROM log_stream_event WHERE " WAITING \
-	" AND destination = " destination " AND number >= " low \
-	" ORDER BY number LIMIT 1)"
-#define SPAN_OF_WAITING "coalesce((SELECT max(number)" \
-	" FROM log_stream_event) - (SELECT min(" \
-	FIRST_WAITING("d.name", "d.low") ")" \
-	" FROM log_stream_destination AS d) + 1, 0)"
+	" AND destination = " destination " AND later_ms = 0" \
+	" AND number >= " low " ORDER BY number LIMIT 1)"
 
 /*
  * The key of a lease: two numbers, the first of which tells queues of one
@@ -62,39 +58,45 @@
 	[which] = { #which, text, parameters, which }
 
 const struct statement pgsql_statements[STATEMENTS] = {
-	/* The span of numbers is as many as can wait at the most, at next
-	 * to no cost: there is room for sure, or it is to be counted. */
-	STATEMENT(PUT, 8, "WITH input AS ("
+	/* Nothing is put in where the tables are not ours any more. */
+	STATEMENT(PUT, 6, "WITH input AS ("
 		"SELECT * FROM unnest($1::text[], $2::text[], $3::text[],"
-		" $4::text[], $8::bigint[]) WITH ORDINALITY"
+		" $4::text[], $6::bigint[]) WITH ORDINALITY"
 		" AS t (destination, log_id, type, record, nonce, place)"
-		"), room AS ("
-		"SELECT " SPAN_OF_WAITING " + $6::bigint <= $7::bigint"
-		" AND " KNOWN_VERSION " AS good"
+		"), version AS ("
+		"SELECT " KNOWN_VERSION " AS good"
 		"), added AS ("
 		"INSERT INTO log_stream_event (destination, log_id, known,"
 		" type, record, queued_ms, changed_ms, nonce)"
 		" SELECT destination, log_id, " KNOWN("log_id") ", type,"
 		" record, $5::bigint, $5::bigint, nonce FROM input"
-		" WHERE (SELECT good FROM room) ORDER BY place"
+		" WHERE (SELECT good FROM version) ORDER BY place"
 		" ON CONFLICT (known, destination) DO NOTHING"
 		" RETURNING number, destination, log_id"
 		"), names AS ("
 		"INSERT INTO log_stream_destination (name)"
 		" SELECT DISTINCT destination FROM added"
 		" ON CONFLICT (name) DO NOTHING"
-		") SELECT room.good, added.number, added.destination,"
-		" added.log_id FROM room LEFT JOIN added ON true"
+		") SELECT version.good, added.number, added.destination,"
+		" added.log_id FROM version LEFT JOIN added ON true"
 		" ORDER BY added.number"),
-	STATEMENT(SPAN, 0, "SELECT " SPAN_OF_WAITING),
+	STATEMENT(VERSION_NOW, 0, "SELECT " KNOWN_VERSION),
+	/* As many as can wait at the most but for those that are postponed,
+	 * at next to no cost. */
+	STATEMENT(SPAN, 1, "SELECT coalesce((SELECT max(number)"
+		" FROM log_stream_event) - " FIRST_WAITING("$1",
+		"coalesce((SELECT low FROM log_stream_destination"
+		" WHERE name = $1), 0)") " + 1, 0)"),
+	STATEMENT(COUNT_ONE, 1, "SELECT count(*) FROM log_stream_event"
+		" WHERE " WAITING " AND destination = $1"),
 	STATEMENT(CONFIRM, 2, "SELECT number FROM log_stream_event"
 		" WHERE known = " KNOWN("$2::text") " AND destination = $1"
 		" FOR UPDATE"),
-	STATEMENT(COUNT_ALL, 0, "SELECT count(*) FROM log_stream_event"
-		" WHERE " WAITING),
-	STATEMENT(READ, 3, "SELECT " COLUMNS " FROM log_stream_event"
+	STATEMENT(READ, 5, "SELECT " COLUMNS " FROM log_stream_event"
 		" WHERE " WAITING " AND destination = $1"
-		" AND number > $2::bigint ORDER BY number LIMIT $3::bigint"),
+		" AND (later_ms, number) > ($2::bigint, $3::bigint)"
+		" AND later_ms <= $5::bigint"
+		" ORDER BY later_ms, number LIMIT $4::bigint"),
 	STATEMENT(CLAIM, 2, "UPDATE log_stream_event AS e"
 		" SET tries = tries + 1 FROM " KEYS
 		" WHERE " NAMED " AND state = 0 RETURNING e.number"),
@@ -105,15 +107,40 @@ const struct statement pgsql_statements[STATEMENTS] = {
 		" changed_ms = $3::bigint, record = NULL, reason = NULL"
 		" FROM " KEYS " WHERE " NAMED " RETURNING e.number"),
 	STATEMENT(SET_ASIDE, 4, "UPDATE log_stream_event AS e SET state = 1,"
-		" changed_ms = $3::bigint, reason = $4"
+		" changed_ms = $3::bigint, reason = $4, told = 0,"
+		" later_ms = 0 FROM " KEYS " WHERE " NAMED " AND state = 0"
+		" RETURNING e.number"),
+	STATEMENT(POSTPONE, 6, "UPDATE log_stream_event AS e SET"
+		" later_ms = CASE WHEN queued_ms >= $6::bigint"
+		"  THEN $5::bigint ELSE 0 END,"
+		" state = CASE WHEN queued_ms >= $6::bigint"
+		"  THEN 0 ELSE 1 END,"
+		" changed_ms = CASE WHEN queued_ms >= $6::bigint"
+		"  THEN changed_ms ELSE $3::bigint END,"
+		" reason = CASE WHEN queued_ms >= $6::bigint"
+		"  THEN NULL ELSE $4 END, told = 0"
 		" FROM " KEYS " WHERE " NAMED " AND state = 0"
 		" RETURNING e.number"),
-	STATEMENT(KEEP_PACE, 11, "INSERT INTO log_stream_destination (name,"
+	STATEMENT(RECALL, 4, "UPDATE log_stream_event SET state = 0,"
+		" changed_ms = $2::bigint, reason = NULL WHERE state = 1"
+		" AND destination = $1 AND reason = $3"
+		" AND changed_ms >= $4::bigint"),
+	STATEMENT(TELL, 1, "UPDATE log_stream_event SET told = 1"
+		" WHERE state = 1 AND destination = $1 AND told = 0"),
+	STATEMENT(LAST_DONE, 1, "SELECT greatest("
+		"(SELECT max(changed_ms) FROM log_stream_event"
+		"  WHERE " DONE " AND state = 1 AND changed_ms <= $1::bigint),"
+		"(SELECT max(changed_ms) FROM log_stream_event"
+		"  WHERE " DONE " AND state = 2 AND changed_ms <= $1::bigint),"
+		" 0)"),
+	STATEMENT(KEEP_PACE, 15, "INSERT INTO log_stream_destination (name,"
 		" set_ms, until_ms, obey_ms, failures, suspects, posting,"
-		" refused, success_ms, error_ms, error)"
+		" refused, success_ms, error_ms, condemned, condemned_ms,"
+		" webhook, error, condemned_by)"
 		" VALUES ($1, $2::bigint, $3::bigint, $4::bigint,"
 		" $5::bigint, $6::bigint, $7::smallint, $8::smallint,"
-		" $9::bigint, $10::bigint, $11)"
+		" $9::bigint, $10::bigint, $11::bigint, $12::bigint,"
+		" $13::bigint, $14, $15)"
 		" ON CONFLICT (name) DO UPDATE SET set_ms = excluded.set_ms,"
 		" until_ms = excluded.until_ms, obey_ms = excluded.obey_ms,"
 		" failures = excluded.failures,"
@@ -121,6 +148,10 @@ const struct statement pgsql_statements[STATEMENTS] = {
 		" refused = excluded.refused,"
 		" success_ms = excluded.success_ms,"
 		" error_ms = excluded.error_ms, error = excluded.error,"
+		" condemned = excluded.condemned,"
+		" condemned_ms = excluded.condemned_ms,"
+		" condemned_by = excluded.condemned_by,"
+		" webhook = excluded.webhook,"
 		" low = coalesce(" FIRST_WAITING("excluded.name",
 		"log_stream_destination.low")
 		", (SELECT max(number) FROM log_stream_event),"
@@ -128,32 +159,41 @@ const struct statement pgsql_statements[STATEMENTS] = {
 	/* Where a row may wait again whose number is below. */
 	STATEMENT(LOWER, 0, "UPDATE log_stream_destination SET low = 0"
 		" WHERE low > 0"),
-	STATEMENT(COUNT, 1, "SELECT (SELECT count(*) FROM log_stream_event"
+	STATEMENT(COUNT, 2, "SELECT (SELECT count(*) FROM log_stream_event"
 		"  WHERE " WAITING " AND destination = $1),"
-		" (SELECT queued_ms FROM log_stream_event"
-		"  WHERE " WAITING " AND destination = $1"
-		"  ORDER BY number LIMIT 1),"
+		" least((SELECT queued_ms FROM log_stream_event"
+		"  WHERE " WAITING " AND destination = $1 AND later_ms = 0"
+		"  ORDER BY number LIMIT 1), p.queued_ms),"
 		" (SELECT count(*) FROM log_stream_event"
-		"  WHERE " DONE " AND state = 1 AND destination = $1),"
+		"  WHERE state = 1 AND destination = $1),"
 		" " CLOCK ","
 		" set_ms, until_ms, obey_ms, failures, suspects, posting,"
-		" refused, success_ms, error_ms, error"
-		" FROM (SELECT 1) AS one"
-		" LEFT JOIN log_stream_destination ON name = $1"),
+		" refused, success_ms, error_ms, error, condemned,"
+		" condemned_ms, webhook, condemned_by,"
+		" p.count, p.later_ms, u.count, u.changed_ms"
+		" FROM (SELECT count(*), min(later_ms) AS later_ms,"
+		"  min(queued_ms) AS queued_ms FROM log_stream_event"
+		"  WHERE " WAITING " AND destination = $1 AND later_ms > 0)"
+		"  AS p,"
+		" (SELECT count(*), min(changed_ms) AS changed_ms"
+		"  FROM log_stream_event WHERE state = 1"
+		"  AND destination = $1 AND told = 0) AS u"
+		" LEFT JOIN log_stream_destination ON name = $2"),
 	/* Two machines that purge at once see none of it twice. */
-	STATEMENT(OLD, 2, "SELECT " COLUMNS " FROM log_stream_event"
+	STATEMENT(OLD, 3, "SELECT " COLUMNS " FROM log_stream_event"
 		" WHERE " DONE " AND state IN (1, 2)"
-		" AND changed_ms < $1::bigint LIMIT $2::bigint"
+		" AND changed_ms < least($1::bigint, " CLOCK ") - $2::bigint"
+		" AND (state = 2 OR told = 1) LIMIT $3::bigint"
 		" FOR UPDATE SKIP LOCKED"),
 	STATEMENT(DELETE, 1, "DELETE FROM log_stream_event"
 		" WHERE number = ANY ($1::bigint[])"),
 	/* What waits has no reason of its own, but that of its destination. */
-	STATEMENT(LIST, 2, "SELECT number, nonce, destination, log_id, type, state,"
-		" queued_ms, changed_ms, tries,"
+	STATEMENT(LIST, 2, "SELECT number, nonce, destination, log_id, type,"
+		" state, queued_ms, changed_ms, tries,"
 		" CASE state WHEN 1 THEN reason ELSE"
 		"  (SELECT error FROM log_stream_destination"
-		"  WHERE name = destination AND failures > 0) END, NULL"
-		" FROM log_stream_event"
+		"  WHERE name = destination AND failures > 0) END, NULL,"
+		" later_ms FROM log_stream_event"
 		" WHERE " LISTED " AND number > $1::bigint"
 		" ORDER BY number LIMIT $2::bigint"),
 	STATEMENT(NAME, 2, "UPDATE log_stream_event SET"

@@ -5,7 +5,6 @@
  */
 #include "queue_sqlite.h"
 
-#include "clock.h"
 #include "random.h"
 
 #include <inttypes.h>
@@ -16,7 +15,6 @@
 #define SPARE_PAGES 256		/* free ones that are left in the file */
 #define VACUUM_PAGES 4096	/* given back at a time */
 #define CHECKED_PAGES 16384	/* of a file that is small enough to check */
-#define ROOM_MS 10000		/* after which what waits is counted anew */
 
 /* ---------------------------------------------------------------- put */
 
@@ -67,45 +65,26 @@ run_count(struct store *s, enum statement which, const char *name)
 	return sqlite3_reset(st) == SQLITE_OK ? number : -1;
 }
 
-/* The room of a destination, which is added where there is none. */
-static struct room *
-find_room(struct store *s, const char *destination)
-{
-	struct room *room;
-	size_t i;
-
-	for (i = 0; i < s->room_count; i++)
-		if (strcmp(s->rooms[i].destination, destination) == 0)
-			return &s->rooms[i];
-	s->rooms = mem_realloc(s->rooms,
-	    (s->room_count + 1) * sizeof(*s->rooms));
-	room = &s->rooms[s->room_count++];
-	memset(room, 0, sizeof(*room));
-	room->destination = mem_dup(destination);
-	return room;
-}
-
 /*
  * Whether so many wait for a destination that the next one is put without
- * its record. *waiting is -1 on failure. The span of their numbers says at
+ * its record; *good is false on failure. The span of their numbers says at
  * no cost that there is room; else they are counted, but not at every put.
  */
 static bool
-is_above(struct store *s, const char *destination, int64_t *waiting)
+is_above(struct store *s, const char *destination, bool *good)
 {
-	struct room *room = find_room(s, destination);
+	struct room *room = rooms_find(&s->rooms, destination);
+	int64_t waiting;
 
-	if (room->left <= 0 || clock_ms() >= room->until_ms) {
-		*waiting = run_count(s, SPAN, destination);
-		if (*waiting > s->max_waiting)
-			*waiting = run_count(s, COUNT_ONE, destination);
-		room->waiting = *waiting;
-		room->left = s->max_waiting / 100;
-		room->until_ms = clock_ms() + ROOM_MS;
+	*good = true;
+	if (room_is_stale(room)) {
+		waiting = run_count(s, SPAN, destination);
+		if (waiting > s->max_waiting)
+			waiting = run_count(s, COUNT_ONE, destination);
+		*good = waiting >= 0;
+		room_counted(room, waiting, s->max_waiting);
 	}
-	*waiting = room->waiting++;
-	room->left--;
-	return *waiting >= s->max_waiting;
+	return room_take(room, s->max_waiting);
 }
 
 static enum queue_result
@@ -113,13 +92,12 @@ put_rows(struct store *s, struct stored *rows, size_t count, int64_t now_ms,
     struct buf *why)
 {
 	const char *known = "";
-	int64_t waiting = 0;
-	bool bare;
+	bool bare, good;
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		bare = is_above(s, rows[i].destination, &waiting);
-		if (waiting < 0 || !put_row(s, &rows[i], bare, now_ms))
+		bare = is_above(s, rows[i].destination, &good);
+		if (!good || !put_row(s, &rows[i], bare, now_ms))
 			return store_fail(s, "cannot be written to", why);
 		if (rows[i].duplicate ||
 		    strcmp(known, rows[i].destination) == 0)
@@ -619,9 +597,11 @@ give_back(struct store *s)
 }
 
 static enum queue_result
-store_purge(struct store *s, int64_t before_ms, size_t max, store_take *take,
-    void *context, size_t *count, struct buf *why)
+store_purge(struct store *s, int64_t retention_ms, int64_t now_ms,
+    size_t max, store_take *take, void *context, size_t *count,
+    struct buf *why)
 {
+	int64_t before_ms = now_ms - retention_ms;
 	struct old old = { take, context, NULL, 0 };
 	enum queue_result result = store_begin(s, why);
 

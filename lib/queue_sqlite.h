@@ -7,6 +7,7 @@
 #define QUEUE_SQLITE_H
 
 #include "queue_engine.h"
+#include "queue_room.h"
 
 #include <sqlite3.h>
 
@@ -56,21 +57,12 @@ enum statement {
 	STATEMENTS
 };
 
-/* How many wait for a destination, counted once for many puts. */
-struct room {
-	char *destination;
-	int64_t waiting;	/* as it was counted, and what was put since */
-	int64_t left;		/* puts until it is counted again */
-	int64_t until_ms;	/* the same by clock_ms() */
-};
-
 struct store {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENTS];
 	char *path;
 	int64_t max_waiting;
-	struct room *rooms;
-	size_t room_count;
+	struct rooms rooms;
 	int turn;		/* a descriptor: see store_wait_for_turn() */
 };
 

@@ -327,9 +327,7 @@ store_close(struct store *s)
 	sqlite3_close(s->db);
 	if (s->turn >= 0)
 		close(s->turn);
-	for (i = 0; i < s->room_count; i++)
-		free(s->rooms[i].destination);
-	free(s->rooms);
+	rooms_release(&s->rooms);
 	free(s->path);
 	free(s);
 }
