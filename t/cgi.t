@@ -10,8 +10,13 @@ no warnings 'experimental::signatures';
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use File::Basename qw(basename);
+use IO::Compress::Deflate qw(deflate);
+use IO::Compress::Gzip qw(gzip);
+use Fcntl qw(F_GETFL O_NONBLOCK);
+use IO::Handle;
 use JSON::PP;
 use LogStream::Test;
+use Socket;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -430,6 +435,38 @@ subtest 'a server that closes standard error or standard output does no harm' =>
 			'one message, and nothing else to Slack';
 		is $answer->{raw} =~ s/.*\r\n\r\n//sr, $closed =~ />&- >&-/ ? '' : 'ok', 'the answer';
 	}
+};
+
+# It reads the body first, so that the answer is what it waits with.
+subtest 'a server that does not read the answer is waited for no longer than ten seconds' => sub {
+	my %full = (pipe => sub { pipe my $read, my $write or die $!; ($read, $write) },
+		socket => sub { socketpair my $read, my $write, AF_UNIX, SOCK_STREAM, PF_UNSPEC or die $!; ($read, $write) });
+	my %door = map {
+		my ($read, $write) = $full{$_}->();
+		$write->blocking(0);
+		1 while syswrite $write, 'x' x 4096;
+		1 while syswrite $write, 'x';
+		$write->blocking(1);
+		my $queue = queue(slack => $slack);
+		my $in = spew(tempdir() . '/body', $seed);
+		open my $body, '<', $in or die $!;
+		my $start = time;
+		my $door = bless {}, 'LogStream::Test::Process';
+		$door->launch(1, cmd => [ door_path() ], in => $body, out => $write, env => { %{ $queue->env },
+			LogStream::Test::variables(token => LogStream::Test::Queue::TOKEN, body => $seed) });
+		($_ => { read => $read, write => $write, queue => $queue, door => $door, start => $start })
+	} sort keys %full;
+	for (sort keys %door) {
+		my $h = $door{$_};
+		is $h->{door}->wait_exit(20), 0, "$_: it ends";
+		cmp_ok time - $h->{start}, '>', 5, 'after some time';
+		my $flags = fcntl $h->{write}, F_GETFL, 0;
+		ok !($flags & O_NONBLOCK), 'the descriptor is as it was';
+		like $h->{queue}->log, qr/ outcome=queued\n/, 'what it took is queued';
+	}
+	is scalar($slack->wait_for_titles(2)), 2, 'and sent, by the workers that they started';
+	posted();
+	$_->{queue}->end_worker for values %door;
 };
 
 #

@@ -161,15 +161,30 @@ my @told_to_stop = map {
 my $stalling = door_apart('silence');
 my $stalled = begun($stalling, substr($seed, 0, 20), length => length $seed);
 
-# A server that reads nothing of very many log lines.
-my $unread = door(env => { SLACK_WEBHOOK_URL => $apart->url('/services/unread'),
-	LOG_LEVEL => 'debug' });
-my $deaf = begun($unread, '[' . join(',', ('{"data":{"type":"s"}}') x 4000) . ']');
-$unread->stdin($deaf, '');
-my $after_deaf = later(sub {
+# Servers that read nothing of very many log lines, and a little every three
+# seconds.
+sub unread ($count) {
+	my $door = door(env => { SLACK_WEBHOOK_URL => $apart->url('/services/unread'), LOG_LEVEL => 'debug' });
+	my $socket = begun($door, '[' . join(',', ('{"data":{"type":"s"}}') x $count) . ']');
+	$door->stdin($socket, '');
+	my $next = later(sub {
+		my $start = time;
+		return { %{ ask($door, timeout => 45) }, took => time - $start };
+	});
+	return ($socket, $next);
+}
+
+my ($deaf, $after_deaf) = unread(4000);
+my ($sluggish, $after_sluggish) = unread(12_000);
+my $sips = later(sub {
 	my $start = time;
-	return { %{ ask($unread, timeout => 45) }, took => time - $start };
+	while (time < $start + 40) {
+		select undef, undef, undef, 3;
+		sysread $sluggish, my $some, 40_000 or last;
+	}
+	return {};
 });
+close $sluggish;
 
 my $main = door();
 
@@ -693,6 +708,14 @@ subtest 'a server that does not read holds up the next request, but not for ever
 	is told($answer), '200 ok', 'the next request';
 	cmp_ok $answer->{took}, '>', 5, 'it did wait';
 	cmp_ok $answer->{took}, '<', 19, 'ten seconds, not again for the log, the answer and its end';
+};
+
+subtest 'nor does one that reads a little now and then' => sub {
+	my $answer = $after_sluggish->();
+	is told($answer), '200 ok', 'the next request';
+	cmp_ok $answer->{took}, '>', 5, 'it did wait';
+	cmp_ok $answer->{took}, '<', 19, 'ten seconds for all of an answer';
+	$sips->();
 };
 
 subtest 'no secret was ever written to standard error' => sub {
