@@ -163,13 +163,14 @@ set_timeout(int fd, int option, int ms)
 
 /*
  * RFC 9110 section 8.6: digits and nothing else. One too large for any
- * limit counts as the largest there is.
+ * limit counts as the largest there is. Caddy and IIS say -1 when the client
+ * gave none; no client's own -1 gets past a server.
  */
 static void
 read_length(struct body *body, const char *text)
 {
 	body->announced = -1;
-	if (!text)
+	if (!text || strcmp(text, "-1") == 0)
 		return;
 	if (text[strspn(text, ASCII_DIGITS)] != '\0') {
 		body->fault = "Content-Length is not a number";

@@ -213,7 +213,14 @@ subtest 'every promise is kept over FastCGI too' => sub {
 			'413 the body is longer than MAX_BODY, 16777216 bytes',
 		'a length of 30 digits' => { length => '9' x 30 },
 			'413 the body is longer than MAX_BODY, 16777216 bytes',
-		'no good length' => { length => '-1' }, '400 Content-Length is not a number',
+		'a length that is said to be unknown' => { length => '-1' }, '200 ok',
+		'JSON Lines of unknown length' => { length => '-1', body => qq({"data":{"type":"f"}}\n{"data":{"type":"fp"}}\n) }, '200 ok',
+		'a compressed body' => { body => "\x1f\x8b\x08" }, '400 the body is compressed (gzip), and this program unpacks nothing: '
+			. 'switch off the compression of requests where they are sent, or in the proxy that adds it',
+		'unpacked by the server, with the length of the packed one' => { length => 2, params => { HTTP_CONTENT_ENCODING => 'gzip' } },
+			'400 the body is longer than its Content-Length, 2; the request was sent compressed, so a filter of the '
+			. 'web server may have unpacked it and left the length: take SetInputFilter DEFLATE out',
+		'no good length' => { length => '-2' }, '400 Content-Length is not a number',
 		'no length' => { length => undef }, '200 ok',
 		'empty' => { body => '' }, '400 the body is empty',
 		'shorter than announced' => { length => 1 + length $seed }, '400 the body ended after '

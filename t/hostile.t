@@ -168,6 +168,7 @@ my %lies = (
 	'shorter' => 'Content-Length: ' . ($n - 10) . "\r\n\r\n$lie",
 	'0' => "Content-Length: 0\r\n\r\n$lie",
 	'negative' => [ "Content-Length: -$n\r\n\r\n$lie" ],
+	'what servers have for an unknown one' => [ "Content-Length: -1\r\n\r\n$lie" ],
 	'with a plus' => [ "Content-Length: +$n\r\n\r\n$lie" ],
 	'hexadecimal' => [ sprintf "Content-Length: 0x%x\r\n\r\n%s", $n, $lie ],
 	'with an exponent' => [ "Content-Length: ${n}e0\r\n\r\n$lie" ],
