@@ -21,6 +21,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
@@ -49,6 +50,7 @@ struct body {
 	int64_t received;
 	int64_t deadline_ms;
 	int silence_ms;		/* longest wait for the next bytes */
+	bool is_encoded;	/* its sender says so, whatever came */
 	const char *fault;	/* of the Content-Length */
 	bool over;		/* nothing more will come */
 	int fd;			/* the connection, or descriptor 0 */
@@ -201,6 +203,19 @@ bad(struct body *body, struct buf *why, const char *what)
 	return BODY_BAD;
 }
 
+/*
+ * Apache's mod_cgid tells the length that was sent, though its filter
+ * DEFLATE has unpacked the body.
+ */
+static void
+hint_at_filter(const struct body *body, struct buf *why)
+{
+	if (body->is_encoded)
+		buf_adds(why, "; the request was sent compressed, so a "
+		    "filter of the web server may have unpacked it and left "
+		    "the length: take SetInputFilter DEFLATE out");
+}
+
 /* libfcgi has errors of its own, below 0. */
 static enum body_state
 broken(struct body *body, struct buf *why, int error)
@@ -309,10 +324,13 @@ body_read(void *context, char *bytes, size_t size, size_t *len,
 		*len = 0;
 		buf_addf(why, "the body is longer than its Content-Length, "
 		    "%" PRId64, body->announced);
+		hint_at_filter(body, why);
 		return BODY_BAD;
 	}
-	if (state == BODY_END && body->received < body->announced)
-		return bad(body, why, "ended");
+	if (state == BODY_END && body->received < body->announced) {
+		state = bad(body, why, "ended");
+		hint_at_filter(body, why);
+	}
 	return state;
 }
 
@@ -508,6 +526,8 @@ handle(const struct variables *v, struct body *body,
 	struct request request = { 0 };
 	struct answer answer = { 0 };
 
+	request.content_encoding = coding(v);
+	body->is_encoded = request.content_encoding;
 	read_length(body, variable(v, "CONTENT_LENGTH"));
 	body->deadline_ms = clock_ms() + BODY_MS;
 	body->silence_ms = SILENCE_MS; /* as accept_connection() has it */

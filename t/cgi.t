@@ -267,6 +267,68 @@ subtest 'a body without its end is never taken, wherever it is cut' => sub {
 	is scalar(posted()), 0, 'Slack heard nothing';
 };
 
+my %packed = do {
+	my $event = '[{"data":{"type":"f","description":"packed"}}]';
+	gzip(\$event, \my $gzip) or die;
+	deflate(\$event, \my $zlib) or die;
+	deflate(\$event, \my $fast, -Level => 1) or die;
+	(gzip => $gzip, zlib => $zlib, 'zlib, fast' => $fast, zstd => "\x28\xb5\x2f\xfd\x20\x2d\x69\x01\x00$event");
+};
+my $is_packed = sub ($how) { "400 the body is compressed ($how), and this program unpacks nothing: switch off "
+	. 'the compression of requests where they are sent, or in the proxy that adds it' };
+
+subtest 'a compressed body is answered 400 and what to switch off' => sub {
+	for my $how (sort keys %packed) {
+		my $want = $is_packed->($how =~ s/,.*//r);
+		is told(door(body => $packed{$how})), $want, "$how, which nothing says";
+		is told(door(body => $packed{$how}, env => { HTTP_CONTENT_ENCODING => 'x' })), $want, "$how, called another";
+		is told(door(length => undef, body => sub ($in) {
+			for (split //, $packed{$how}) { syswrite $in, $_; wait_until_taken($in) }
+		})), $want, "$how, byte by byte";
+	}
+	my $brotli = pack 'H*', '8b16805b7b2264617461223a7b2274797065223a2266227d7d5d03';
+	for my $name (qw(HTTP_CONTENT_ENCODING CONTENT_ENCODING)) {
+		is told(door(body => $_, env => { $name => 'br' })), $is_packed->('br'), "what only $name tells"
+			for $brotli, "[$brotli", "{\"\xff\xfe";
+	}
+	is told(door(body => $brotli, env => { HTTP_CONTENT_ENCODING => "br\x01\"\xff" . 'x' x 100 })),
+		$is_packed->('br\x01\x22\xff' . 'x' x 15), 'a coding is foreign text';
+	is request_line(door(body => $packed{gzip})), 'request=1 method=POST bytes=0 records=0 unusable=0 kept=0 reason="'
+		. $is_packed->('gzip') =~ s/^400 //r . '" status=400', 'the log';
+	is scalar(posted()), 0, 'Slack heard nothing';
+};
+
+# mod_fcgid and mod_proxy_fcgi leave the header when SetInputFilter has unpacked
+# the body.
+subtest 'a body that the web server has unpacked is taken' => sub {
+	for my $coding ('gzip', 'deflate', 'br', 'identity', '') {
+		is told(door(body => $seed, env => { $_ => $coding })), '200 ok', "$_: $coding"
+			for qw(HTTP_CONTENT_ENCODING CONTENT_ENCODING);
+	}
+	is scalar(posted()), 10, 'Slack has them';
+	my $broken = substr $seed, 0, 60;
+	is told(door(body => $broken, env => { HTTP_CONTENT_ENCODING => 'gzip' })),
+		'400 the body ends in the middle of its JSON, after 60 bytes', 'when it is not whole, that is what is said';
+	is told(door(body => 'hello', env => { HTTP_CONTENT_ENCODING => 'identity' })),
+		'400 the body is not the JSON that Auth0 sends: an unexpected character at byte 0', 'and of other text that it is other text';
+	is told(door(body => "x\xda\x9c", env => {})) =~ s/ at .*//r,
+		'400 the body is not the JSON that Auth0 sends: an unexpected character', 'even of text that looks like zlib';
+};
+
+# mod_cgid gives the length of what was sent with the body that a filter has made
+# of it.
+subtest 'a length that is that of the compressed body is refused, and the filter named' => sub {
+	my $filter = '; the request was sent compressed, so a filter of the web server may have unpacked it '
+		. 'and left the length: take SetInputFilter DEFLATE out';
+	my %sent = (env => { HTTP_CONTENT_ENCODING => 'gzip' });
+	is told(door(%sent, length => 20, body => $seed)),
+		"400 the body is longer than its Content-Length, 20$filter", 'longer';
+	is told(door(%sent, length => 22, body => '[]')), "400 the body ended after 2 bytes of 22$filter", 'shorter';
+	is told(door(env => { HTTP_CONTENT_ENCODING => 'identity' }, length => 22, body => '[]')),
+		'400 the body ended after 2 bytes of 22', 'one that was not compressed has no such hint';
+	is scalar(posted()), 0, 'Slack heard nothing';
+};
+
 subtest 'a body with nothing to send is answered 204' => sub {
 	my $answer = door(body => $json->encode([ record('s'), record('slo') ]));
 	is $answer->{raw}, "Status: 204 No Content\r\n\r\n", 'successes';
