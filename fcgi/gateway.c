@@ -204,16 +204,15 @@ bad(struct body *body, struct buf *why, const char *what)
 }
 
 /*
- * Apache's mod_cgid tells the length that was sent, though its filter
- * DEFLATE has unpacked the body.
+ * No client can send more than it announced, but a filter in the server can
+ * make more of it, or less: mod_cgid and mod_proxy_fcgi may leave the length
+ * as it was sent, and the latter takes the Content-Encoding away.
  */
 static void
-hint_at_filter(const struct body *body, struct buf *why)
+hint_at_filter(struct buf *why)
 {
-	if (body->is_encoded)
-		buf_adds(why, "; the request was sent compressed, so a "
-		    "filter of the web server may have unpacked it and left "
-		    "the length: take SetInputFilter DEFLATE out");
+	buf_adds(why, "; if the web server unpacks requests (Apache: "
+	    "SetInputFilter DEFLATE), switch that off");
 }
 
 /* libfcgi has errors of its own, below 0. */
@@ -324,12 +323,13 @@ body_read(void *context, char *bytes, size_t size, size_t *len,
 		*len = 0;
 		buf_addf(why, "the body is longer than its Content-Length, "
 		    "%" PRId64, body->announced);
-		hint_at_filter(body, why);
+		hint_at_filter(why);
 		return BODY_BAD;
 	}
 	if (state == BODY_END && body->received < body->announced) {
 		state = bad(body, why, "ended");
-		hint_at_filter(body, why);
+		if (body->is_encoded)
+			hint_at_filter(why);
 	}
 	return state;
 }

@@ -223,6 +223,9 @@ subtest 'a body over MAX_BODY is answered 413, whether the length tells or not' 
 	is scalar(posted()), 2, 'Slack heard of the good ones only';
 };
 
+# No client can do that, but a filter of the server.
+my $filter = '; if the web server unpacks requests (Apache: SetInputFilter DEFLATE), switch that off';
+
 subtest 'a body that is not as long as its Content-Length is answered 400' => sub {
 	my $length = length $seed;
 	my $not = '400 Content-Length is not a number';
@@ -230,8 +233,8 @@ subtest 'a body that is not as long as its Content-Length is answered 400' => su
 		'one byte short' => $length + 1,
 			"400 the body ended after $length bytes of " . ($length + 1),
 		'one byte long' => $length - 1,
-			'400 the body is longer than its Content-Length, ' . ($length - 1),
-		'announced empty' => 0, '400 the body is longer than its Content-Length, 0',
+			'400 the body is longer than its Content-Length, ' . ($length - 1) . $filter,
+		'announced empty' => 0, "400 the body is longer than its Content-Length, 0$filter",
 		'zeros before' => "000$length", '200 ok',
 		'not a number' => 'abc', $not,
 		'unknown, as Caddy and IIS say it' => '-1', '200 ok',
@@ -318,8 +321,6 @@ subtest 'a body that the web server has unpacked is taken' => sub {
 # mod_cgid gives the length of what was sent with the body that a filter has made
 # of it.
 subtest 'a length that is that of the compressed body is refused, and the filter named' => sub {
-	my $filter = '; the request was sent compressed, so a filter of the web server may have unpacked it '
-		. 'and left the length: take SetInputFilter DEFLATE out';
 	my %sent = (env => { HTTP_CONTENT_ENCODING => 'gzip' });
 	is told(door(%sent, length => 20, body => $seed)),
 		"400 the body is longer than its Content-Length, 20$filter", 'longer';

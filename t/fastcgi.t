@@ -194,6 +194,7 @@ my $main = door();
 
 subtest 'every promise is kept over FastCGI too' => sub {
 	my $long = '[' . ' ' x 16777216;
+	my $filter = '; if the web server unpacks requests (Apache: SetInputFilter DEFLATE), switch that off';
 	my @case = (
 		'not a POST' => { method => 'GET', body => '' },
 			"405 this address takes Auth0's log stream: POST only",
@@ -218,17 +219,16 @@ subtest 'every promise is kept over FastCGI too' => sub {
 		'a compressed body' => { body => "\x1f\x8b\x08" }, '400 the body is compressed (gzip), and this program unpacks nothing: '
 			. 'switch off the compression of requests where they are sent, or in the proxy that adds it',
 		'unpacked by the server, with the length of the packed one' => { length => 2, params => { HTTP_CONTENT_ENCODING => 'gzip' } },
-			'400 the body is longer than its Content-Length, 2; the request was sent compressed, so a filter of the '
-			. 'web server may have unpacked it and left the length: take SetInputFilter DEFLATE out',
+			"400 the body is longer than its Content-Length, 2$filter",
 		'no good length' => { length => '-2' }, '400 Content-Length is not a number',
 		'no length' => { length => undef }, '200 ok',
 		'empty' => { body => '' }, '400 the body is empty',
 		'shorter than announced' => { length => 1 + length $seed }, '400 the body ended after '
 			. length($seed) . ' bytes of ' . (1 + length $seed),
 		'longer than announced' => { length => length($seed) - 1 },
-			'400 the body is longer than its Content-Length, ' . (length($seed) - 1),
+			'400 the body is longer than its Content-Length, ' . (length($seed) - 1) . $filter,
 		'announced as empty' => { length => 0 },
-			'400 the body is longer than its Content-Length, 0',
+			"400 the body is longer than its Content-Length, 0$filter",
 		'cut JSON' => { body => '[{"data":' },
 			'400 the body ends in the middle of its JSON, after 9 bytes',
 		'no record usable' => { body => '[{},null]' },
