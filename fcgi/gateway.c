@@ -16,10 +16,12 @@
 #include <fcgiapp.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
@@ -29,7 +31,7 @@
 #define REQUEST_S 10		/* longest time for all before the body */
 #define SILENCE_MS 10000	/* longest wait for the next bytes of a body */
 #define BODY_MS 30000		/* longest time a whole body may take */
-#define SEND_MS 10000		/* longest wait for the server to read */
+#define SEND_MS 10000		/* longest time for an answer and its log */
 #define HANG_UP_MS 2000		/* longest wait for the server to close */
 #define CGI_EOF_MS 1000		/* wait for the end after the last byte */
 #define DISCARD_MAX 67108864	/* bytes read away before an answer */
@@ -48,6 +50,7 @@ struct body {
 	int64_t received;
 	int64_t deadline_ms;
 	int silence_ms;		/* longest wait for the next bytes */
+	bool is_encoded;	/* its sender says so, whatever came */
 	const char *fault;	/* of the Content-Length */
 	bool over;		/* nothing more will come */
 	int fd;			/* the connection, or descriptor 0 */
@@ -162,13 +165,14 @@ set_timeout(int fd, int option, int ms)
 
 /*
  * RFC 9110 section 8.6: digits and nothing else. One too large for any
- * limit counts as the largest there is.
+ * limit counts as the largest there is. Caddy and IIS say -1 when the client
+ * gave none; no client's own -1 gets past a server.
  */
 static void
 read_length(struct body *body, const char *text)
 {
 	body->announced = -1;
-	if (!text)
+	if (!text || strcmp(text, "-1") == 0)
 		return;
 	if (text[strspn(text, ASCII_DIGITS)] != '\0') {
 		body->fault = "Content-Length is not a number";
@@ -197,6 +201,18 @@ bad(struct body *body, struct buf *why, const char *what)
 	if (body->announced >= 0)
 		buf_addf(why, " of %" PRId64, body->announced);
 	return BODY_BAD;
+}
+
+/*
+ * No client can send more than it announced, but a filter in the server can
+ * make more of it, or less: mod_cgid and mod_proxy_fcgi may leave the length
+ * as it was sent, and the latter takes the Content-Encoding away.
+ */
+static void
+hint_at_filter(struct buf *why)
+{
+	buf_adds(why, "; if the web server unpacks requests (Apache: "
+	    "SetInputFilter DEFLATE), switch that off");
 }
 
 /* libfcgi has errors of its own, below 0. */
@@ -307,10 +323,14 @@ body_read(void *context, char *bytes, size_t size, size_t *len,
 		*len = 0;
 		buf_addf(why, "the body is longer than its Content-Length, "
 		    "%" PRId64, body->announced);
+		hint_at_filter(why);
 		return BODY_BAD;
 	}
-	if (state == BODY_END && body->received < body->announced)
-		return bad(body, why, "ended");
+	if (state == BODY_END && body->received < body->announced) {
+		state = bad(body, why, "ended");
+		if (body->is_encoded)
+			hint_at_filter(why);
+	}
 	return state;
 }
 
@@ -446,7 +466,57 @@ result_release(struct result *result)
 	buf_release(&result->log);
 }
 
+/*
+ * To a socket, without waiting; to a file or a pipe, as much as poll(2) says
+ * that there is room for. O_NONBLOCK would be the server's, too.
+ */
+static ssize_t
+write_now(int fd, const char *bytes, size_t len)
+{
+	ssize_t n = send(fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n >= 0 || errno != ENOTSOCK)
+		return n;
+	return write(fd, bytes, len < PIPE_BUF ? len : PIPE_BUF);
+}
+
+/*
+ * False when the server did not read it all in time: a limit of the kernel's
+ * would begin again with each piece that is read.
+ */
+static bool
+write_until(int fd, const char *bytes, size_t len, int64_t deadline_ms)
+{
+	struct pollfd room = { fd, POLLOUT, 0 };
+	int64_t left;
+	ssize_t n;
+
+	while (len > 0 && (left = deadline_ms - clock_ms()) > 0) {
+		if (poll(&room, 1, (int)left) <= 0)
+			continue; /* or interrupted */
+		n = write_now(fd, bytes, len);
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return false;
+		if (n > 0) {
+			bytes += n;
+			len -= (size_t)n;
+		}
+	}
+	return len == 0;
+}
+
 /* ----------------------------------------------------------- request */
+
+/* RFC 9110 section 8.4; some gateways give it the name that type has. */
+static const char *
+coding(const struct variables *v)
+{
+	const char *value = variable(v, "HTTP_CONTENT_ENCODING");
+
+	if (!value)
+		value = variable(v, "CONTENT_ENCODING");
+	return value && strcasecmp(value, "identity") != 0 ? value : NULL;
+}
 
 /* Runs the handler; *result is then what to write. */
 static void
@@ -456,6 +526,8 @@ handle(const struct variables *v, struct body *body,
 	struct request request = { 0 };
 	struct answer answer = { 0 };
 
+	request.content_encoding = coding(v);
+	body->is_encoded = request.content_encoding;
 	read_length(body, variable(v, "CONTENT_LENGTH"));
 	body->deadline_ms = clock_ms() + BODY_MS;
 	body->silence_ms = SILENCE_MS; /* as accept_connection() has it */
@@ -482,11 +554,12 @@ handle(const struct variables *v, struct body *body,
 static void
 write_file(void *to, bool is_log, const char *bytes, size_t len)
 {
-	(void)to;
+	const int64_t *deadline_ms = to;
+
 	if (is_log)
 		log_write_held(bytes, len);
 	else
-		write_all(STDOUT_FILENO, bytes, len);
+		write_until(STDOUT_FILENO, bytes, len, *deadline_ms);
 }
 
 static int
@@ -495,6 +568,7 @@ serve_cgi(gateway_handler *handler, gateway_look *look, void *context)
 	struct variables environment = { NULL };
 	struct body body = { 0 };
 	struct result result = { BUF_INIT, BUF_INIT };
+	int64_t deadline_ms;
 
 	if (!variable(&environment, "REQUEST_METHOD")) {
 		log_say(LEVEL_ERROR, "a web server starts this program, by "
@@ -502,7 +576,8 @@ serve_cgi(gateway_handler *handler, gateway_look *look, void *context)
 		return 2;
 	}
 	handle(&environment, &body, handler, context, &result);
-	result_write(&result, write_file, NULL);
+	deadline_ms = clock_ms() + SEND_MS;
+	result_write(&result, write_file, &deadline_ms);
 	result_release(&result);
 	look(context, true);
 	return 0;
@@ -748,8 +823,8 @@ serve_request(struct exchange *x, struct service *service)
 	add_end(&reply, result.log.len > 0);
 	/* Short only when the server does not read: it is not waited for
 	 * once more. */
-	if (write(x->fd, reply.records.data, reply.records.len) !=
-	    (ssize_t)reply.records.len)
+	if (!write_until(x->fd, reply.records.data, reply.records.len,
+	    clock_ms() + SEND_MS))
 		shutdown(x->fd, SHUT_RDWR);
 	buf_release(&reply.records);
 	result_release(&result);

@@ -7,6 +7,7 @@
 #include "relay.h"
 
 #include "clock.h"
+#include "compression.h"
 #include "current.h"
 #include "deliver.h"
 #include "message.h"
@@ -18,6 +19,7 @@
 #include <string.h>
 
 #define READ_SIZE 65536
+#define CODING_MAX 20		/* bytes of a Content-Encoding that are shown */
 #define LOOK_MS 10000		/* with a configuration that is bad */
 
 struct relay {
@@ -134,6 +136,61 @@ want(void *reader, const char *name)
 	event_reader_want(reader, name);
 }
 
+/* The first bytes of a body, kept for the case that it is not JSON. */
+struct head {
+	char bytes[COMPRESSION_HEAD];
+	size_t len;
+};
+
+static void
+head_add(struct head *head, const char *bytes, size_t len)
+{
+	size_t room = sizeof(head->bytes) - head->len;
+
+	if (len > room)
+		len = room;
+	memcpy(head->bytes + head->len, bytes, len);
+	head->len += len;
+}
+
+/* Reads on where the body has come in pieces too small to tell by. */
+static void
+head_complete(struct head *head, const struct request *request)
+{
+	struct buf unused = BUF_INIT;
+	char part[COMPRESSION_HEAD];
+	size_t len;
+
+	while (head->len < COMPRESSION_LEAST && request->read(request->context,
+	    part, sizeof(part), &len, &unused) == BODY_MORE)
+		head_add(head, part, len);
+	buf_release(&unused);
+}
+
+/*
+ * The reader's reason names the byte at fault, which helps nobody whose body
+ * is compressed.
+ */
+static void
+explain(struct head *head, const struct request *request, struct buf *why)
+{
+	const char *name;
+	size_t len;
+
+	head_complete(head, request);
+	name = compression_name(request->content_encoding, head->bytes,
+	    head->len);
+	if (!name)
+		return;
+	len = strlen(name);
+	buf_clear(why);
+	buf_adds(why, "the body is compressed (");
+	log_escape(why, name, len < CODING_MAX ? len : CODING_MAX);
+	buf_adds(why, "), and this program unpacks nothing: switch off the "
+	    "compression of requests where they are sent, or in the proxy "
+	    "that adds it");
+}
+
 enum reading { READ_BAD, READ_TOO_LONG, READ_WHOLE };
 
 static enum reading
@@ -142,6 +199,7 @@ feed(struct event_reader *reader, const struct request *request,
 {
 	char *part = mem_alloc(READ_SIZE);
 	enum reading result = READ_BAD;
+	struct head head = { "", 0 };
 	enum body_state state;
 	size_t len;
 
@@ -154,8 +212,11 @@ feed(struct event_reader *reader, const struct request *request,
 			result = READ_TOO_LONG;
 			goto out;
 		}
-		if (!event_reader_feed(reader, part, len, why))
+		head_add(&head, part, len);
+		if (!event_reader_feed(reader, part, len, why)) {
+			explain(&head, request, why);
 			goto out;
+		}
 	}
 	if (state == BODY_END && event_reader_end(reader, why))
 		result = READ_WHOLE;

@@ -47,6 +47,7 @@ enum body_state {
 struct request {
 	const char *method;
 	const char *authorization;	/* NULL: none reached the program */
+	const char *content_encoding;	/* NULL: none, or "identity" */
 	int64_t content_length;		/* -1: not known */
 	/*
 	 * Reads up to size bytes of the body into bytes and their number

@@ -10,8 +10,13 @@ no warnings 'experimental::signatures';
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use File::Basename qw(basename);
+use IO::Compress::Deflate qw(deflate);
+use IO::Compress::Gzip qw(gzip);
+use Fcntl qw(F_GETFL O_NONBLOCK);
+use IO::Handle;
 use JSON::PP;
 use LogStream::Test;
+use Socket;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -218,6 +223,9 @@ subtest 'a body over MAX_BODY is answered 413, whether the length tells or not' 
 	is scalar(posted()), 2, 'Slack heard of the good ones only';
 };
 
+# No client can do that, but a filter of the server.
+my $filter = '; if the web server unpacks requests (Apache: SetInputFilter DEFLATE), switch that off';
+
 subtest 'a body that is not as long as its Content-Length is answered 400' => sub {
 	my $length = length $seed;
 	my $not = '400 Content-Length is not a number';
@@ -225,11 +233,14 @@ subtest 'a body that is not as long as its Content-Length is answered 400' => su
 		'one byte short' => $length + 1,
 			"400 the body ended after $length bytes of " . ($length + 1),
 		'one byte long' => $length - 1,
-			'400 the body is longer than its Content-Length, ' . ($length - 1),
-		'announced empty' => 0, '400 the body is longer than its Content-Length, 0',
+			'400 the body is longer than its Content-Length, ' . ($length - 1) . $filter,
+		'announced empty' => 0, "400 the body is longer than its Content-Length, 0$filter",
 		'zeros before' => "000$length", '200 ok',
 		'not a number' => 'abc', $not,
-		'negative' => '-1', $not,
+		'unknown, as Caddy and IIS say it' => '-1', '200 ok',
+		'negative' => '-2', $not,
+		'negative, of digits that begin as -1' => "-1$length", $not,
+		'unknown, with a zero' => '-01', $not,
 		'a plus' => "+$length", $not,
 		'a space before' => " $length", $not,
 		'a space after' => "$length ", $not,
@@ -244,7 +255,7 @@ subtest 'a body that is not as long as its Content-Length is answered 400' => su
 	}
 	is told(door(length => undef, body => $seed)), '200 ok', 'none at all is all right';
 	is told(door(length => '', body => $seed)), '200 ok', 'so is an empty one';
-	is scalar(posted()), 3, 'Slack heard of the good ones only';
+	is scalar(posted()), 4, 'Slack heard of the good ones only';
 };
 
 subtest 'a body without its end is never taken, wherever it is cut' => sub {
@@ -256,6 +267,66 @@ subtest 'a body without its end is never taken, wherever it is cut' => sub {
 	is told(door(length => undef, body => substr $seed, 0, -1)),
 		'400 the body ends in the middle of its JSON, after ' . (length($seed) - 1) . ' bytes',
 		'an array without its bracket, and no length';
+	is scalar(posted()), 0, 'Slack heard nothing';
+};
+
+my %packed = do {
+	my $event = '[{"data":{"type":"f","description":"packed"}}]';
+	gzip(\$event, \my $gzip) or die;
+	deflate(\$event, \my $zlib) or die;
+	deflate(\$event, \my $fast, -Level => 1) or die;
+	(gzip => $gzip, zlib => $zlib, 'zlib, fast' => $fast, zstd => "\x28\xb5\x2f\xfd\x20\x2d\x69\x01\x00$event");
+};
+my $is_packed = sub ($how) { "400 the body is compressed ($how), and this program unpacks nothing: switch off "
+	. 'the compression of requests where they are sent, or in the proxy that adds it' };
+
+subtest 'a compressed body is answered 400 and what to switch off' => sub {
+	for my $how (sort keys %packed) {
+		my $want = $is_packed->($how =~ s/,.*//r);
+		is told(door(body => $packed{$how})), $want, "$how, which nothing says";
+		is told(door(body => $packed{$how}, env => { HTTP_CONTENT_ENCODING => 'x' })), $want, "$how, called another";
+		is told(door(length => undef, body => sub ($in) {
+			for (split //, $packed{$how}) { syswrite $in, $_; wait_until_taken($in) }
+		})), $want, "$how, byte by byte";
+	}
+	my $brotli = pack 'H*', '8b16805b7b2264617461223a7b2274797065223a2266227d7d5d03';
+	for my $name (qw(HTTP_CONTENT_ENCODING CONTENT_ENCODING)) {
+		is told(door(body => $_, env => { $name => 'br' })), $is_packed->('br'), "what only $name tells"
+			for $brotli, "[$brotli", "{\"\xff\xfe";
+	}
+	is told(door(body => $brotli, env => { HTTP_CONTENT_ENCODING => "br\x01\"\xff" . 'x' x 100 })),
+		$is_packed->('br\x01\x22\xff' . 'x' x 15), 'a coding is foreign text';
+	is request_line(door(body => $packed{gzip})), 'request=1 method=POST bytes=0 records=0 unusable=0 kept=0 reason="'
+		. $is_packed->('gzip') =~ s/^400 //r . '" status=400', 'the log';
+	is scalar(posted()), 0, 'Slack heard nothing';
+};
+
+# mod_fcgid and mod_proxy_fcgi leave the header when SetInputFilter has unpacked
+# the body.
+subtest 'a body that the web server has unpacked is taken' => sub {
+	for my $coding ('gzip', 'deflate', 'br', 'identity', '') {
+		is told(door(body => $seed, env => { $_ => $coding })), '200 ok', "$_: $coding"
+			for qw(HTTP_CONTENT_ENCODING CONTENT_ENCODING);
+	}
+	is scalar(posted()), 10, 'Slack has them';
+	my $broken = substr $seed, 0, 60;
+	is told(door(body => $broken, env => { HTTP_CONTENT_ENCODING => 'gzip' })),
+		'400 the body ends in the middle of its JSON, after 60 bytes', 'when it is not whole, that is what is said';
+	is told(door(body => 'hello', env => { HTTP_CONTENT_ENCODING => 'identity' })),
+		'400 the body is not the JSON that Auth0 sends: an unexpected character at byte 0', 'and of other text that it is other text';
+	is told(door(body => "x\xda\x9c", env => {})) =~ s/ at .*//r,
+		'400 the body is not the JSON that Auth0 sends: an unexpected character', 'even of text that looks like zlib';
+};
+
+# mod_cgid gives the length of what was sent with the body that a filter has made
+# of it.
+subtest 'a length that is that of the compressed body is refused, and the filter named' => sub {
+	my %sent = (env => { HTTP_CONTENT_ENCODING => 'gzip' });
+	is told(door(%sent, length => 20, body => $seed)),
+		"400 the body is longer than its Content-Length, 20$filter", 'longer';
+	is told(door(%sent, length => 22, body => '[]')), "400 the body ended after 2 bytes of 22$filter", 'shorter';
+	is told(door(env => { HTTP_CONTENT_ENCODING => 'identity' }, length => 22, body => '[]')),
+		'400 the body ended after 2 bytes of 22', 'one that was not compressed has no such hint';
 	is scalar(posted()), 0, 'Slack heard nothing';
 };
 
@@ -430,6 +501,38 @@ subtest 'a server that closes standard error or standard output does no harm' =>
 			'one message, and nothing else to Slack';
 		is $answer->{raw} =~ s/.*\r\n\r\n//sr, $closed =~ />&- >&-/ ? '' : 'ok', 'the answer';
 	}
+};
+
+# It reads the body first, so that the answer is what it waits with.
+subtest 'a server that does not read the answer is waited for no longer than ten seconds' => sub {
+	my %full = (pipe => sub { pipe my $read, my $write or die $!; ($read, $write) },
+		socket => sub { socketpair my $read, my $write, AF_UNIX, SOCK_STREAM, PF_UNSPEC or die $!; ($read, $write) });
+	my %door = map {
+		my ($read, $write) = $full{$_}->();
+		$write->blocking(0);
+		1 while syswrite $write, 'x' x 4096;
+		1 while syswrite $write, 'x';
+		$write->blocking(1);
+		my $queue = queue(slack => $slack);
+		my $in = spew(tempdir() . '/body', $seed);
+		open my $body, '<', $in or die $!;
+		my $start = time;
+		my $door = bless {}, 'LogStream::Test::Process';
+		$door->launch(1, cmd => [ door_path() ], in => $body, out => $write, env => { %{ $queue->env },
+			LogStream::Test::variables(token => LogStream::Test::Queue::TOKEN, body => $seed) });
+		($_ => { read => $read, write => $write, queue => $queue, door => $door, start => $start })
+	} sort keys %full;
+	for (sort keys %door) {
+		my $h = $door{$_};
+		is $h->{door}->wait_exit(20), 0, "$_: it ends";
+		cmp_ok time - $h->{start}, '>', 5, 'after some time';
+		my $flags = fcntl $h->{write}, F_GETFL, 0;
+		ok !($flags & O_NONBLOCK), 'the descriptor is as it was';
+		like $h->{queue}->log, qr/ outcome=queued\n/, 'what it took is queued';
+	}
+	is scalar($slack->wait_for_titles(2)), 2, 'and sent, by the workers that they started';
+	posted();
+	$_->{queue}->end_worker for values %door;
 };
 
 #

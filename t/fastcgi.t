@@ -161,15 +161,30 @@ my @told_to_stop = map {
 my $stalling = door_apart('silence');
 my $stalled = begun($stalling, substr($seed, 0, 20), length => length $seed);
 
-# A server that reads nothing of very many log lines.
-my $unread = door(env => { SLACK_WEBHOOK_URL => $apart->url('/services/unread'),
-	LOG_LEVEL => 'debug' });
-my $deaf = begun($unread, '[' . join(',', ('{"data":{"type":"s"}}') x 4000) . ']');
-$unread->stdin($deaf, '');
-my $after_deaf = later(sub {
+# Servers that read nothing of very many log lines, and a little every three
+# seconds.
+sub unread ($count) {
+	my $door = door(env => { SLACK_WEBHOOK_URL => $apart->url('/services/unread'), LOG_LEVEL => 'debug' });
+	my $socket = begun($door, '[' . join(',', ('{"data":{"type":"s"}}') x $count) . ']');
+	$door->stdin($socket, '');
+	my $next = later(sub {
+		my $start = time;
+		return { %{ ask($door, timeout => 45) }, took => time - $start };
+	});
+	return ($socket, $next);
+}
+
+my ($deaf, $after_deaf) = unread(4000);
+my ($sluggish, $after_sluggish) = unread(12_000);
+my $sips = later(sub {
 	my $start = time;
-	return { %{ ask($unread, timeout => 45) }, took => time - $start };
+	while (time < $start + 40) {
+		select undef, undef, undef, 3;
+		sysread $sluggish, my $some, 40_000 or last;
+	}
+	return {};
 });
+close $sluggish;
 
 my $main = door();
 
@@ -179,6 +194,7 @@ my $main = door();
 
 subtest 'every promise is kept over FastCGI too' => sub {
 	my $long = '[' . ' ' x 16777216;
+	my $filter = '; if the web server unpacks requests (Apache: SetInputFilter DEFLATE), switch that off';
 	my @case = (
 		'not a POST' => { method => 'GET', body => '' },
 			"405 this address takes Auth0's log stream: POST only",
@@ -198,15 +214,21 @@ subtest 'every promise is kept over FastCGI too' => sub {
 			'413 the body is longer than MAX_BODY, 16777216 bytes',
 		'a length of 30 digits' => { length => '9' x 30 },
 			'413 the body is longer than MAX_BODY, 16777216 bytes',
-		'no good length' => { length => '-1' }, '400 Content-Length is not a number',
+		'a length that is said to be unknown' => { length => '-1' }, '200 ok',
+		'JSON Lines of unknown length' => { length => '-1', body => qq({"data":{"type":"f"}}\n{"data":{"type":"fp"}}\n) }, '200 ok',
+		'a compressed body' => { body => "\x1f\x8b\x08" }, '400 the body is compressed (gzip), and this program unpacks nothing: '
+			. 'switch off the compression of requests where they are sent, or in the proxy that adds it',
+		'unpacked by the server, with the length of the packed one' => { length => 2, params => { HTTP_CONTENT_ENCODING => 'gzip' } },
+			"400 the body is longer than its Content-Length, 2$filter",
+		'no good length' => { length => '-2' }, '400 Content-Length is not a number',
 		'no length' => { length => undef }, '200 ok',
 		'empty' => { body => '' }, '400 the body is empty',
 		'shorter than announced' => { length => 1 + length $seed }, '400 the body ended after '
 			. length($seed) . ' bytes of ' . (1 + length $seed),
 		'longer than announced' => { length => length($seed) - 1 },
-			'400 the body is longer than its Content-Length, ' . (length($seed) - 1),
+			'400 the body is longer than its Content-Length, ' . (length($seed) - 1) . $filter,
 		'announced as empty' => { length => 0 },
-			'400 the body is longer than its Content-Length, 0',
+			"400 the body is longer than its Content-Length, 0$filter",
 		'cut JSON' => { body => '[{"data":' },
 			'400 the body ends in the middle of its JSON, after 9 bytes',
 		'no record usable' => { body => '[{},null]' },
@@ -713,6 +735,14 @@ subtest 'a server that does not read holds up the next request, but not for ever
 	is told($answer), '200 ok', 'the next request';
 	cmp_ok $answer->{took}, '>', 5, 'it did wait';
 	cmp_ok $answer->{took}, '<', 19, 'ten seconds, not again for the log, the answer and its end';
+};
+
+subtest 'nor does one that reads a little now and then' => sub {
+	my $answer = $after_sluggish->();
+	is told($answer), '200 ok', 'the next request';
+	cmp_ok $answer->{took}, '>', 5, 'it did wait';
+	cmp_ok $answer->{took}, '<', 19, 'ten seconds for all of an answer';
+	$sips->();
 };
 
 subtest 'no secret was ever written to standard error' => sub {

@@ -168,6 +168,7 @@ my %lies = (
 	'shorter' => 'Content-Length: ' . ($n - 10) . "\r\n\r\n$lie",
 	'0' => "Content-Length: 0\r\n\r\n$lie",
 	'negative' => [ "Content-Length: -$n\r\n\r\n$lie" ],
+	'what servers have for an unknown one' => [ "Content-Length: -1\r\n\r\n$lie" ],
 	'with a plus' => [ "Content-Length: +$n\r\n\r\n$lie" ],
 	'hexadecimal' => [ sprintf "Content-Length: 0x%x\r\n\r\n%s", $n, $lie ],
 	'with an exponent' => [ "Content-Length: ${n}e0\r\n\r\n$lie" ],
@@ -496,8 +497,8 @@ beside 'a CONTENT_LENGTH that lies is not believed' => sub {
 	my $not = '400 Content-Length is not a number';
 	my %lie = (" $n" => $not, "$n " => $not, "+$n" => $not, "-$n" => $not, "${n}e0" => $not, "$n.0" => $not,
 		"$n\n" => $not, "$n,$n" => $not, sprintf('0x%x', $n) => $not, "$n\x{a0}" => $not, "\x{d9}\x{a2}" => $not,
-		'x' x 1_000_000 => $not, $n - 1 => '400 the body is longer than its Content-Length, ' . ($n - 1),
-		'0' => '400 the body is longer than its Content-Length, 0',
+		'x' x 1_000_000 => $not, map({ $_ => "400 the body is longer than its Content-Length, $_; if the web server unpacks requests "
+			. '(Apache: SetInputFilter DEFLATE), switch that off' } 0, $n - 1),
 		$n + 1 => "400 the body ended after $n bytes of " . ($n + 1),
 		map { $_ => '413 the body is longer than MAX_BODY, 16777216 bytes' }
 			'9223372036854775807', '9223372036854775808', '184467440737095516' . (16 + $n), '9' x 100_000);

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # The table of cases behind a real nginx, with each file that is shipped for
-# it.
+# it; and without a queue.
 use v5.20;
 use warnings;
 
@@ -10,7 +10,7 @@ use LogStream::Cases;
 use LogStream::Test;
 use Test::More;
 
-need($_) for qw(nginx spawn-fcgi fcgiwrap);
+need($_) for qw(nginx spawn-fcgi fcgiwrap sqlite3);
 
 beside 'FastCGI' => sub {
 	test_cases('nginx-fastcgi.conf');
@@ -18,6 +18,8 @@ beside 'FastCGI' => sub {
 beside 'CGI by fcgiwrap' => sub {
 	test_cases('nginx-fcgiwrap.conf');
 };
+beside 'FastCGI, without a queue' => sub { test_without_queue('nginx-fastcgi.conf') };
+beside 'fcgiwrap, without a queue' => sub { test_without_queue('nginx-fcgiwrap.conf') };
 finish_beside;
 
 done_testing;

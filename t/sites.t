@@ -12,7 +12,7 @@ use LogStream::Server;
 use LogStream::Test;
 use Test::More;
 
-need($_) for qw(apache2 nginx lighttpd spawn-fcgi fcgiwrap);
+need($_) for qw(apache2 caddy nginx lighttpd spawn-fcgi fcgiwrap);
 
 my @sites = qw(acme umbrella);
 my $install = slurp(srcdir() . '/INSTALL');
@@ -33,6 +33,9 @@ my %edit = (
 		return $text . line('FcgidInitialEnv LOG_STREAM_CONFIG', $file) . "\n";
 	},
 	'apache-proxy-fcgi.conf' => sub ($text, $site, $file) {
+		return $text =~ s{log-stream-to-slack\.sock}{$site.sock}r;
+	},
+	'caddy.conf' => sub ($text, $site, $file) {
 		return $text =~ s{log-stream-to-slack\.sock}{$site.sock}r;
 	},
 	'nginx-fastcgi.conf' => sub ($text, $site, $file) {

@@ -13,7 +13,7 @@ use LogStream::Server;
 use LogStream::Test;
 use Test::More;
 
-need($_) for qw(apache2 nginx lighttpd spawn-fcgi fcgiwrap);
+need($_) for qw(apache2 caddy nginx lighttpd spawn-fcgi fcgiwrap);
 
 my $slack = standin();
 my $readme = slurp(srcdir() . '/README') =~ s/\s+/ /gr;
@@ -74,21 +74,21 @@ for (@traps, @silent) {
 }
 
 beside 'a door that was not started' => sub {
-	for my $snippet (qw(nginx-fastcgi.conf apache-proxy-fcgi.conf)) {
+	for my $snippet (qw(caddy.conf nginx-fastcgi.conf apache-proxy-fcgi.conf)) {
 		my $server = server($snippet, queue => queue(slack => $slack));
 		if ($> == 0) {
 			chown 0, 0, $server->dir . '/log-stream-to-slack.sock';
 			like post($server, $small), qr/^50[23] /, "$snippet: a socket of another user: the answer";
-			like $server->errorlog, qr/Permission denied/, 'the log';
+			like $server->errorlog, qr/Permission denied/i, 'the log';
 			$server->give($server->dir . '/log-stream-to-slack.sock');
 		}
 		kill TERM => $server->doors;
 		wait_until(sub { !$server->doors }, 10, 'the doors to end');
 		like post($server, $small), qr/^50[23] /, "$snippet: the answer";
-		like $server->errorlog, qr/Connection refused/, 'the log';
+		like $server->errorlog, qr/Connection refused/i, 'the log';
 		unlink $server->dir . '/log-stream-to-slack.sock';
 		like post($server, $small), qr/^50[23] /, "$snippet: no socket: the answer";
-		like $server->errorlog, qr/No such file or directory/, 'the log';
+		like $server->errorlog, qr/No such file or directory/i, 'the log';
 	}
 	cmp_ok index($readme, $_), '>=', 0, "README has $_"
 		for 'Connection refused', 'No such file or directory', 'Permission denied';

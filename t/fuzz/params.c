@@ -639,7 +639,8 @@ status_for(const struct sent *sent)
 
 	if (!method || strcmp(method, "POST") != 0)
 		return 405;
-	if (length && (length[strspn(length, ASCII_DIGITS)] != '\0' ||
+	if (length && strcmp(length, "-1") != 0 &&
+	    (length[strspn(length, ASCII_DIGITS)] != '\0' ||
 	    strtoull(length, NULL, 10) != sent->body.len))
 		return 400;
 	return sent->body.len == 0 ? 204 : 200;

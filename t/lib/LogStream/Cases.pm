@@ -9,13 +9,14 @@ use feature 'signatures';
 no warnings 'experimental::signatures';
 
 use Exporter qw(import);
+use IO::Compress::Gzip qw(gzip);
 use IO::Socket::INET;
 use JSON::PP;
 use LogStream::Server;
 use LogStream::Test;
 use Test::More;
 
-our @EXPORT = qw(test_cases run_cases);
+our @EXPORT = qw(test_cases run_cases test_without_queue);
 
 my $token = LogStream::Test::Queue::TOKEN;
 my $json = JSON::PP->new->utf8->canonical;
@@ -112,9 +113,27 @@ sub case_400 ($h) {
 	is post($h->{server}, ''), '400 the body is empty', 'no body';
 	is post($h->{server}, '[{},null]'), '400 no record in the body is a log event: none has a data.type, or a type of its own (records: 2)',
 		'nothing usable';
+	like post($h->{server}, $_), qr/^400 the body is not the JSON that Auth0 sends: .* at byte 0$/, "not JSON, or not of records: $_"
+		for 'hello', '1', '"x"', 'null', 'log_id=1';
+	like post($h->{server}, '["x",1]'), qr/^400 no record in the body has a data.type/, 'an array of other things';
+	gzip(\logins('packed'), \my $packed) or die;
+	is post($h->{server}, $packed, @$_), '400 the body is compressed (gzip), and this program unpacks nothing: switch off '
+		. 'the compression of requests where they are sent, or in the proxy that adds it', "compressed, @$_"
+		for [], [ 'Content-Encoding', 'gzip' ];
 	like post($h->{server}, substr(logins('cut'), 0, -3)), qr/^400 the body ends in the middle of its JSON, after \d+ bytes$/, 'cut JSON';
 	like raw_http($h->{server}->port, head($h->{server}, 'Content-Length: 10x') . '[]'), qr/\AHTTP\/1\.1 400 /,
 		'a length that is none';
+}
+
+sub case_formats ($h) {
+	my @ids = map { ["$_-1", "$_-2"] } qw(array lines object);
+	my ($array, $lines, $object) = map { [ map { $json->encode($_) } @{ $json->decode(logins(@$_)) } ] } @ids;
+	my $alone = logins('alone') =~ s/\A\[|\]\z//gr;
+	is post($h->{server}, '[' . join(',', @$array) . ']'), '200 ok', 'JSON Array';
+	is post($h->{server}, join "\n", @$lines, ''), '200 ok', 'JSON Lines';
+	is post($h->{server}, '{"logs":[' . join(',', @$object) . ']}'), '200 ok', 'JSON Object';
+	is post($h->{server}, $alone), '200 ok', 'a record alone';
+	is_deeply delivered($h, 7), [ 'alone', map { @$_ } @ids ], 'all arrive';
 }
 
 sub case_405 ($h) {
@@ -147,12 +166,27 @@ sub chunks ($bytes, $size) {
 	return join '', map { sprintf "%x\r\n%s\r\n", length, $_ } unpack "(a$size)*", $bytes;
 }
 
+# Each line is whole JSON: that some are missing only the server can tell.
+sub half_of_the_lines ($h, $request) {
+	my $title = 'a client that goes between two lines';
+	my @line = map { logins("half-$_") =~ s/\A\[|\]\z//gr } 1, 2;
+	my $socket = connection($h->{server});
+	put($socket, $request . chunks("$line[0]\n", 1000));
+	close $socket;
+	return only_this_arrives($h, 'after-lines', $title) if !$h->{ends_alike};
+	is post($h->{server}, join "\n", @line), '200 ok', "$title: sent again, as by a client that got no answer";
+	is_deeply delivered($h, 2), [ qw(half-1 half-2) ], "$title: each event arrives once, whether the first was taken or not";
+}
+
 sub case_chunked ($h) {
 	my $request = head($h->{server}, 'Transfer-Encoding: chunked');
 	like raw_http($h->{server}->port, $request . chunks(logins('chunked'), 40) . "0\r\n\r\n"), $is_ok, 'a small one';
 	my $long = logins('long') =~ s/\]\z/' ' x 200_000 . ']'/er;
 	like raw_http($h->{server}->port, $request . chunks($long, 9000) . "0\r\n\r\n"), $is_ok, 'one of 200 kB';
 	is_deeply delivered($h, 2), [ qw(chunked long) ], 'both arrive';
+	like raw_http($h->{server}->port, $request . chunks('[' . ' ' x (3 << 20), 100_000) . "0\r\n\r\n", 20),
+		qr/\AHTTP\/1\.1 413 .*the body is longer than MAX_BODY, 3145728 bytes\n/s, 'more than MAX_BODY is not';
+	half_of_the_lines($h, $request);
 	for my $length ('Content-Length: 1000', 'Transfer-Encoding: chunked') {
 		my $socket = connection($h->{server});
 		# Whole JSON that is too short is as bad, where it can be told.
@@ -247,6 +281,34 @@ sub case_later ($h) {
 	is_deeply delivered($h, 1), [ 'once-more' ], 'and so is the way';
 }
 
+# Has another process lock the queue, and returns what ends that.
+sub lock_out ($h) {
+	my $sqlite = need('sqlite3');
+	open my $in, '|-', $sqlite, $h->{queue}->path or die "$sqlite: $!";
+	my $sign = tempdir() . '/locked';
+	print $in "BEGIN EXCLUSIVE;\n.shell touch $sign\n";
+	$in->flush;
+	wait_until(sub { -e $sign }, 5, 'the lock');
+	return sub { print $in "COMMIT;\n.quit\n"; close $in };
+}
+
+# The longest that an answer may take after the last byte of the body.
+use constant ANSWER_S => 25;
+
+sub case_locked ($h) {
+	$h->{queue}->end_worker; # it would hold the lock now and then
+	my $unlock = lock_out($h);
+	my $start = time;
+	my $answer = http('POST', $h->{server}->url, { Authorization => $token }, logins('locked'), timeout => 2 * ANSWER_S);
+	my $took = time - $start;
+	$unlock->();
+	is "$answer->{status} $answer->{body}", "503 the queue was locked for too long: try again\n", 'the answer';
+	cmp_ok $took, '<', ANSWER_S, 'in time';
+	only_this_arrives($h, 'after-locked', 'nothing half-written');
+	is post($h->{server}, logins('locked')), '200 ok', 'sent again';
+	is_deeply delivered($h, 1), [ 'locked' ], 'it arrives';
+}
+
 # What a server does to the programs it does not need, or they to themselves.
 sub case_killed ($h) {
 	my $server = $h->{server};
@@ -293,11 +355,13 @@ my @cases = (
 	[ 'the right token is let in' => \&case_right ],
 	[ 'a wrong token is not' => \&case_wrong ],
 	[ 'a missing token is not' => \&case_missing ],
+	[ 'every format is taken' => \&case_formats ],
 	[ 'a batch with nothing to send is answered with 204' => \&case_204 ],
 	[ 'a bad body is answered with 400 and why' => \&case_400 ],
 	[ 'another method is answered with 405' => \&case_405 ],
 	[ 'a batch of 2 MiB is taken' => \&case_2_mib ],
 	[ 'a chunked body is taken, and half a body is not' => \&case_chunked ],
+	[ 'a queue that is locked is answered with 503' => \&case_locked ],
 	[ 'slow clients hold up nobody' => \&case_slow ],
 	[ 'fifty requests at once are all served' => \&case_fifty ],
 	[ 'the log lines are in the error log' => \&case_log ],
@@ -308,7 +372,8 @@ my @cases = (
 
 # Runs the table: %h is the server, its queue and the stand-in that gets its
 # messages as "name"; kill => what ends the doors, given %h; graceful_fails: a
-# graceful restart fails requests.
+# graceful restart fails requests; ends_alike: the door cannot always tell
+# a chunked body that broke off.
 sub run_cases (%h) {
 	for (@cases) {
 		my ($title, $code) = @$_;
@@ -322,9 +387,44 @@ sub run_cases (%h) {
 sub test_cases ($snippet, %o) {
 	my $slack = standin();
 	my $name = $snippet =~ tr/a-z//cdr;
-	my $queue = queue(slack => $slack, path => "/as/$name", env => { LOG => undef, MAX_BODY => '3MiB' });
+	my $queue = queue(slack => $slack, path => "/as/$name", env => { MAX_BODY => '3MiB',
+		LogStream::Server::keeps_log_of($snippet) ? (LOG => undef) : () });
 	run_cases(slack => $slack, queue => $queue, name => $name, server => server($snippet, queue => $queue, %o), %o);
 	$queue->end_worker;
+}
+
+# What Slack may say where there is no queue and it is part of the answer: how
+# the stand-in behaves, and "status body", with Retry-After when there is one.
+my @said = (
+	[ '/services/T0/B0/SECRETpath' => '200 ok' ],
+	[ '/status/404/no_service' => '502 Slack did not take the message: no_service' ],
+	[ '/status/500/down' => '502 Slack did not take the message: down' ],
+	[ '/status/429/rate_limited' => '503 Slack did not take the message: rate_limited', 30 ],
+	[ '/stall' => '504 Slack did not answer in time: the log of this program says more' ],
+);
+
+# The door without a queue behind the file of conf/ with that name.
+sub test_without_queue ($snippet, %o) {
+	my $slack = standin();
+	my $server = server($snippet, %o, env => { AUTH0_LOG_STREAM_TOKEN => $token, SLACK_TIMEOUT => '300ms',
+		SLACK_WEBHOOK_URL => $slack->url('/as/slack') });
+	for (@said) {
+		my ($behaviour, $want, $retry_after) = @$_;
+		$slack->behave(slack => $behaviour);
+		my $answer = http('POST', $server->url, { Authorization => $token }, logins('a'));
+		is "$answer->{status} " . $answer->{body} =~ s/\n\z//r, $want, "the answer when Slack is $behaviour";
+		is $answer->{headers}{'retry-after'}, $retry_after, 'and when to try again';
+	}
+	my ($request, @more) = $slack->requests;
+	is @more, @said - 1, 'one post each, before the answer';
+	is $request->{payload}{attachments}[0]{title}, 'event a [type: f]', 'its title';
+	is_deeply $request->{problems}, [], 'no problems';
+	if ($server->keeps_log) {
+		wait_until(sub { $server->errorlog =~ /log-stream-to-slack\[\d+\]: info log_id=a type=f destination=default outcome=sent/ },
+			5, "the line in the server's error log");
+	}
+	unlike $server->errorlog, qr/SECRET/, 'no secret is in it';
+	$server->stop;
 }
 
 1;

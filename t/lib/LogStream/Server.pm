@@ -19,7 +19,7 @@ use LogStream::Test;
 our @ISA = 'LogStream::Test::Process';
 our @EXPORT = qw(server);
 
-$Carp::Internal{$_}++ for map { "LogStream::Server$_" } '', '::Apache', '::Lighttpd', '::Nginx';
+$Carp::Internal{$_}++ for map { "LogStream::Server$_" } '', '::Apache', '::Caddy', '::Lighttpd', '::Nginx';
 
 # The settings are in .env, which is not looked for when this names another.
 my %own_settings = (LOG_STREAM_CONFIG => undef);
@@ -30,10 +30,14 @@ my %own_settings = (LOG_STREAM_CONFIG => undef);
 # the text, sites => names: there is a socket and a NAME.conf for each): that
 # file in use, by a server that answers.
 sub server ($snippet, %o) {
-	my ($kind) = $snippet =~ /^(\w+)/;
-	my $class = 'LogStream::Server::' . ucfirst $kind;
+	my $class = class_of($snippet);
 	return bless({ %o, snippet => $snippet, program => $class->program }, $class)->up;
 }
+
+sub class_of ($snippet) { return 'LogStream::Server::' . ucfirst +($snippet =~ /^(\w+)/)[0] }
+
+# Whether the server of that file logs what the door writes to the error stream.
+sub keeps_log_of ($snippet) { return class_of($snippet)->keeps_log }
 
 # Begins on a free port.
 sub up ($self) {
@@ -84,8 +88,8 @@ sub begin ($self) {
 	spew("$dir/conf", $self->configuration($dir, account()));
 	my $seen = length $self->errorlog;
 	open my $err, '>>', "$dir/error.log" or croak "$dir/error.log: $!";
-	$self->launch(1, cmd => [ $self->{program}, $self->arguments($dir) ], out => $err,
-		err => $err, cwd => $dir, env => \%own_settings, alone => 1);
+	$self->launch(1, cmd => [ $self->command($dir) ], out => $err, err => $err, cwd => $dir,
+		env => { %own_settings, $self->environment($dir) }, alone => 1);
 	my ($up, $taken) = $self->signs;
 	my $new;
 	wait_until(sub {
@@ -108,8 +112,11 @@ sub path ($self) { return '/api/logs' }
 sub url ($self, $path = $self->path) { return "http://127.0.0.1:$self->{port}$path" }
 sub door ($self) { return "$self->{dir}/log-stream-to-slack" }
 sub errorlog ($self) { return slurp("$self->{dir}/error.log") }
+sub command ($self, $dir) { return $self->{program}, $self->arguments($dir) }
+sub environment ($self, $dir) { return () }
+sub keeps_log ($class) { return 1 }
 # Where the door's lines are.
-sub log ($self) { return $self->errorlog }
+sub log ($self) { return $self->keeps_log ? $self->errorlog : $self->{queue}->log }
 sub has_backend ($self) { return 0 }
 sub start_backend ($self) { }
 sub is_cgi ($self) { return $self->{snippet} =~ /-cgi|fcgiwrap|htaccess/ }
@@ -182,6 +189,9 @@ my %modules = (
 	'apache-proxy-fcgi.conf' => [ qw(mpm_event alias proxy proxy_fcgi) ],
 );
 
+# Those that the snippet needs.
+sub modules ($snippet) { return $modules{$snippet} }
+
 # modules => [...] takes the place of those of the snippet. reqtimeout as
 # Debian has it: on.
 sub configuration ($self, $dir, $user, $group) {
@@ -218,6 +228,59 @@ DocumentRoot "$dir/docroot"
 	Include "$dir/snippet.conf"
 </VirtualHost>
 @{[ $self->{conf} // '' ]}
+END
+}
+
+#
+# Caddy
+#
+
+package LogStream::Server::Caddy;
+
+use Carp qw(croak);
+
+BEGIN { our @ISA = 'LogStream::Server'; LogStream::Test->import(qw(need run)) }
+
+sub program ($class) { return need('caddy') }
+sub arguments ($self, $dir) { return 'run', '--config', "$dir/conf", '--adapter', 'caddyfile' }
+sub signs ($self) { return qr/"serving initial configuration"/, qr/address already in use/ }
+sub has_backend ($self) { return 1 }
+sub start_backend ($self) { $self->spawn_doors }
+# 2.6 does not, in spite of capture_stderr.
+sub keeps_log ($class) { return 0 }
+
+# It never changes its user, and is started as that.
+sub command ($self, $dir) {
+	my ($user, $group) = LogStream::Server::account();
+	return (($> == 0 ? (need('setpriv'), "--reuid=$user", "--regid=$group", '--clear-groups', '--') : ()),
+		$self->SUPER::command($dir));
+}
+
+sub environment ($self, $dir) {
+	return map { $_ => "$dir/tmp" } qw(HOME XDG_CONFIG_HOME XDG_DATA_HOME);
+}
+
+# By its own address for that; the command ends when it is done.
+sub restart_gracefully ($self) {
+	my $dir = $self->{dir};
+	my $ended = run(cmd => [ $self->{program}, 'reload', '--force', '--config', "$dir/conf", '--adapter', 'caddyfile',
+		'--address', "unix/$dir/tmp/admin" ], cwd => $dir, env => { $self->environment($dir) });
+	croak "caddy reload: $ended->{err}" if $ended->{exit};
+}
+
+sub configuration ($self, $dir, $user, $group) {
+	return <<"END";
+{
+	admin unix/$dir/tmp/admin
+	auto_https off
+@{[ $self->{conf} // '' ]}
+}
+http://:$self->{port} {
+	bind 127.0.0.1
+	root * $dir/docroot
+	import $dir/snippet.conf
+	file_server
+}
 END
 }
 
