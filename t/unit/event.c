@@ -49,7 +49,8 @@ test_event_read(void)
 		"client_id", "ci", "client_name", "cn", "connection", "co",
 		"environment_name", "en", "hostname", "h", "ip", "i",
 		"organization_id", "oi", "organization_name", "on",
-		"tenant_name", "t", "user_id", "ui", "user_name", "un", "date", "1970-01-02T00:00:00.001Z",
+		"tenant_name", "t", "user_id", "ui", "user_name", "un",
+		"date", "1970-01-02T00:00:00.001Z",
 		NULL
 	};
 	static const char *const bare[] = {
