@@ -4,7 +4,9 @@
  * a failure, a limit, an attack or something else.
  *
  * Gathered from Auth0's documentation ("Log Event Type Codes") and its
- * published log schemas, August 2026. New codes appear monthly, so a code
+ * published log schemas, August 2026. No two codes share a name: where
+ * Auth0 gives one to several ("Failed Exchange"), what tells them apart is
+ * added in parentheses. New codes appear monthly, so a code
  * that is not in the table is normal: catalog_class() judges it by its
  * spelling.
  */

@@ -33,8 +33,11 @@ struct event {
 	const char *client_id;
 	const char *client_name;
 	const char *connection;
+	const char *environment_name;
 	const char *hostname;
 	const char *ip;
+	const char *organization_id;
+	const char *organization_name;
 	const char *tenant_name;
 	const char *user_id;
 	const char *user_name;

@@ -369,10 +369,9 @@ const struct key config_keys[CONFIG_KEYS] = {
 		.per_destination = true,
 	}, {
 		.name = "SHOW",
-		.help = "what a message tells: client user ip connection "
-		    "tenant",
+		.help = "what a message tells: " SLACK_SHOW_WORDS,
 		.read = read_show,
-		.fallback = "client",
+		.fallback = "description client",
 	}, {
 		.name = "QUEUE",
 		.help = "where events wait for delivery: sqlite:/path or "

@@ -12,15 +12,28 @@
 
 /* -------------------------------------------------------------- SHOW */
 
+static const struct {
+	const char *word;
+	enum slack_show bit;
+} words[] = {
+	{ "description", SHOW_DESCRIPTION },
+	{ "client", SHOW_CLIENT },
+	{ "user", SHOW_USER },
+	{ "ip", SHOW_IP },
+	{ "connection", SHOW_CONNECTION },
+	{ "tenant", SHOW_TENANT },
+	{ "organization", SHOW_ORGANIZATION },
+};
+
 static bool
 read_word(const char *word, size_t len, unsigned *show)
 {
 	size_t i;
 
-	for (i = 0; i < SLACK_SHOWS; i++)
-		if (strlen(slack_shown[i].word) == len &&
-		    memcmp(slack_shown[i].word, word, len) == 0) {
-			*show |= slack_shown[i].bit;
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strlen(words[i].word) == len &&
+		    memcmp(words[i].word, word, len) == 0) {
+			*show |= words[i].bit;
 			return true;
 		}
 	return false;
@@ -37,8 +50,8 @@ slack_show_read(const char *text, unsigned *show, struct buf *why)
 		len = strcspn(text, " \t,");
 		if (!read_word(text, len, show)) {
 			log_quote(why, text, len);
-			buf_adds(why, " cannot be shown: choose from client "
-			    "user ip connection tenant");
+			buf_adds(why, " cannot be shown: choose from "
+			    SLACK_SHOW_WORDS);
 			return false;
 		}
 	}

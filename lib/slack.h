@@ -6,8 +6,9 @@
  * Text of events is foreign and partly written by attackers. It stands
  * only where Slack applies no markup, with & < > escaped (Slack,
  * "Formatting text for app surfaces": that disarms <!channel>, <@U1> and
- * forged links), with control and text-direction characters taken out,
- * and cut, with a visible mark, at the limits below.
+ * forged links), with what no reader can see taken out, with :names: that
+ * Slack would turn into pictures broken, and cut, with a visible mark, at
+ * the limits below.
  */
 #ifndef SLACK_H
 #define SLACK_H
@@ -21,25 +22,36 @@
 #define SLACK_TITLE_MAX 1024	/* characters, counted after escaping */
 #define SLACK_VALUE_MAX 2000
 
-/* What a message tells besides description, type, time and link. */
+/*
+ * What a message tells besides the event's name, type, time and link. The
+ * description is a part of the title; each of the others is a field.
+ */
 enum slack_show {
 	SHOW_CLIENT = 1 << 0,
 	SHOW_USER = 1 << 1,
 	SHOW_IP = 1 << 2,
 	SHOW_CONNECTION = 1 << 3,
-	SHOW_TENANT = 1 << 4
+	SHOW_TENANT = 1 << 4,
+	SHOW_DESCRIPTION = 1 << 5,
+	SHOW_ORGANIZATION = 1 << 6
 };
+
+/* The words of SHOW, for people. */
+#define SLACK_SHOW_WORDS \
+	"description client user ip connection tenant organization"
 
 struct slack_style {
 	unsigned show;		/* of enum slack_show */
-	const char *dashboard_url; /* base of the links, no slash at its end */
+	const char *dashboard_url; /* base of the links, no slash at its end;
+				    * with /dashboard/ in it, region and
+				    * tenant are in it as well */
 	int64_t aside;		/* events that Slack rejected, and that the
 				 * message tells of */
 };
 
 /*
- * Reads "client user" (separated by space or comma) into *show. Returns
- * false and adds to *why what is wrong.
+ * Reads words such as "client user" (separated by space or comma) into
+ * *show. Returns false and adds to *why what is wrong.
  */
 bool slack_show_read(const char *text, unsigned *show, struct buf *why);
 

@@ -12,6 +12,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #define ID_MAX 256		/* bytes of a log_id in a link */
@@ -33,6 +34,12 @@ struct label {
 	size_t len;
 };
 
+/* What an event tells of where it is from; empty labels where it does not. */
+struct origin {
+	struct label tenant;
+	struct label region;
+};
+
 static bool
 is_label(const struct label *label)
 {
@@ -42,12 +49,32 @@ is_label(const struct label *label)
 	    strspn(label->text, letters) >= label->len;
 }
 
+static bool
+are_same(const struct label *a, const struct label *b)
+{
+	return a->len == b->len && memcmp(a->text, b->text, a->len) == 0;
+}
+
+/*
+ * eu, or eu-1. The second label of a Private Cloud's host is the name of a
+ * company and no region: identity.mycompany.auth0.com.
+ */
+static bool
+is_region(const struct label *label)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
+
+	return label->len >= 2 && strspn(label->text, letters) == 2 &&
+	    (label->len == 2 || (label->len > 3 && label->text[2] == '-' &&
+	    strspn(label->text + 3, ASCII_DIGITS) >= label->len - 3));
+}
+
 /*
  * acme.eu.auth0.com is tenant acme in region eu; acme.auth0.com is in us.
  * False for any other host, a custom domain for example.
  */
 static bool
-split_hostname(const char *host, struct label *tenant, struct label *region)
+split_hostname(const char *host, struct origin *o)
 {
 	static const char domain[] = ".auth0.com";
 	size_t len = host ? strlen(host) : 0, tail = sizeof(domain) - 1;
@@ -55,29 +82,56 @@ split_hostname(const char *host, struct label *tenant, struct label *region)
 	if (len <= tail || strcmp(host + len - tail, domain) != 0)
 		return false;
 	len -= tail;
-	tenant->text = host;
-	tenant->len = strcspn(host, ".");
-	region->text = "us";
-	region->len = 2;
-	if (tenant->len < len) {
-		region->text = host + tenant->len + 1;
-		region->len = len - tenant->len - 1;
+	o->tenant.text = host;
+	o->tenant.len = strcspn(host, ".");
+	o->region.text = "us";
+	o->region.len = 2;
+	if (o->tenant.len < len) {
+		o->region.text = host + o->tenant.len + 1;
+		o->region.len = len - o->tenant.len - 1;
 	}
-	return is_label(tenant) && is_label(region);
+	return is_label(&o->tenant) && is_region(&o->region);
 }
 
-/* The tenant of an event; false when it does not tell. */
+/* prod-eu-1 is in region eu. False for a name of another form. */
 static bool
-tenant_of(const struct event *e, struct label *tenant)
+split_environment(const char *name, struct label *region)
 {
-	struct label region;
+	static const char prefix[] = "prod-";
+	struct label rest;
+
+	if (!name || strncmp(name, prefix, strlen(prefix)) != 0)
+		return false;
+	rest.text = name + strlen(prefix);
+	rest.len = strlen(rest.text);
+	if (rest.len == 2 || !is_region(&rest))
+		return false;
+	region->text = rest.text;
+	region->len = 2;
+	return true;
+}
+
+/*
+ * The tenant is the one that Auth0 names. A hostname counts where there is
+ * no name, or where it is of the tenant of that name: in events of failures
+ * it can be what a client made up.
+ */
+static struct origin
+origin_of(const struct event *e)
+{
+	struct origin origin = { { NULL, 0 }, { NULL, 0 } }, host;
+	bool has_host = split_hostname(e->hostname, &host);
 
 	if (e->tenant_name) {
-		tenant->text = e->tenant_name;
-		tenant->len = strlen(e->tenant_name);
-		return true;
+		origin.tenant.text = e->tenant_name;
+		origin.tenant.len = strlen(e->tenant_name);
+	} else if (has_host) {
+		origin.tenant = host.tenant;
 	}
-	return split_hostname(e->hostname, tenant, &region);
+	if (!split_environment(e->environment_name, &origin.region) &&
+	    has_host && are_same(&host.tenant, &origin.tenant))
+		origin.region = host.region;
+	return origin;
 }
 
 /* ------------------------------------------------------ what is shown */
@@ -142,21 +196,33 @@ connection_of(struct buf *out, const struct event *e, size_t max)
 static void
 tenant_name_of(struct buf *out, const struct event *e, size_t max)
 {
+	struct label tenant = origin_of(e).tenant;
 	struct buf name = BUF_INIT;
-	struct label tenant;
 
-	if (tenant_of(e, &tenant))
+	if (tenant.len > 0)
 		buf_add(&name, tenant.text, tenant.len);
 	add_named(out, buf_text(&name), NULL, max);
 	buf_release(&name);
 }
 
+/* The name; the id stands for one that shows nothing. */
+static void
+organization_of(struct buf *out, const struct event *e, size_t max)
+{
+	size_t before = out->len;
+
+	add_named(out, e->organization_name, NULL, max);
+	if (out->len == before)
+		add_named(out, e->organization_id, NULL, max);
+}
+
 const struct slack_shown slack_shown[SLACK_SHOWS] = {
-	{ "client", "Client", SHOW_CLIENT, client_of },
-	{ "user", "User", SHOW_USER, user_of },
-	{ "ip", "IP address", SHOW_IP, ip_of },
-	{ "connection", "Connection", SHOW_CONNECTION, connection_of },
-	{ "tenant", "Tenant", SHOW_TENANT, tenant_name_of },
+	{ "Client", SHOW_CLIENT, client_of },
+	{ "User", SHOW_USER, user_of },
+	{ "IP address", SHOW_IP, ip_of },
+	{ "Connection", SHOW_CONNECTION, connection_of },
+	{ "Tenant", SHOW_TENANT, tenant_name_of },
+	{ "Organization", SHOW_ORGANIZATION, organization_of },
 };
 
 /* ------------------------------------------------------------- cards */
@@ -184,33 +250,56 @@ slack_card_words(const char *type)
 	return known ? known->name : "Event of an unknown type";
 }
 
-/* What happened, in words: never empty. */
-static void
-title_event(struct slack_card *card, const struct event *e)
+/* Whether text has the words in it, in whatever case of ASCII. */
+static bool
+says(const char *text, const char *words)
 {
+	size_t len = strlen(words);
+
+	for (; *text; text++)
+		if (strncasecmp(text, words, len) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * What happened, in words: never empty. A description can be of the reason
+ * alone ("Password is too weak"), or of a person; the name of the event is
+ * then below it, if it has one.
+ */
+static void
+title_event(struct slack_card *card, const struct event *e, unsigned show)
+{
+	const struct event_type *known = catalog_find(e->type);
 	struct buf words = BUF_INIT;
 
-	if (e->description)
+	if (e->description && (show & SHOW_DESCRIPTION))
 		slack_text_clean(&words, e->description, SLACK_TITLE_MAX);
 	if (words.len == 0)
 		buf_adds(&words, slack_card_words(e->type));
 	slack_card_title(card, words.data, e->type);
+	if (known && !says(card->title.data, known->name))
+		card->footer = known->name;
 	buf_release(&words);
 }
 
 static void
 add_link(struct buf *link, const struct event *e, const char *base)
 {
-	struct label tenant, region;
+	struct origin origin = origin_of(e);
 
 	if (!e->log_id || strlen(e->log_id) > ID_MAX)
 		return;
 	buf_adds(link, base);
-	if (split_hostname(e->hostname, &tenant, &region)) {
+	if (strstr(base, "/dashboard/")) {
+		buf_adds(link, "/logs/");
+	} else if (is_label(&origin.tenant) && origin.region.len > 0) {
 		buf_adds(link, "/dashboard/");
-		slack_text_percent(link, region.text, region.len);
+		slack_text_percent(link, origin.region.text,
+		    origin.region.len);
 		buf_addc(link, '/');
-		slack_text_percent(link, tenant.text, tenant.len);
+		slack_text_percent(link, origin.tenant.text,
+		    origin.tenant.len);
 		buf_adds(link, "/logs/");
 	} else {
 		buf_adds(link, "/#/logs/");
@@ -257,7 +346,7 @@ slack_card_init(struct slack_card *card, const struct event *e,
 	memset(card, 0, sizeof(*card));
 	card->class = e->class;
 	card->time_ms = e->time_ms;
-	title_event(card, e);
+	title_event(card, e, style->show);
 	add_link(&card->link, e, style->dashboard_url);
 	for (i = 0; i < SLACK_SHOWS; i++)
 		if (style->show & slack_shown[i].bit)
@@ -275,19 +364,35 @@ slack_card_release(struct slack_card *card)
 
 /* -------------------------------------------------------------- JSON */
 
-/* Adds a member whose text is escaped for Slack; none when it is empty. */
+/* Adds a member with text that is escaped; none when it is empty. */
+static void
+put_escaped(struct buf *out, const char *name, const char *text)
+{
+	if (!*text)
+		return;
+	if (out->data[out->len - 1] != '{')
+		buf_addc(out, ',');
+	buf_addf(out, "\"%s\":", name);
+	quote(out, text);
+}
+
 static void
 put_text(struct buf *out, const char *name, const char *text)
 {
 	struct buf escaped = BUF_INIT;
 
 	slack_text_escape(&escaped, text);
-	if (escaped.len > 0) {
-		if (out->data[out->len - 1] != '{')
-			buf_addc(out, ',');
-		buf_addf(out, "\"%s\":", name);
-		quote(out, escaped.data);
-	}
+	put_escaped(out, name, buf_text(&escaped));
+	buf_release(&escaped);
+}
+
+static void
+put_link(struct buf *out, const char *name, const char *link)
+{
+	struct buf escaped = BUF_INIT;
+
+	slack_text_escape_link(&escaped, link);
+	put_escaped(out, name, buf_text(&escaped));
 	buf_release(&escaped);
 }
 
@@ -314,9 +419,11 @@ slack_card_json(const struct slack_card *card, struct buf *out)
 	put_text(out, "fallback", buf_text(&card->title));
 	put_text(out, "color", colours[card->class]);
 	put_text(out, "title", buf_text(&card->title));
-	put_text(out, "title_link", buf_text(&card->link));
+	put_link(out, "title_link", buf_text(&card->link));
 	if (card->field_count > 0)
 		put_fields(out, card);
+	if (card->footer)
+		put_text(out, "footer", card->footer);
 	if (card->time_ms != EVENT_NO_TIME)
 		buf_addf(out, ",\"ts\":%" PRId64, card->time_ms / 1000);
 	buf_addc(out, '}');
@@ -335,6 +442,8 @@ slack_card_lines(const struct slack_card *card, struct buf *out)
 	for (i = 0; i < card->field_count; i++)
 		buf_addf(out, "| %s: %s\n", card->fields[i].title,
 		    buf_text(&card->fields[i].value));
+	if (card->footer)
+		buf_addf(out, "| %s\n", card->footer);
 }
 
 static bool
@@ -370,8 +479,8 @@ slack_card_span(struct buf *out, int64_t first_ms, int64_t last_ms)
 void
 slack_headline_add(struct slack_headline *h, const struct event *e)
 {
-	struct label tenant;
-	bool tells = tenant_of(e, &tenant) && is_label(&tenant);
+	struct label tenant = origin_of(e).tenant;
+	bool tells = is_label(&tenant);
 
 	if (h->count++ == 0 && tells) {
 		memcpy(h->tenant, tenant.text, tenant.len);

@@ -12,17 +12,16 @@
 #define SLACK_TYPE_MAX 100	/* characters of a type code in a title */
 #define SLACK_LABEL_MAX 63	/* bytes of a DNS label, RFC 1035 */
 #define SLACK_ENVELOPE_MAX 600	/* bytes of a message without attachments */
-#define SLACK_SHOWS 5		/* things to show, as enum slack_show has */
+#define SLACK_SHOWS 6		/* fields, as enum slack_show has */
 
 /* ------------------------------------------------------ what is shown */
 
 /*
- * A thing to show: its word in SHOW, the title of its field, and what an
- * event says of it. value() adds clean text of at most max characters,
- * after escaping; nothing when the event does not have it.
+ * A thing to show in a field: the field's title, and what an event says of
+ * it. value() adds clean text of at most max characters, after escaping;
+ * nothing when the event does not have it.
  */
 struct slack_shown {
-	const char *word;
 	const char *title;
 	enum slack_show bit;
 	void (*value)(struct buf *out, const struct event *e, size_t max);
@@ -45,6 +44,7 @@ struct slack_card {
 	int64_t time_ms;	/* or EVENT_NO_TIME */
 	struct slack_field fields[SLACK_SHOWS + 1];
 	size_t field_count;
+	const char *footer;	/* the event's name; NULL: none. Borrowed */
 	bool wide;		/* each field has a row to itself */
 };
 

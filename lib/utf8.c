@@ -143,3 +143,39 @@ utf8_turns_direction(uint32_t code)
 	    (code >= 0x202A && code <= 0x202E) ||
 	    (code >= 0x2066 && code <= 0x2069);
 }
+
+struct range {
+	uint32_t from, to;
+};
+
+/* In order. Unassigned ones count: they are reserved for such characters. */
+static const struct range invisible[] = {
+	{ 0xAD, 0xAD },		/* soft hyphen */
+	{ 0x34F, 0x34F },	/* combining grapheme joiner */
+	{ 0x61C, 0x61C },	/* Arabic letter mark */
+	{ 0x115F, 0x1160 },	/* Hangul fillers */
+	{ 0x17B4, 0x17B5 },	/* Khmer inherent vowels */
+	{ 0x180B, 0x180F },	/* Mongolian selectors, vowel separator */
+	{ 0x200B, 0x200F },	/* zero-width space and joiners, LRM, RLM */
+	{ 0x202A, 0x202E },	/* embeddings and overrides */
+	{ 0x2060, 0x206F },	/* word joiner, invisible signs, isolates */
+	{ 0x3164, 0x3164 },	/* Hangul filler */
+	{ 0xFE00, 0xFE0F },	/* variation selectors */
+	{ 0xFEFF, 0xFEFF },	/* zero-width no-break space */
+	{ 0xFFA0, 0xFFA0 },	/* halfwidth Hangul filler */
+	{ 0xFFF0, 0xFFFB },	/* unassigned; interlinear annotation */
+	{ 0x1BCA0, 0x1BCA3 },	/* shorthand format controls */
+	{ 0x1D173, 0x1D17A },	/* musical format controls */
+	{ 0xE0000, 0xE0FFF },	/* tags, more variation selectors */
+};
+
+bool
+utf8_is_invisible(uint32_t code)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(invisible) / sizeof(invisible[0]); i++)
+		if (code <= invisible[i].to)
+			return code >= invisible[i].from;
+	return false;
+}

@@ -61,4 +61,12 @@ void utf8_mend(struct buf *out, const char *text, size_t len);
 bool utf8_is_control(uint32_t code);
 bool utf8_turns_direction(uint32_t code);
 
+/*
+ * Characters that show nothing and take no room: Unicode's property
+ * Default_Ignorable_Code_Point (DerivedCoreProperties.txt, Unicode 16.0),
+ * which are zero-width characters, marks of direction, fillers, variation
+ * selectors and tags; and the annotation marks U+FFF9 to U+FFFB.
+ */
+bool utf8_is_invisible(uint32_t code);
+
 #endif

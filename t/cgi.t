@@ -117,6 +117,7 @@ subtest 'the seed case is answered ok and becomes one message' => sub {
 		title_link => 'https://manage.auth0.com/#/logs/abc1234567890',
 		fields => [ { title => 'Client', value => 'Test Client Name (TestClientId)',
 			short => JSON::PP::true } ],
+		footer => 'Failed Login',
 	} ] }, 'what it says';
 	is_deeply $request->{problems}, [], 'no problems';
 	my ($pid) = $answer->{err} =~ /\[(\d+)\]/;
@@ -586,7 +587,7 @@ subtest 'a bad configuration is answered 503, and the log says what is wrong' =>
 			'environment: FILTER: no event can pass it: its terms exclude all that they include',
 		'a thing to show' => { SHOW => 'client all' },
 			'environment: SHOW: \x22all\x22 cannot be shown: choose from '
-			. 'client user ip connection tenant',
+			. 'description client user ip connection tenant organization',
 		'a duration' => { SLACK_TIMEOUT => '10' },
 			'environment: SLACK_TIMEOUT: \x2210\x22 is not a duration: write a number and '
 			. 'ms, s, min, h or d, such as 10s',
@@ -865,7 +866,7 @@ subtest 'bare events, as the Management API lists them, are events in every form
 };
 
 subtest 'numbers and truths are shown, and filtered by, as they were sent' => sub {
-	my %show = (SHOW => 'user,connection');
+	my %show = (SHOW => 'description,user,connection');
 	my $answer = door(env => { %show, LOG_LEVEL => 'debug' }, body => '[{"log_id":90020261120093011424106000000001,'
 		. '"data":{"type":"fp","user_id":9007199254740993,"user_name":"","connection":-1.50e+7}}]');
 	is told($answer), '200 ok', 'answered';
@@ -916,6 +917,58 @@ subtest 'a time is shown that is sensible, and none otherwise' => sub {
 		is told(door(body => "[{\"data\":{\"type\":\"f\",\"date\":$date}}]")), '200 ok', "$date: answered";
 		my ($request) = posted();
 		is $request->{payload}{attachments}[0]{ts}, $ts, $ts ? 'the time' : 'no time';
+	}
+};
+
+# A text of a message, entities taken back, as t/data/messages/README says.
+my %entity = (lt => '<', gt => '>', amp => '&');
+sub shown ($text) {
+	return $text =~ s/&(lt|gt|amp);/$entity{$1}/gr =~ s/([^\x00-\x7f])/sprintf '{U+%04X}', ord $1/ger;
+}
+
+# The lines of a message's attachments, each a kind and its words.
+sub attachment_lines ($attachment) {
+	return ([ title => $attachment->{title} ],
+		(map { [ link => $_ ] } grep { defined } $attachment->{title_link}),
+		(map { [ field => "$_->{title}: $_->{value}" ] } @{ $attachment->{fields} // [] }),
+		(map { [ footer => $_ ] } grep { defined } $attachment->{footer}));
+}
+
+sub message_lines ($message) {
+	return map { "$_->[0] " . shown($_->[1]) . "\n" }
+		[ text => $message->{text} ], map { attachment_lines($_) } @{ $message->{attachments} };
+}
+
+# What try prints about such a message: for a terminal, without times, and
+# without what only Slack needs to show it as it is.
+sub preview_lines (@line) {
+	return map { s/^text (.*)/$1/r =~ s/^(?:title|link|field|footer) /| /r =~ s/\*//gr
+		=~ s/\{U\+2060\}//gr } @line;
+}
+
+subtest 'messages are those kept in t/data, by way of a queue too, and try shows the same' => sub {
+	my @body = glob "$FindBin::Bin/data/messages/*.json";
+	cmp_ok scalar(@body), '>', 10, 'there are some';
+	for my $body (@body) {
+		my ($name, @line) = (basename($body), slurp($body =~ s/\.json$/.expect/r) =~ /^(.*\n)/mg);
+		my %set = map { /^([A-Z_]+)=(.*)\n/ } @line;
+		my $want = join '', grep { !/^[A-Z_]+=/ } @line;
+
+		is told(door(body => slurp($body), env => \%set)), '200 ok', $name;
+		my @request = posted();
+		is join('', map { message_lines($_->{payload}) } @request), $want, 'at once';
+		is_deeply [ map { @{ $_->{problems} } } @request ], [], 'no problems';
+
+		my $queue = queue(slack => $slack, path => $path, env => \%set);
+		is told($queue->cgi(body => slurp($body))), '200 ok', 'to the queue';
+		$queue->wait_until_empty;
+		is join('', map { message_lines($_->{payload}) } posted()), $want, 'from the queue';
+		$queue->end_worker;
+
+		my $tried = ctl({ %env, %set }, 'try', $body)->{out};
+		utf8::decode($tried);
+		is join('', grep { /\S/ && !/^\| \d{4}-\d\d-\d\d .* UTC$/ } map { "$_\n" } split /\n/, shown($tried)),
+			join('', preview_lines($want =~ /^(.*\n)/mg)), 'as try lays it out';
 	}
 };
 

@@ -57,8 +57,8 @@ SLACK_WEBHOOK_URL=https://hooks.slack.com/********    ($dir/conf:2)
 AUTH0_LOG_STREAM_TOKEN=******** (2 tokens)    ($dir/conf:3, in $dir/token)
 # which events are sent
 FILTER=failure,limit    ($dir/conf:4)
-# what a message tells: client user ip connection tenant
-SHOW=client    (default)
+# what a message tells: description client user ip connection tenant organization
+SHOW=description client    (default)
 # where events wait for delivery: sqlite:/path or postgresql://...
 QUEUE=    (not set)
 # whether the queue may be on a network file system: no yes
@@ -320,6 +320,7 @@ Auth0 log alert
 | Test failure [type: f]
 | https://manage.auth0.com/#/logs/abc1234567890
 | Client: Test Client Name (TestClientId)
+| Failed Login
 
 --
 records: 1, unusable: 0, filtered out: 0, to send: 1
@@ -334,7 +335,7 @@ END
 		$record->('fu', date => '2026-08-01T12:00:01.999+02:00', user_name => "\x{e9}<b>&",
 			description => "two\nlines\e[2J", hostname => 'acme.eu.auth0.com', log_id => 'a/b'),
 		$record->('limit_wc', date => '2026-07-31T00:00:00Z', hostname => 'acme.eu.auth0.com') ]);
-	is all(tool({ stdin => $body, SHOW => 'user,tenant' }, 'try', '-')), <<"END", 'more of them';
+	is all(tool({ stdin => $body, SHOW => 'description,user,tenant' }, 'try', '-')), <<"END", 'more of them';
 0
 Auth0 log alert, acme, 2 events
 | Blocked Account [type: limit_wc]
@@ -344,6 +345,7 @@ Auth0 log alert, acme, 2 events
 | https://manage.auth0.com/dashboard/eu/acme/logs/a%2Fb
 | User: \xc3\xa9<b>&
 | Tenant: acme
+| Failed Login (Invalid Email/Username)
 | 2026-08-01 10:00:01 UTC
 
 --
@@ -360,7 +362,7 @@ subtest 'try --json prints the payload itself, a message a line' => sub {
 	is $ended->{out}, '{"text":"*Auth0 log alert*","attachments":[{"fallback":"Test failure [type: f]",'
 		. '"color":"#d1242f","title":"Test failure [type: f]",'
 		. '"title_link":"https://manage.auth0.com/#/logs/abc1234567890",'
-		. '"fields":[{"title":"Client","value":"Test Client Name (TestClientId)","short":true}]}]}' . "\n",
+		. '"fields":[{"title":"Client","value":"Test Client Name (TestClientId)","short":true}],"footer":"Failed Login"}]}' . "\n",
 		'the seed case';
 	is tool({ stdin => $seed }, 'try', '-', '--json')->{out}, $ended->{out}, 'in any order';
 

@@ -49,7 +49,7 @@ sub flood ($total) {
 	my $dir = tempdir();
 	my $slack = standin();
 	my %env = (QUEUE => "sqlite:$dir/queue.db", SLACK_WEBHOOK_URL => $slack->url('/services/T/B/x'),
-		SHOW => 'client user ip connection tenant', SLACK_INTERVAL => '400ms', LOG => "$dir/log");
+		SHOW => 'description client user ip connection tenant organization', SLACK_INTERVAL => '400ms', LOG => "$dir/log");
 	my $worker = LogStream::Test::Worker->new(\%env);
 	my $door = fastcgi(env => \%env);
 	for (my $first = 1; $first <= $total; $first += $per_batch) {

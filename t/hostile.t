@@ -410,7 +410,7 @@ sub attack ($snippet, %o) {
 	# No worker goes on for others: each server has a Slack of its own.
 	my $slack = standin();
 	my $queue = queue(slack => $slack, env => { LOG => undef, LOG_LEVEL => 'debug', MAX_BODY => '3MiB', FILTER => '*',
-		SHOW => 'client user ip connection tenant' });
+		SHOW => 'description client user ip connection tenant organization' });
 	my $server = server($snippet, queue => $queue, conf => $o{conf});
 	my $h = { server => $server, queue => $queue, slack => $slack, honest => 0, evil => 0, lasting => [] };
 	honest($h, 'before');
@@ -637,7 +637,7 @@ beside 'no field, and no word of Slack, is more than text in a log or on a termi
 	my $ascii = JSON::PP->new->ascii;
 	my $body = $ascii->encode(\@record);
 	my $queue = queue(slack => $slack, path => '/as/evil', env => { LOG_LEVEL => 'debug', FILTER => '* -s*',
-		SHOW => 'client user ip connection tenant' });
+		SHOW => 'description client user ip connection tenant organization' });
 	for my $word ("\e[2J\e]0;x\a", "\x{9b}31m", 'no_service') {
 		$slack->behave(evil => "/status/500/$word");
 		my $now = cgi(token => $token, body => $body, env => { %{ $queue->env }, QUEUE => undef });

@@ -49,7 +49,7 @@ sub site (%o) {
 	my $path = '/services/T0/B0/' . $dir =~ s/.*\W//r;
 	copy($o{queue}, "$dir/q.db") && chmod 0600, "$dir/q.db" or die "$dir: $!" if $o{queue};
 	my %env = (settings($dir, $slack->url($path)), AUTH0_LOG_STREAM_TOKEN => $token,
-		SLACK_RETRY_MAX => '50ms', SHOW => 'client user ip connection tenant', %{ $o{env} // {} });
+		SLACK_RETRY_MAX => '50ms', SHOW => 'description client user ip connection tenant organization', %{ $o{env} // {} });
 	return { dir => $dir, path => $path, env => \%env };
 }
 

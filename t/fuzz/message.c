@@ -6,10 +6,11 @@
  *
  * The first three bytes say how:
  *
- *	style	the five bits of SHOW; 0x20: a digest; 0x40: each copy has a
+ *	style	five bits of SHOW; 0x20: a digest; 0x40: each copy has a
  *		type of its own; 0x80: links to another address
  *	copies	how often the events come again: 0 to 3 times, and from
- *		0xF0 on by twenties
+ *		0xF0 on by twenties; 0x04: no description is shown; 0x08:
+ *		the organization is
  *	stretch	how often each text is repeated in itself: likewise
  *
  * Behind them are the texts of the first event, each ended by a NUL byte,
@@ -19,6 +20,7 @@
 
 #include "message.h"
 #include "payload.h"
+#include "slack.h"
 #include "utf8.h"
 
 #include <json-c/json.h>
@@ -29,6 +31,8 @@
 #define STYLE_DIGEST 0x20
 #define STYLE_TYPES 0x40
 #define STYLE_ADDRESS 0x80
+#define COPIES_NO_DESCRIPTION 0x04
+#define COPIES_ORGANIZATION 0x08
 #define EVENTS_MAX 300		/* more types than a digest counts apart */
 #define TEXT_MAX 4000
 #define LIST_ROOM 60000		/* bytes of all texts: they grow by escapes */
@@ -38,6 +42,7 @@
 static const char *const names[] = {
 	"type", "description", "log_id", "date", "client_name", "client_id",
 	"user_name", "user_id", "ip", "connection", "tenant_name", "hostname",
+	"environment_name", "organization_id", "organization_name",
 };
 
 #define NAMES (sizeof(names) / sizeof(names[0]))
@@ -225,7 +230,8 @@ judge_attachment(struct json_object *a, struct buf *how)
 	const char *title = text_of(a, "title"), *fallback;
 	size_t i;
 
-	judge_names(a, " fallback color title title_link fields ts ", how);
+	judge_names(a, " fallback color title title_link fields footer ts ",
+	    how);
 	fallback = text_of(a, "fallback");
 	if (!title || !strstr(title, " [type") || title[strlen(title) - 1] !=
 	    ']' || !fallback || strcmp(title, fallback) != 0)
@@ -273,6 +279,18 @@ number_of(const char *title)
 		if (*title != ',')
 			number = 10 * number + (size_t)(*title - '0');
 	return number;
+}
+
+static unsigned
+show_of(const unsigned char *head)
+{
+	unsigned show = head[0] & 0x1FU;
+
+	if (!(head[1] & COPIES_NO_DESCRIPTION))
+		show |= SHOW_DESCRIPTION;
+	if (head[1] & COPIES_ORGANIZATION)
+		show |= SHOW_ORGANIZATION;
+	return show;
 }
 
 struct sending {
@@ -369,7 +387,7 @@ message_holds(const char *bytes, size_t len, struct buf *how)
 	s.events = m.list.events;
 	s.count = m.list.count;
 	s.digest = (head[0] & STYLE_DIGEST) != 0;
-	s.config.show = head[0] & 0x1FU;
+	s.config.show = show_of(head);
 	s.config.dashboard_url = head[0] & STYLE_ADDRESS ? other : usual;
 	buf_adds(&s.base, head[0] & STYLE_ADDRESS ?
 	    "http://[::1]:80/a&amp;b;?c=&lt;d&amp;lt;&amp;amp;" : usual);

@@ -61,6 +61,23 @@ test_order(void)
 	    "a name");
 }
 
+/* A message says the name, and a reader has to know what failed. */
+static void
+test_names(void)
+{
+	const struct event_type *types;
+	size_t count, i, j, same = 0;
+
+	types = catalog_types(&count);
+	for (i = 0; i < count; i++)
+		for (j = 0; j < i; j++)
+			if (strcmp(types[i].name, types[j].name) == 0 &&
+			    same++ == 0)
+				diag("%s and %s are both %s", types[j].code,
+				    types[i].code, types[i].name);
+	is_num((long long)same, 0, "no two codes have the same name");
+}
+
 static void
 test_unknown(void)
 {
@@ -215,6 +232,7 @@ main(void)
 {
 	test_rows();
 	test_order();
+	test_names();
 	test_unknown();
 	test_rule();
 	test_rule_on_table();

@@ -151,7 +151,8 @@ test_defaults(void)
 	ok(keeps(&c, 0, "f") && keeps(&c, 0, "api_limit") &&
 	    keeps(&c, 0, "pwd_leak") && !keeps(&c, 0, "s") &&
 	    !keeps(&c, 0, "w"), "FILTER is failure limit anomaly");
-	is_num(c.show, SHOW_CLIENT, "SHOW is client");
+	is_num(c.show, SHOW_DESCRIPTION | SHOW_CLIENT,
+	    "SHOW is description client");
 	ok(!c.queue, "no queue");
 	ok(!c.queue_on_network, "QUEUE_ON_NETWORK is no");
 	is_num(c.slack_interval_ms, 1000, "SLACK_INTERVAL is 1s");
@@ -173,8 +174,9 @@ test_defaults(void)
 	    "AUTH0_LOG_STREAM_TOKEN=    (not set)\n"
 	    "# which events are sent\n"
 	    "FILTER=failure limit anomaly    (default)\n"
-	    "# what a message tells: client user ip connection tenant\n"
-	    "SHOW=client    (default)\n"
+	    "# what a message tells: description client user ip connection "
+	    "tenant organization\n"
+	    "SHOW=description client    (default)\n"
 	    "# where events wait for delivery: sqlite:/path or "
 	    "postgresql://...\n"
 	    "QUEUE=    (not set)\n"
@@ -263,7 +265,8 @@ test_file(void)
 	    "AUTH0_LOG_STREAM_TOKEN=******** (1 token)    (.env:3)\n"
 	    "# which events are sent\n"
 	    "FILTER=f* -fsa client_id=load*    (.env:4)\n"
-	    "# what a message tells: client user ip connection tenant\n"
+	    "# what a message tells: description client user ip connection "
+	    "tenant organization\n"
 	    "SHOW=user,ip    (.env:5)\n"
 	    "# where events wait for delivery: sqlite:/path or "
 	    "postgresql://...\n"
@@ -380,7 +383,8 @@ test_mixture(void)
 	setenv("SHOW", "", 1);
 	setenv("LOG", "", 1);
 	buf_clear(&text);
-	ok(config_load(&c, &text) && c.show == SHOW_CLIENT && !c.syslog,
+	ok(config_load(&c, &text) && !c.syslog &&
+	    c.show == (SHOW_DESCRIPTION | SHOW_CLIENT),
 	    "an empty value is the default");
 	config_release(&c);
 	setenv("LOG", "/var/log/x", 1);
@@ -644,7 +648,8 @@ static const struct {
 
 	{ "SHOW=ip", "" },
 	{ "SHOW=email", "environment: SHOW: \"email\" cannot be shown: "
-	    "choose from client user ip connection tenant\n" },
+	    "choose from description client user ip connection tenant "
+	    "organization\n" },
 
 	{ "QUEUE=sqlite:/var/lib/x/queue.db", "" },
 	{ "QUEUE=sqlite:queue.db", QUEUE_RELATIVE },
@@ -746,8 +751,8 @@ test_bad_is_whole(void)
 	    ".env:18: FILTER_ops: \"!\" is not a filter term: it is neither "
 	    "a class (failure limit anomaly warning notice success) nor a "
 	    "type code or glob such as f*\n"
-	    ".env:4: SHOW: \"!\" cannot be shown: choose from client user ip "
-	    "connection tenant\n"
+	    ".env:4: SHOW: \"!\" cannot be shown: choose from description "
+	    "client user ip connection tenant organization\n"
 	    ".env:10: QUEUE: it is not a queue: write sqlite: and the path "
 	    "of a file, such as sqlite:/var/lib/log-stream-to-slack/queue.db\n"
 	    ".env:11: QUEUE_ON_NETWORK: \"!\" is neither yes nor no\n"
@@ -766,7 +771,8 @@ test_bad_is_whole(void)
 	    "info debug\n", "all of them are told, each with its line");
 	ok(!c.destinations[0].webhook_url && !c.tokens &&
 	    c.destinations[0].filter &&
-	    c.show == SHOW_CLIENT && c.slack_timeout_ms == 10000 &&
+	    c.show == (SHOW_DESCRIPTION | SHOW_CLIENT) &&
+	    c.slack_timeout_ms == 10000 &&
 	    c.max_body == 16777216 && !c.syslog && !c.log_file &&
 	    c.log_level == LEVEL_INFO && !c.queue && !c.queue_on_network &&
 	    c.slack_interval_ms == 1000 && c.slack_retry_max_ms == 300000 &&

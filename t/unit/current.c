@@ -62,7 +62,8 @@ test_refresh(void)
 	ok(!current_refresh(&c) && current_is_ready(&c) &&
 	    c.config.digest_after == 7, "a bad new one does not");
 	is_str(errors(), "error=\"conf:3: SHOW: \\x22!\\x22 cannot be shown: "
-	    "choose from client user ip connection tenant\"\n"
+	    "choose from description client user ip connection tenant "
+	    "organization\"\n"
 	    "error=\"conf:2: DIGEST_AFTER: \\x22x\\x22 is not a number: "
 	    "write digits alone, such as 60\"\n"
 	    "error=\"the new configuration is bad: the old one stays in "

@@ -47,8 +47,10 @@ test_event_read(void)
 	static const char *const full[] = {
 		"log_id", "inner", "type", "limit_wc", "description", "d",
 		"client_id", "ci", "client_name", "cn", "connection", "co",
-		"hostname", "h", "ip", "i", "tenant_name", "t", "user_id",
-		"ui", "user_name", "un", "date", "2026-08-01T12:34:56.789Z",
+		"environment_name", "en", "hostname", "h", "ip", "i",
+		"organization_id", "oi", "organization_name", "on",
+		"tenant_name", "t", "user_id", "ui", "user_name", "un",
+		"date", "2026-08-01T12:34:56.789Z",
 		NULL
 	};
 	static const char *const bare[] = {
@@ -62,8 +64,11 @@ test_event_read(void)
 	is_str(e->client_id, "ci", "client_id");
 	is_str(e->client_name, "cn", "client_name");
 	is_str(e->connection, "co", "connection");
+	is_str(e->environment_name, "en", "environment_name");
 	is_str(e->hostname, "h", "hostname");
 	is_str(e->ip, "i", "ip");
+	is_str(e->organization_id, "oi", "organization_id");
+	is_str(e->organization_name, "on", "organization_name");
 	is_str(e->tenant_name, "t", "tenant_name");
 	is_str(e->user_id, "ui", "user_id");
 	is_str(e->user_name, "un", "user_name");
@@ -75,7 +80,9 @@ test_event_read(void)
 	free(e);
 	e = event_read(look_up, bare, NULL);
 	ok(!e->log_id && !e->description && !e->client_id &&
-	    !e->client_name && !e->connection && !e->hostname && !e->ip &&
+	    !e->client_name && !e->connection && !e->environment_name &&
+	    !e->hostname && !e->ip && !e->organization_id &&
+	    !e->organization_name &&
 	    !e->tenant_name && !e->user_id && !e->user_name,
 	    "what a record lacks is NULL");
 	is_num(e->class, CLASS_NOTICE, "an unknown type has a class");

@@ -35,13 +35,20 @@ is_escaped(const char *text)
 	return true;
 }
 
+/*
+ * What no text has but for the joiners and selectors of U+200C, U+200D,
+ * U+2060, U+FE0E and U+FE0F, whose places slack.c tests.
+ */
 static bool
 is_unwanted(uint32_t code)
 {
 	return code < 0x20 || (code >= 0x7F && code < 0xA0) ||
-	    code == 0x61C || code == 0x200E || code == 0x200F ||
+	    code == 0xAD || code == 0x61C || code == 0x115F ||
+	    code == 0x200B || code == 0x200E || code == 0x200F ||
 	    (code >= 0x2028 && code <= 0x202E) ||
-	    (code >= 0x2066 && code <= 0x2069);
+	    (code >= 0x2061 && code <= 0x206F) || code == 0x3164 ||
+	    (code >= 0xFE00 && code <= 0xFE0D) || code == 0xFEFF ||
+	    (code >= 0xE0000 && code <= 0xE0FFF);
 }
 
 /* Whether no character ends a line, drives a terminal or turns text. */
@@ -59,6 +66,22 @@ is_tame(const char *text)
 	return true;
 }
 
+/* Whether ":name:" stands in it, which Slack may make a picture of. */
+static bool
+has_picture(const char *text)
+{
+	size_t len;
+
+	for (; (text = strchr(text, ':')) != NULL; text++) {
+		len = strspn(text + 1, ASCII_ALNUM "_+-'");
+		if (len == 2 && strspn(text + 1, ASCII_DIGITS) == 2)
+			continue; /* 12:00:00 */
+		if (len > 0 && text[1 + len] == ':')
+			return true;
+	}
+	return false;
+}
+
 static const struct {
 	const char *name;
 	long max;
@@ -66,6 +89,7 @@ static const struct {
 	{ "title", SLACK_TITLE_MAX },
 	{ "fallback", SLACK_TITLE_MAX },
 	{ "value", SLACK_VALUE_MAX },
+	{ "footer", 300 },
 	{ "text", 4000 },
 };
 
@@ -82,6 +106,8 @@ text_fault(const char *name, const char *text)
 		return "has & < or > in it";
 	if (!is_tame(text))
 		return "has a control character";
+	if (strcmp(name, "title_link") != 0 && has_picture(text))
+		return "has a picture in it";
 	if (*text == ' ' || text[strlen(text) - 1] == ' ')
 		return "begins or ends in a space";
 	for (i = 0; i < ROWS(limits); i++)
@@ -175,6 +201,9 @@ payload_random_sign(unsigned *seed)
 		"a", "z ", " ", "\n", "&", "<", ">", "\"", "\\", "*", "_",
 		"\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\x01",
 		"\xE2\x80\xAE", "\xFF", "\xE2\x82", "\xC2\xA0", "</", "&&&",
+		":", ":", ":a:b:", "\xE2\x80\x8B", "\xE2\x80\x8D",
+		"\xE2\x80\x8C", "\xEF\xB8\x8F", "\xE3\x85\xA4",
+		"\xF3\xA0\x81\xA1", "\xDB\x8C", "\xE2\x81\xA0",
 	};
 
 	*seed = *seed * 1103515245 + 12345;

@@ -22,13 +22,16 @@ static const struct {
 	    "an event of nothing but a type" },
 	{ { .log_id = "9002", .type = "fp", .description = "Wrong password.",
 	    .client_id = "ci", .client_name = "cn", .connection = "co",
-	    .hostname = "h", .ip = "::1", .tenant_name = "t",
-	    .user_id = "auth0|1", .user_name = "un",
+	    .environment_name = "prod-eu-1", .hostname = "h", .ip = "::1",
+	    .organization_id = "oi", .organization_name = "on",
+	    .tenant_name = "t", .user_id = "auth0|1", .user_name = "un",
 	    .time_ms = 1785587696789 },
 	    "{\"log_id\":\"9002\",\"data\":{\"date\":"
 	    "\"2026-08-01T12:34:56.789Z\",\"type\":\"fp\",\"description\":"
 	    "\"Wrong password.\",\"client_id\":\"ci\",\"client_name\":\"cn\","
-	    "\"connection\":\"co\",\"hostname\":\"h\",\"ip\":\"::1\","
+	    "\"connection\":\"co\",\"environment_name\":\"prod-eu-1\","
+	    "\"hostname\":\"h\",\"ip\":\"::1\","
+	    "\"organization_id\":\"oi\",\"organization_name\":\"on\","
 	    "\"tenant_name\":\"t\",\"user_id\":\"auth0|1\",\"user_name\":"
 	    "\"un\"}}",
 	    "one of everything" },

@@ -15,8 +15,10 @@
 #include <string.h>
 
 #define BASE "https://manage.auth0.com"
+#define WJ "\xE2\x81\xA0"	/* U+2060, word joiner */
 #define ELLIPSIS "\xE2\x80\xA6"
-#define ALL (SHOW_CLIENT | SHOW_USER | SHOW_IP | SHOW_CONNECTION | SHOW_TENANT)
+#define ALL (SHOW_DESCRIPTION | SHOW_CLIENT | SHOW_USER | SHOW_IP | \
+	SHOW_CONNECTION | SHOW_TENANT | SHOW_ORGANIZATION)
 
 /* ------------------------------------------------------- one message */
 
@@ -80,7 +82,7 @@ member_of(const char *payload, const char *name)
 static const char *
 title_of(const struct event *e)
 {
-	return member_of(message(e, 0), "title");
+	return member_of(message(e, SHOW_DESCRIPTION), "title");
 }
 
 /* "title=value" of the fields of the first attachment, a line each. */
@@ -116,7 +118,7 @@ test_seed(void)
 	e.client_id = "TestClientId";
 	e.client_name = "Test Client Name";
 	e.log_id = "abc1234567890";
-	is_str(message(&e, SHOW_CLIENT),
+	is_str(message(&e, SHOW_DESCRIPTION | SHOW_CLIENT),
 	    "{\"text\":\"*Auth0 log alert*\",\"attachments\":[{"
 	    "\"fallback\":\"Test failure [type: f]\","
 	    "\"color\":\"#d1242f\","
@@ -124,7 +126,8 @@ test_seed(void)
 	    "\"title_link\":\"" BASE "/#/logs/abc1234567890\","
 	    "\"fields\":[{\"title\":\"Client\","
 	    "\"value\":\"Test Client Name (TestClientId)\","
-	    "\"short\":true}]}]}", "the seed case is this payload");
+	    "\"short\":true}],\"footer\":\"Failed Login\"}]}",
+	    "the seed case is this payload");
 }
 
 static void
@@ -208,11 +211,54 @@ static const struct {
 	    "[31mred [0m [type: f]" },
 	{ "the C1 one too", "a\xC2\x9B" "31m", "f", "a 31m [type: f]" },
 	{ "text cannot be turned around", "a\xE2\x80\xAE" "b\xE2\x81\xA6" "c"
-	    "\xD8\x9C" "d\xE2\x80\x8F" "e", "f",
-	    "a" UTF8_REPLACEMENT "b" UTF8_REPLACEMENT "c" UTF8_REPLACEMENT
-	    "d" UTF8_REPLACEMENT "e [type: f]" },
-	{ "neither can a type", "x", "f\xE2\x80\xAE",
-	    "x [type: f" UTF8_REPLACEMENT "]" },
+	    "\xD8\x9C" "d\xE2\x80\x8F" "e", "f", "abcde [type: f]" },
+	{ "neither can a type", "x", "f\xE2\x80\xAE", "x [type: f]" },
+	{ "a name in Hebrew with its marks reads the same",
+	    "\xE2\x80\x8F\xD7\x93\xD7\xA0\xD7\x94\xE2\x80\x8E", "f",
+	    "\xD7\x93\xD7\xA0\xD7\x94 [type: f]" },
+	{ "what is invisible is dropped: spaces of no width, fillers, tags",
+	    "a\xE2\x80\x8B" "b\xE3\x85\xA4" "c\xE1\x85\x9F" "d\xC2\xAD" "e"
+	    "\xF3\xA0\x81\xA1" "f\xEF\xBB\xBF" "g\xEF\xB8\x8F" "h", "f",
+	    "abcdefgh [type: f]" },
+	{ "with a description of nothing else, the type's name", "\xE3\x85\xA4"
+	    "\xE2\xA0\x80 \xE2\x80\x8B", "f", "Failed Login [type: f]" },
+	{ "white space of any width is one space", "a\xE3\x80\x80\xE2\x80\x83"
+	    "\xE2\x80\x8B b", "f", "a b [type: f]" },
+	{ "joiners between letters of Latin are dropped", "a\xE2\x80\x8D" "b"
+	    "\xE2\x80\x8C" "c", "f", "abc [type: f]" },
+	{ "a non-joiner between letters of Arabic stays, one",
+	    "\xDB\x8C\xE2\x80\x8C\xE2\x80\x8C\xD8\xAE", "f",
+	    "\xDB\x8C\xE2\x80\x8C\xD8\xAE [type: f]" },
+	{ "at their ends it goes", "\xE2\x80\x8C\xDB\x8C\xE2\x80\x8C x", "f",
+	    "\xDB\x8C x [type: f]" },
+	{ "a joiner between letters of Devanagari stays",
+	    "\xE0\xA4\x95\xE0\xA5\x8D\xE2\x80\x8D\xE0\xA4\xB7", "f",
+	    "\xE0\xA4\x95\xE0\xA5\x8D\xE2\x80\x8D\xE0\xA4\xB7 [type: f]" },
+	{ "emoji of several stay whole", "\xF0\x9F\x91\xA9\xE2\x80\x8D"
+	    "\xF0\x9F\x92\xBB \xE2\x9D\xA4\xEF\xB8\x8F\xE2\x80\x8D"
+	    "\xF0\x9F\x94\xA5", "f", "\xF0\x9F\x91\xA9\xE2\x80\x8D"
+	    "\xF0\x9F\x92\xBB \xE2\x9D\xA4\xEF\xB8\x8F\xE2\x80\x8D"
+	    "\xF0\x9F\x94\xA5 [type: f]" },
+	{ "a second selector goes, and a non-joiner between emoji",
+	    "\xE2\x9D\xA4\xEF\xB8\x8F\xEF\xB8\x8E\xE2\x80\x8C\xE2\x9D\xA4",
+	    "f", "\xE2\x9D\xA4\xEF\xB8\x8F\xE2\x9D\xA4 [type: f]" },
+	{ "a joiner between an emoji and a letter goes",
+	    "\xE2\x9D\xA4\xE2\x80\x8D\xE0\xA4\x95", "f",
+	    "\xE2\x9D\xA4\xE0\xA4\x95 [type: f]" },
+	{ "a name between colons is no picture", "a :tada: b", "f",
+	    "a :" WJ "tada: b [type: f]" },
+	{ "neither are groups of an address", "2001:db8:100:1234:0:1f55::1",
+	    "f", "2001:" WJ "db8:" WJ "100:" WJ "1234:" WJ "0:" WJ
+	    "1f55::1 [type: f]" },
+	{ "neither is a type", "x", "a:b:c", "x [type: a:" WJ "b:c]" },
+	{ "names of other letters and signs neither", "::+1-_': :\xC3\xA9:",
+	    "f", "::" WJ "+1-_': :" WJ "\xC3\xA9: [type: f]" },
+	{ "neither is a time", "12:34:56, :7:, 1:123:4", "f",
+	    "12:34:56, :" WJ "7:, 1:" WJ "123:4 [type: f]" },
+	{ "a name that came broken is broken once", ":\xE2\x81\xA0tada:", "f",
+	    ":" WJ "tada: [type: f]" },
+	{ "colons that open no name stay as they are", "a: b :c d: :: :e.f: :g",
+	    "f", "a: b :c d: :: :e.f: :g [type: f]" },
 	{ "bytes that are not UTF-8 become U+FFFD", "a\xFF" "b\xED\xA0\x80",
 	    "f", "a" UTF8_REPLACEMENT "b" UTF8_REPLACEMENT UTF8_REPLACEMENT
 	    UTF8_REPLACEMENT " [type: f]" },
@@ -234,7 +280,7 @@ test_titles(void)
 	for (i = 0; i < ROWS(titles); i++) {
 		e.description = titles[i].description;
 		e.type = titles[i].type;
-		payload = message(&e, 0);
+		payload = message(&e, SHOW_DESCRIPTION);
 		title = mem_dup(member_of(payload, "title"));
 		is_str(title, titles[i].want, "%s", titles[i].title);
 		is_str(member_of(payload, "fallback"), title, "and the "
@@ -276,6 +322,7 @@ static const struct {
 	{ ">", ">", "&gt;" },
 	{ "a quote", "\"", "\"" },
 };
+
 
 static void
 repeat(struct buf *out, const char *text, size_t times)
@@ -370,8 +417,9 @@ test_random_texts(void)
 			e.client_name = i & 1 ? buf_text(&text) : NULL;
 			e.client_id = i & 2 ? buf_text(&text) : "id";
 			e.user_name = e.connection = e.ip = e.tenant_name =
-			    e.hostname = e.user_id = e.log_id =
-			    buf_text(&text);
+			    e.environment_name = e.organization_name =
+			    e.organization_id = e.hostname = e.user_id =
+			    e.log_id = buf_text(&text);
 			buf_clear(&payload);
 			slack_message(&payload, events, 1, &style);
 			if (*payload_faults(&payload) && bad++ == 0)
@@ -428,6 +476,8 @@ talkative_event(void)
 	e.ip = "192.0.2.1";
 	e.connection = "Users";
 	e.tenant_name = "acme";
+	e.organization_name = "Retail";
+	e.organization_id = "org_1";
 	return e;
 }
 
@@ -441,9 +491,12 @@ static const struct {
 	{ SHOW_IP, "IP address=192.0.2.1\n" },
 	{ SHOW_CONNECTION, "Connection=Users\n" },
 	{ SHOW_TENANT, "Tenant=acme\n" },
+	{ SHOW_ORGANIZATION, "Organization=Retail\n" },
+	{ SHOW_DESCRIPTION, "" },
 	{ SHOW_TENANT | SHOW_IP, "IP address=192.0.2.1\nTenant=acme\n" },
 	{ ALL, "Client=App (c1)\nUser=jane (auth0|5)\n"
-	    "IP address=192.0.2.1\nConnection=Users\nTenant=acme\n" },
+	    "IP address=192.0.2.1\nConnection=Users\nTenant=acme\n"
+	    "Organization=Retail\n" },
 };
 
 static void
@@ -514,7 +567,154 @@ test_tenant_field(void)
 	is_str(fields_of(&e, ALL), "", "a custom domain tells no tenant");
 }
 
+static void
+test_organization(void)
+{
+	struct event e = plain_event();
+
+	e.organization_id = "org_1";
+	is_str(fields_of(&e, ALL), "Organization=org_1\n", "an organization "
+	    "without a name is known by its id");
+	e.organization_name = "\xE3\x85\xA4";
+	is_str(fields_of(&e, ALL), "Organization=org_1\n", "so is one whose "
+	    "name shows nothing");
+	e.organization_name = "<a>";
+	is_str(fields_of(&e, ALL), "Organization=&lt;a&gt;\n", "otherwise by "
+	    "its name");
+}
+
+/* ----------------------------------------------------- the event's name */
+
+static const struct {
+	const char *title;
+	const char *type;
+	const char *description;
+	unsigned show;
+	const char *want;	/* title and footer */
+} names[] = {
+	{ "a description of the reason alone", "fs", "Password is too weak",
+	    SHOW_DESCRIPTION, "Password is too weak [type: fs]|Failed Signup" },
+	{ "one that says the name itself", "fs", "A failed signup: too weak",
+	    SHOW_DESCRIPTION, "A failed signup: too weak [type: fs]|" },
+	{ "no description", "fs", NULL, SHOW_DESCRIPTION,
+	    "Failed Signup [type: fs]|" },
+	{ "one that is not to be shown", "fs", "For j@example.org",
+	    ALL & ~(unsigned)SHOW_DESCRIPTION, "Failed Signup [type: fs]|" },
+	{ "a type without a name", "xyz", "Something", SHOW_DESCRIPTION,
+	    "Something [type: xyz]|" },
+	{ "the same without its description", "xyz", "For j@example.org", 0,
+	    "Event of an unknown type [type: xyz]|" },
+};
+
+static void
+test_names(void)
+{
+	struct event e = plain_event();
+	struct buf got = BUF_INIT;
+	const char *footer;
+	size_t i;
+
+	for (i = 0; i < ROWS(names); i++) {
+		e.type = names[i].type;
+		e.description = names[i].description;
+		buf_clear(&got);
+		buf_adds(&got, member_of(message(&e, names[i].show), "title"));
+		footer = member_of(message(&e, names[i].show), "footer");
+		buf_addf(&got, "|%s", footer ? footer : "");
+		is_str(buf_text(&got), names[i].want, "the name of the event "
+		    "is in title or footer once: %s", names[i].title);
+	}
+	buf_release(&got);
+}
+
+/* A long description says the name where it is cut away. */
+static void
+test_name_cut_away(void)
+{
+	struct event e = plain_event();
+	struct buf text = BUF_INIT;
+
+	repeat(&text, "x", SLACK_TITLE_MAX);
+	buf_adds(&text, " Failed Login");
+	e.description = buf_text(&text);
+	is_str(member_of(message(&e, SHOW_DESCRIPTION), "footer"),
+	    "Failed Login", "a name that was cut away is in the footer");
+	buf_release(&text);
+}
+
 /* -------------------------------------------------------------- links */
+
+static const struct {
+	const char *title;
+	const char *tenant;
+	const char *environment;
+	const char *hostname;
+	const char *link;	/* between base and id */
+} origins[] = {
+	{ "tenant and environment", "acme", "prod-eu-1", NULL,
+	    "/dashboard/eu/acme" },
+	{ "another region", "acme", "prod-us-3", NULL, "/dashboard/us/acme" },
+	{ "a region of two digits", "acme", "prod-au-12", NULL,
+	    "/dashboard/au/acme" },
+	{ "a custom domain beside them", "acme", "prod-us-3",
+	    "login.acme.example", "/dashboard/us/acme" },
+	{ "an environment, and a hostname of another region", "acme",
+	    "prod-eu-1", "acme.us.auth0.com", "/dashboard/eu/acme" },
+	{ "an environment, and a hostname of another tenant", "acme",
+	    "prod-eu-1", "other.us.auth0.com", "/dashboard/eu/acme" },
+	{ "a hostname of the tenant", "acme", NULL, "acme.eu.auth0.com",
+	    "/dashboard/eu/acme" },
+	{ "one without a region", "acme", NULL, "acme.auth0.com",
+	    "/dashboard/us/acme" },
+	{ "a hostname of another tenant", "acme", NULL,
+	    "other.eu.auth0.com", "/#" },
+	{ "one that begins like the tenant", "acme", NULL,
+	    "acme2.eu.auth0.com", "/#" },
+	{ "one that the tenant begins with", "acme", NULL,
+	    "acm.eu.auth0.com", "/#" },
+	{ "a tenant alone", "acme", NULL, NULL, "/#" },
+	{ "an environment alone", NULL, "prod-eu-1", NULL, "/#" },
+	{ "an environment and a hostname", NULL, "prod-eu-1",
+	    "acme.us.auth0.com", "/dashboard/eu/acme" },
+	{ "an environment that is not Auth0's", "acme", "acme-prod-1", NULL,
+	    "/#" },
+	{ "one of another stage", "acme", "dev-eu-1", NULL, "/#" },
+	{ "one without a number", "acme", "prod-eu", NULL, "/#" },
+	{ "one with an empty number", "acme", "prod-eu-", NULL, "/#" },
+	{ "one with more behind the number", "acme", "prod-eu-1-x", NULL,
+	    "/#" },
+	{ "one of three letters", "acme", "prod-usa-1", NULL, "/#" },
+	{ "one in capitals", "acme", "prod-EU-1", NULL, "/#" },
+	{ "an empty one", "acme", "prod-", NULL, "/#" },
+	{ "the beginning of one", "acme", "pr", NULL, "/#" },
+	{ "one with a slash", "acme", "prod-../-1", NULL, "/#" },
+	{ "a Private Cloud", "identity", "acme", "identity.acme.auth0.com",
+	    "/#" },
+	{ "a Private Cloud that names no tenant", NULL, NULL,
+	    "identity.acme.auth0.com", "/#" },
+	{ "a tenant that is no label", "a/../b", "prod-eu-1", NULL, "/#" },
+	{ "a tenant with a space", "a b", "prod-eu-1", NULL, "/#" },
+};
+
+static void
+test_origins(void)
+{
+	struct event e = plain_event();
+	struct buf want = BUF_INIT;
+	size_t i;
+
+	e.log_id = "9/0";
+	for (i = 0; i < ROWS(origins); i++) {
+		e.tenant_name = origins[i].tenant;
+		e.environment_name = origins[i].environment;
+		e.hostname = origins[i].hostname;
+		buf_clear(&want);
+		buf_addf(&want, BASE "%s/logs/9%%2F0", origins[i].link);
+		is_str(member_of(message(&e, 0), "title_link"),
+		    buf_text(&want), "a link by %s", origins[i].title);
+	}
+	buf_release(&want);
+}
 
 static const struct {
 	const char *title;
@@ -537,6 +737,10 @@ static const struct {
 	{ "the domain with a dot", ".auth0.com", "900",
 	    BASE "/#/logs/900" },
 	{ "too many labels", "a.b.c.auth0.com", "900", BASE "/#/logs/900" },
+	{ "a region that is none", "identity.acme.auth0.com", "900",
+	    BASE "/#/logs/900" },
+	{ "a region with a slash", "acme.e/.auth0.com", "900",
+	    BASE "/#/logs/900" },
 	{ "an empty region", "a..auth0.com", "900", BASE "/#/logs/900" },
 	{ "an empty tenant", ".eu.auth0.com", "900", BASE "/#/logs/900" },
 	{ "another domain that ends so", "evilauth0.com", "900",
@@ -594,18 +798,40 @@ test_link_lengths(void)
 	buf_release(&id);
 }
 
+static const struct {
+	const char *base;
+	const char *link;
+	const char *title;
+} bases[] = {
+	{ "https://manage.acme.example",
+	    "https://manage.acme.example/dashboard/eu/acme/logs/7",
+	    "the base of links is the configured one" },
+	{ "https://manage.acme.auth0.com/dashboard/pi/identity",
+	    "https://manage.acme.auth0.com/dashboard/pi/identity/logs/7",
+	    "one that names region and tenant is used as it is" },
+	{ "https://[2001:db8:100::1]/a&b:c:d",
+	    "https://[2001:db8:100::1]/a&amp;b:c:d/dashboard/eu/acme/logs/7",
+	    "an address in a link stays as it is" },
+};
+
 static void
-test_base(void)
+test_bases(void)
 {
-	const struct slack_style style = { 0, "https://manage.acme.example" };
 	struct event e = plain_event(), *events[1] = { &e };
 	struct buf payload = BUF_INIT;
+	struct slack_style style = { 0, NULL };
+	size_t i;
 
 	e.log_id = "7";
-	slack_message(&payload, events, 1, &style);
-	is_str(member_of(buf_text(&payload), "title_link"),
-	    "https://manage.acme.example/#/logs/7", "the base of links is "
-	    "the configured one");
+	e.tenant_name = "acme";
+	e.environment_name = "prod-eu-1";
+	for (i = 0; i < ROWS(bases); i++) {
+		buf_clear(&payload);
+		style.dashboard_url = bases[i].base;
+		slack_message(&payload, events, 1, &style);
+		is_str(member_of(buf_text(&payload), "title_link"),
+		    bases[i].link, "%s", bases[i].title);
+	}
 	buf_release(&payload);
 }
 
@@ -911,7 +1137,8 @@ test_growing_events(void)
 static void
 test_preview(void)
 {
-	const struct slack_style style = { SHOW_CLIENT | SHOW_IP, BASE };
+	const struct slack_style style = { SHOW_DESCRIPTION | SHOW_CLIENT |
+	    SHOW_IP, BASE };
 	struct event a = talkative_event(), b = plain_event(),
 	    *events[2] = { &a, &b };
 	struct buf text = BUF_INIT;
@@ -930,6 +1157,7 @@ test_preview(void)
 	    "| " BASE "/dashboard/eu/acme/logs/900\n"
 	    "| Client: App (c1)\n"
 	    "| IP address: 192.0.2.1\n"
+	    "| Failed Login\n"
 	    "| 2026-08-01 12:34:56 UTC\n"
 	    "| Failed Login [type: f]\n",
 	    "and is this text, added to what there was");
@@ -967,8 +1195,8 @@ test_preview_takes(void)
 
 /* ---------------------------------------------------------------- SHOW */
 
-#define CANNOT(word) "\"" word "\" cannot be shown: choose from client user " \
-	"ip connection tenant"
+#define CANNOT(word) "\"" word "\" cannot be shown: choose from " \
+	"description client user ip connection tenant organization"
 
 static const struct {
 	const char *text;
@@ -980,7 +1208,12 @@ static const struct {
 	{ "ip", SHOW_IP, NULL },
 	{ "connection", SHOW_CONNECTION, NULL },
 	{ "tenant", SHOW_TENANT, NULL },
-	{ "client user ip connection tenant", ALL, NULL },
+	{ "description", SHOW_DESCRIPTION, NULL },
+	{ "organization", SHOW_ORGANIZATION, NULL },
+	{ "client user ip connection tenant", SHOW_CLIENT | SHOW_USER |
+	    SHOW_IP | SHOW_CONNECTION | SHOW_TENANT, NULL },
+	{ "description client user ip connection tenant organization", ALL,
+	    NULL },
 	{ "tenant,ip", SHOW_TENANT | SHOW_IP, NULL },
 	{ " ,ip ,\t, user, ", SHOW_IP | SHOW_USER, NULL },
 	{ "ip ip", SHOW_IP, NULL },
@@ -1035,9 +1268,13 @@ main(void)
 	test_shown();
 	test_named();
 	test_tenant_field();
+	test_organization();
+	test_names();
+	test_name_cut_away();
+	test_origins();
 	test_links();
 	test_link_lengths();
-	test_base();
+	test_bases();
 	test_colours();
 	test_ts();
 	test_headlines();

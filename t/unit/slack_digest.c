@@ -365,9 +365,8 @@ static const struct {
 	    "[type: &lt;!here&gt;&amp;]\n" },
 	{ "a type loses its line ends", "a\r\nb\x1B[31m\xC2\x9B",
 	    "| 2" TIMES "Event of an unknown type [type: a b [31m]\n" },
-	{ "it does not turn text around", "f\xE2\x80\xAE",
-	    "| 2" TIMES "Event of an unknown type "
-	    "[type: f" UTF8_REPLACEMENT "]\n" },
+	{ "it does not turn text around", "x\xE2\x80\xAE",
+	    "| 2" TIMES "Event of an unknown type [type: x]\n" },
 	{ "nor has it bytes that are no UTF-8", "f\xFF",
 	    "| 2" TIMES "Event of an unknown type "
 	    "[type: f" UTF8_REPLACEMENT "]\n" },
@@ -544,8 +543,11 @@ static const struct {
 	    { "a", 3 } },
 	    "g" TIMES "9, f" TIMES "8, e" TIMES "7, 4 others" },
 	{ "the same but for what does not show",
-	    { { "a b", 1 }, { " a\nb", 1 }, { "a\x01 b\t", 1 } },
-	    "a b" TIMES "3" },
+	    { { "a b", 1 }, { " a\nb", 1 }, { "a\x01 b\t", 1 },
+	    { "a\xE2\x80\x8B b", 1 }, { "a\xE3\x80\x80" "b\xE3\x85\xA4", 1 } },
+	    "a b" TIMES "5" },
+	{ "addresses, whole", { { "2001:db8:100::1", 2 } },
+	    "2001:\xE2\x81\xA0" "db8:\xE2\x81\xA0" "100::1" TIMES "2" },
 	{ "escaped", { { "<@U1>", 2 }, { "&", 1 } },
 	    "&lt;@U1&gt;" TIMES "2, &amp;" TIMES "1" },
 	{ "letters of both cases are two", { { "a", 1 }, { "A", 1 } },
@@ -661,6 +663,8 @@ static const struct {
 	{ SHOW_IP, "| IP address: 192.0.2.1" TIMES "2\n" },
 	{ SHOW_CONNECTION, "| Connection: Users" TIMES "2\n" },
 	{ SHOW_TENANT, "| Tenant: acme" TIMES "2\n" },
+	{ SHOW_ORGANIZATION, "| Organization: Retail" TIMES "2\n" },
+	{ SHOW_DESCRIPTION, "" },
 	{ SHOW_TENANT | SHOW_IP, "| IP address: 192.0.2.1" TIMES "2\n"
 	    "| Tenant: acme" TIMES "2\n" },
 };
@@ -680,6 +684,8 @@ test_shown(void)
 	e.ip = "192.0.2.1";
 	e.connection = "Users";
 	e.tenant_name = "acme";
+	e.organization_name = "Retail";
+	e.description = "d";
 	for (i = 0; i < ROWS(shown); i++) {
 		style = style_all;
 		style.show = shown[i].show;

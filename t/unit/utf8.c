@@ -226,6 +226,37 @@ test_mend(void)
 	buf_release(&out);
 }
 
+static void
+test_invisible(void)
+{
+	static const uint32_t some[] = {
+		0xAD, 0x61C, 0x115F, 0x200B, 0x200D, 0x200F, 0x202E, 0x2060,
+		0x2069, 0x3164, 0xFE0F, 0xFEFF, 0xFFA0, 0xE0020, 0xE007F,
+		0xE01EF,
+	};
+	static const uint32_t none[] = {
+		0, ' ', 'a', 0x34E, 0x350, 0x600, 0x200A, 0x2010, 0x2070,
+		0x2800, 0x3163, 0xFFFD, 0x1F600, 0xDFFFF, 0xE1000,
+	};
+	unsigned long count = 0;
+	uint32_t code;
+	size_t i;
+
+	for (i = 0; i < ROWS(some); i++)
+		ok(utf8_is_invisible(some[i]), "U+%04X shows nothing",
+		    (unsigned)some[i]);
+	for (i = 0; i < ROWS(none); i++)
+		ok(!utf8_is_invisible(none[i]), "U+%04X is not among them",
+		    (unsigned)none[i]);
+	for (code = 0; code <= 0x10FFFF; code++) {
+		count += utf8_is_invisible(code);
+		if (utf8_turns_direction(code) && !utf8_is_invisible(code))
+			ok(false, "a mark of direction shows nothing");
+	}
+	is_num((long long)count, 4174 + 3, "there are as many as in "
+	    "DerivedCoreProperties.txt, and three more");
+}
+
 int
 main(void)
 {
@@ -235,5 +266,6 @@ main(void)
 	test_skip();
 	test_between();
 	test_mend();
+	test_invisible();
 	return done_testing();
 }

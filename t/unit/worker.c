@@ -997,7 +997,7 @@ test_large(void)
 
 	for (i = 0; i < 3000; i++)
 		buf_addc(&tail, 'x');
-	set_up(ONE "SHOW=client user connection\n");
+	set_up(ONE "SHOW=description client user connection\n");
 	put_events("default", NULL, 1, 40, buf_text(&tail));
 	is_num(work(WORKER_DRAINS), WORKER_EMPTY, "large events go out");
 	is_num(taken(40, 1), 40, "each once");
