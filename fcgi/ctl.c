@@ -682,7 +682,7 @@ export_queue(struct queue *q, struct queue_lock *lock,
 		    why);
 		more = out.len > 0;
 		if (result == QUEUE_OK)
-			result = queue_lock_sign(lock, q, why);
+			result = queue_lock_sign(lock, q, "", why);
 	}
 	if (result == QUEUE_OK && !more) {
 		transfer_finish(sums, &out);

@@ -407,6 +407,10 @@ begin_message(struct worker *w, struct channel *ch)
 	struct pace_rules rules = rules_of(w);
 	struct pace pace = ch->tally.pace;
 
+	if (!worker_can_post(w)) {
+		ch->not_before = worker_run_ms(w) + LOOK_WAITING_MS;
+		return;
+	}
 	if (!read_events(w, ch) && !must_tell(ch)) {
 		channel_drop(ch);
 		ch->look_at = 0;

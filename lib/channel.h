@@ -79,6 +79,7 @@ struct worker {
 	int64_t stop_by;	/* -1: not told to stop */
 	char *complaint;	/* the last about the queue; NULL: none */
 	int64_t complain_at;	/* when to say the same again */
+	char *trouble;		/* why nothing can be sent; NULL: it can */
 };
 
 /* -------------------------------------------------------- channel.c */
@@ -113,6 +114,9 @@ void channel_end_message(struct worker *w, struct channel *ch,
 /* The world's clocks. */
 int64_t worker_wall_ms(const struct worker *w);
 int64_t worker_run_ms(const struct worker *w);
+
+/* Whether a message can be sent now; why not is told. */
+bool worker_can_post(struct worker *w);
 
 /*
  * Sees to a result of the queue: true when it failed, and is then closed.

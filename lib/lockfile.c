@@ -60,6 +60,14 @@ lockfile_sign(int fd)
 		errno = 0;
 }
 
+void
+lockfile_sign_note(int fd, const char *note)
+{
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, note, strlen(note), 0) < 0)
+		errno = 0;
+	lockfile_sign(fd);
+}
+
 /* For who does not hold the lock; -1: there is no such file. */
 static int
 open_beside(const char *path, int flags)

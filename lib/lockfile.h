@@ -3,7 +3,7 @@
  * One process of a kind at a time, by a lock on a file (POSIX fcntl(2)).
  * The system lets go of it when the process ends, however it ends. The file
  * stays. Its time of modification is the last sign of life of the process
- * that holds the lock; its text, while no process does, is a note.
+ * that holds the lock; its text is a note for people.
  */
 #ifndef LOCKFILE_H
 #define LOCKFILE_H
@@ -29,8 +29,9 @@ int lockfile_take(const char *path);
  */
 bool lockfile_is_lost(int fd, const char *path);
 
-/* A sign of life of the process that holds the lock. */
+/* A sign of life of the process that holds the lock, and its own note. */
 void lockfile_sign(int fd);
+void lockfile_sign_note(int fd, const char *note);
 
 /* What can be seen of a lock from outside. */
 struct lockfile_state {

@@ -463,15 +463,16 @@ queue_lock_release(struct queue_lock *lock, struct queue *q)
 }
 
 enum queue_result
-queue_lock_sign(struct queue_lock *lock, struct queue *q, struct buf *why)
+queue_lock_sign(struct queue_lock *lock, struct queue *q, const char *note,
+    struct buf *why)
 {
 	char name[256];
 
 	if (!lock->path)
 		return lock->engine->sign(q->store, machine_name(name),
-		    getpid(), why);
+		    getpid(), note, why);
 	if (lock->fd >= 0)
-		lockfile_sign(lock->fd);
+		lockfile_sign_note(lock->fd, note);
 	return QUEUE_OK;
 }
 

@@ -233,9 +233,12 @@ bool queue_lock_is_mine(const struct queue_lock *lock, struct queue *q);
 
 void queue_lock_release(struct queue_lock *lock, struct queue *q);
 
-/* A sign of life of the process that has the lock: every few seconds. */
+/*
+ * A sign of life of the process that has the lock: every few seconds. note
+ * says why it cannot deliver; "": it can.
+ */
 enum queue_result queue_lock_sign(struct queue_lock *lock, struct queue *q,
-    struct buf *why);
+    const char *note, struct buf *why);
 
 /* From this time on, a worker that gives no sign of life is taken to hang. */
 #define QUEUE_SILENT_MS 60000
@@ -262,9 +265,9 @@ bool queue_holder_hangs(const struct queue_holder *holder);
 void queue_lock_stamp(struct queue_lock *lock);
 
 /*
- * Why no worker could be started, for people to see; the next worker takes
- * the note away. Where it cannot be kept, it is not. The note that is there
- * is added to *note.
+ * Why no worker could be started, for people to see; the next worker has its
+ * own note. Where it cannot be kept, it is not. The note that is there is
+ * added to *note.
  */
 void queue_lock_note(struct queue_lock *lock, struct queue *q,
     const char *note);

@@ -97,7 +97,7 @@ struct queue_engine {
 	void (*unlock_worker)(struct store *s, const char *machine,
 	    int64_t pid);
 	enum queue_result (*sign)(struct store *s, const char *machine,
-	    int64_t pid, struct buf *why);
+	    int64_t pid, const char *note, struct buf *why);
 	enum queue_result (*find_worker)(struct store *s, const char *machine,
 	    struct queue_holder *holder, struct buf *why);
 	void (*note)(struct store *s, const char *machine, const char *note);

@@ -334,13 +334,16 @@ find_bare(struct store *s, const struct stored *rows, size_t count,
     bool *bare, struct buf *why)
 {
 	enum queue_result result = QUEUE_OK;
+	const char *known = "";
 	struct room *room;
 	int64_t waiting;
 	size_t i;
 
 	for (i = 0; i < count && result == QUEUE_OK; i++) {
 		room = rooms_find(&s->rooms, rows[i].destination);
-		if (room_is_stale(room)) {
+		/* What is put with it is not there to be counted yet. */
+		if (strcmp(known, rows[i].destination) != 0 &&
+		    room_is_stale(room)) {
 			waiting = ask_number(s, SPAN, rows[i].destination,
 			    &result, why);
 			if (result == QUEUE_OK && waiting > s->max_waiting)
@@ -349,6 +352,7 @@ find_bare(struct store *s, const struct stored *rows, size_t count,
 			room_counted(room, waiting, s->max_waiting);
 		}
 		bare[i] = room_take(room, s->max_waiting);
+		known = rows[i].destination;
 	}
 	return result;
 }
@@ -1058,26 +1062,29 @@ store_change(struct store *s, enum queue_change change,
 /* Runs a statement about a machine, which gives no rows. */
 static enum queue_result
 run_machine(struct store *s, enum which which, const char *machine,
-    int64_t pid, struct buf *why)
+    int64_t pid, const char *note, struct buf *why)
 {
 	enum queue_result result = begin_call(s, why);
 	struct parameters p = { .count = 0 };
-	struct buf clean = BUF_INIT;
+	struct buf clean = BUF_INIT, clean_note = BUF_INIT;
 
 	utf8_mend(&clean, machine, strlen(machine));
+	utf8_mend(&clean_note, note, strlen(note));
 	add_text(&p, buf_text(&clean));
 	add_number(&p, pid);
+	add_text(&p, buf_text(&clean_note));
 	if (result == QUEUE_OK)
 		result = run(s, which, &p, NULL, why);
 	buf_release(&clean);
+	buf_release(&clean_note);
 	return result;
 }
 
 static enum queue_result
 store_sign(struct store *s, const char *machine, int64_t pid,
-    struct buf *why)
+    const char *note, struct buf *why)
 {
-	return run_machine(s, SIGN, machine, pid, why);
+	return run_machine(s, SIGN, machine, pid, note, why);
 }
 
 /* Where the worker's lock of this session is kept. */
@@ -1093,7 +1100,7 @@ store_lock_worker(struct store *s, const char *machine, int64_t pid,
 	free(name);
 	if (result == QUEUE_OK && *mine) {
 		find_lease(s, worker_lease)->session = s->sessions;
-		result = store_sign(s, machine, pid, why);
+		result = store_sign(s, machine, pid, "", why);
 	}
 	return result;
 }
@@ -1112,7 +1119,7 @@ store_unlock_worker(struct store *s, const char *machine, int64_t pid)
 	struct buf ignored = BUF_INIT;
 
 	if (has_lease(s, worker_lease)) {
-		run_machine(s, SIGN_OUT, machine, pid, &ignored);
+		run_machine(s, SIGN_OUT, machine, pid, "", &ignored);
 		release_lease(s, name);
 	}
 	find_lease(s, worker_lease)->session = 0;

@@ -274,13 +274,14 @@ const struct statement pgsql_statements[STATEMENTS] = {
 	 * and the tables are ours. */
 	STATEMENT(PROVE, 1, "SELECT EXISTS (SELECT 1 " LEASES
 		" AND pid = pg_backend_pid()), " KNOWN_VERSION),
-	STATEMENT(SIGN, 2, "INSERT INTO log_stream_machine (name, pid,"
-		" since_ms, seen_ms) VALUES ($1, $2::bigint, " CLOCK ","
-		" " CLOCK ") ON CONFLICT (name) DO UPDATE SET"
+	STATEMENT(SIGN, 3, "INSERT INTO log_stream_machine (name, pid,"
+		" since_ms, seen_ms, note) VALUES ($1, $2::bigint, " CLOCK ","
+		" " CLOCK ", $3) ON CONFLICT (name) DO UPDATE SET"
 		" since_ms = CASE WHEN log_stream_machine.pid = excluded.pid"
 		"  THEN log_stream_machine.since_ms"
 		"  ELSE excluded.since_ms END,"
-		" pid = excluded.pid, seen_ms = excluded.seen_ms, note = ''"),
+		" pid = excluded.pid, seen_ms = excluded.seen_ms,"
+		" note = excluded.note"),
 	STATEMENT(SIGN_OUT, 2, "DELETE FROM log_stream_machine"
 		" WHERE name = $1 AND pid = $2::bigint"),
 	STATEMENT(FIND_WORKER, 2, "SELECT EXISTS (SELECT 1 " LEASES "),"

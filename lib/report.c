@@ -248,7 +248,7 @@ find_names(struct queue *q, const struct config *c, struct names *names,
 /* The worker as a report tells of it. */
 struct delivery {
 	struct queue_holder holder;
-	struct buf note;	/* why none could be started; empty: it could */
+	struct buf note;	/* why it cannot deliver, or not be started */
 };
 
 static enum queue_result
@@ -259,7 +259,7 @@ find_delivery(struct queue *q, const struct config *c, struct delivery *d,
 	enum queue_result result;
 
 	result = queue_lock_look(lock, q, &d->holder, why);
-	if (result == QUEUE_OK && !d->holder.held)
+	if (result == QUEUE_OK)
 		queue_lock_read_note(lock, q, &d->note);
 	queue_lock_free(lock, q);
 	return result;
@@ -305,7 +305,8 @@ show_status(const struct config *c, const struct delivery *d, struct buf *out)
 	else
 		buf_adds(out, "worker: none\n");
 	if (d->note.len > 0) {
-		buf_adds(out, "    could not be started: ");
+		buf_adds(out, d->holder.held ? "    cannot deliver: " :
+		    "    could not be started: ");
 		log_escape(out, d->note.data, d->note.len);
 		buf_addc(out, '\n');
 	}
@@ -363,7 +364,8 @@ report_status(struct queue *q, const struct config *c, bool json,
 	size_t i;
 
 	result = find_delivery(q, c, &delivery, why);
-	*needs_person = queue_holder_hangs(&delivery.holder);
+	*needs_person = queue_holder_hangs(&delivery.holder) ||
+	    (delivery.holder.held && delivery.note.len > 0);
 	if (!json)
 		show_status(c, &delivery, out);
 	if (result == QUEUE_OK)

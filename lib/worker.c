@@ -50,6 +50,21 @@ complain(struct worker *w, const char *text)
 	w->complain_at = worker_run_ms(w) + COMPLAIN_MS;
 }
 
+/* It is in the log, and in the next sign of life for status to show. */
+bool
+worker_can_post(struct worker *w)
+{
+	struct buf why = BUF_INIT;
+	bool good = w->world->can_post(w->world->context, &why);
+
+	free(w->trouble);
+	w->trouble = good ? NULL : mem_dup(buf_text(&why));
+	if (!good)
+		complain(w, w->trouble);
+	buf_release(&why);
+	return good;
+}
+
 bool
 worker_queue_failed(struct worker *w, enum queue_result result,
     struct buf *why)
@@ -172,8 +187,8 @@ sign(struct worker *w)
 {
 	struct buf why = BUF_INIT;
 
-	worker_queue_failed(w, queue_lock_sign(w->lock, w->queue, &why),
-	    &why);
+	worker_queue_failed(w, queue_lock_sign(w->lock, w->queue,
+	    w->trouble ? w->trouble : "", &why), &why);
 	w->sign_at = worker_run_ms(w) + SIGN_MS;
 	buf_release(&why);
 }
@@ -618,6 +633,7 @@ run_configured(struct worker *w)
 	free(w->channels);
 	free(w->address);
 	free(w->complaint);
+	free(w->trouble);
 	return end;
 }
 

@@ -34,6 +34,8 @@ struct world {
 	    struct post_outcome *outcome);
 	/* Whether to end; what is on its way is settled first. */
 	bool (*stopping)(void *context);
+	/* Whether a message can be sent, and settled; false adds to *why. */
+	bool (*can_post)(void *context, struct buf *why);
 	/* Kills a process; false, and why, when that cannot be. */
 	bool (*end_process)(void *context, pid_t pid, struct buf *why);
 	void *context;

@@ -11,9 +11,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#define SPARE 12		/* descriptors that a post and its settlement need */
+#define WANTED 256		/* all of them, with many destinations */
 
 static const int stop_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
 
@@ -111,6 +115,47 @@ must_stop(void *context)
 	return stopping;
 }
 
+/*
+ * Whether as many descriptors are left as libcurl and a settlement need: a
+ * message that is sent and cannot be settled would be sent again.
+ */
+static bool
+can_post(void *context, struct buf *why)
+{
+	int spare[SPARE], error = 0;
+	struct rlimit limit;
+	size_t i, count = 0;
+
+	(void)context;
+	while (count < SPARE && (spare[count] =
+	    fcntl(wake_pipe[0], F_DUPFD_CLOEXEC, 0)) >= 0)
+		count++;
+	if (count < SPARE)
+		error = errno;
+	for (i = 0; i < count; i++)
+		close(spare[i]);
+	if (count == SPARE)
+		return true;
+	buf_addf(why, "nothing can be sent: %s", strerror(error));
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+		buf_addf(why, ": %llu file descriptors are allowed: raise "
+		    "the limit (ulimit -n, or LimitNOFILE= of a unit)",
+		    (unsigned long long)limit.rlim_cur);
+	return false;
+}
+
+/* Up to what the system lets us. */
+static void
+raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= WANTED)
+		return;
+	limit.rlim_cur = limit.rlim_max < WANTED ? limit.rlim_max : WANTED;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static bool
 end_process(void *context, pid_t pid, struct buf *why)
 {
@@ -132,13 +177,14 @@ worker_process(enum worker_mode mode, const struct buf *configuration,
     struct worker_report *report)
 {
 	struct world world = { wall_ms, run_ms, chance, begin, wait_for_post,
-	    must_stop, end_process, NULL, configuration };
+	    must_stop, can_post, end_process, NULL, configuration };
 	enum worker_end end;
 
 	memset(report, 0, sizeof(*report));
 	/* First: the pipe takes descriptor 2 where that is closed. */
 	if (stderr_leads_nowhere())
 		log_without_stderr();
+	raise_limit();
 	if (!handle_signals())
 		return WORKER_FAILED;
 	srand48((long)getpid() ^ (long)time(NULL));

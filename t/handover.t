@@ -182,6 +182,28 @@ beside 'a date that is set back or ahead makes nobody think that a worker hangs'
 	is $queue->worker, $pid, 'by the same worker';
 };
 
+beside 'with too few descriptors nothing is sent that cannot be settled, and status says why' => sub {
+	for my $allowed (8 .. 20) {
+		my $slack = standin();
+		my $queue = queue(slack => $slack);
+		is put_alone($queue, 'a'), '200 ok', "$allowed descriptors: an event comes";
+		my $worker = process(env => $queue->env, cmd => [ '/bin/sh', '-c', "ulimit -n $allowed && exec \"\$@\"", 'sh',
+			ctl_path(), 'work' ]);
+		wait_until(sub { $slack->titles || $queue->log =~ / error / || !$worker->alive }, 20, 'something to happen');
+		if ($slack->titles) {
+			$queue->wait_until_empty;
+			pass "$allowed: it is sent and settled";
+		} else {
+			like $queue->log, qr/ error .*Too many open files/, "$allowed: the log says why it is not sent";
+			like $queue->ctl('status')->{out}, qr/Too many open files: $allowed file descriptors are allowed/,
+				"$allowed: so does status" if $worker->alive && $queue->log =~ /nothing can be sent/;
+		}
+		$worker->stop;
+		is $queue->ctl('drain')->{exit}, 0, "$allowed: with more of them";
+		is_deeply ids($slack->titles), [ 'a' ], "$allowed: it is sent once";
+	}
+};
+
 #
 # Another file in the place of the queue
 #

@@ -108,6 +108,7 @@ static struct {
 	struct worker_report report;
 	pid_t ended;		/* the process that it ended last; 0: none */
 	bool deathless;		/* no process can be */
+	bool full;		/* nothing can be sent */
 	unsigned waits;
 	unsigned still;		/* waits in a row without time going by */
 	int64_t told;		/* of events that are set aside */
@@ -184,6 +185,15 @@ stopping(void *context)
 {
 	(void)context;
 	return w->stopping;
+}
+
+static bool
+can_post(void *context, struct buf *why)
+{
+	(void)context;
+	if (w->full)
+		buf_adds(why, "nothing can be sent: for a test");
+	return !w->full;
 }
 
 static bool
@@ -398,7 +408,7 @@ static enum worker_end
 work(enum worker_mode mode)
 {
 	const struct world world = { wall, run, chance, begin, wait_for_post,
-	    stopping, end_process, NULL, NULL };
+	    stopping, can_post, end_process, NULL, NULL };
 
 	return worker_run(mode, &world, &w->report);
 }
@@ -1464,6 +1474,28 @@ test_condemned(void)
 }
 
 static void
+do_make_room(const struct hook *hook)
+{
+	(void)hook;
+	w->full = false;
+}
+
+static void
+test_no_room(void)
+{
+	set_up(ONE);
+	w->full = true;
+	put("default", 1, 3);
+	at(MINUTE, do_make_room, NULL);
+	is_num(work(WORKER_UNTIL_IDLE), WORKER_EMPTY, "while nothing can be "
+	    "sent and settled");
+	ok(w->messages[0].began_ms >= MINUTE, "nothing is sent");
+	is_num(taken(3, 1), 3, "and all afterwards, once");
+	is_num(logged("nothing can be sent: for a test"), 1, "the log tells");
+	is_num(ask("SELECT max(tries) FROM event"), 1, "no try is counted");
+}
+
+static void
 test_telling(void)
 {
 	static const int bad[] = { 2, 0 };
@@ -2415,6 +2447,7 @@ static void (*const tests[])(void) = {
 	test_failing_events,
 	test_outage,
 	test_condemned,
+	test_no_room,
 	test_telling,
 	test_shared_webhook,
 	test_other_webhook_between_workers,
