@@ -345,7 +345,7 @@ enum queue_result queue_hurry(struct queue *q, const char *destination,
 
 /* ------------------------------------------------ to another queue */
 
-/* The reason of an event that waited, and was exported. */
+/* The reason of an event that waited, and was exported: told of already. */
 #define QUEUE_EXPORTED "exported, for another queue to send"
 
 /*

@@ -73,6 +73,8 @@
 	"UPDATE log_stream_event SET nonce = 1 +\n" \
 	"  (random() * 9007199254740991)::bigint\n" \
 	"  WHERE state < 2 AND nonce = 0;\n" \
+	"UPDATE log_stream_event SET told = 1 WHERE state = 1\n" \
+	"  AND reason = '" QUEUE_EXPORTED "';\n" \
 	"DROP INDEX IF EXISTS log_stream_event_waiting;\n" \
 	"CREATE INDEX IF NOT EXISTS log_stream_event_waits\n" \
 	"  ON log_stream_event (destination, later_ms, number)\n" \

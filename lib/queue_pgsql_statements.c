@@ -107,8 +107,9 @@ const struct statement pgsql_statements[STATEMENTS] = {
 		" changed_ms = $3::bigint, record = NULL, reason = NULL"
 		" FROM " KEYS " WHERE " NAMED " RETURNING e.number"),
 	STATEMENT(SET_ASIDE, 4, "UPDATE log_stream_event AS e SET state = 1,"
-		" changed_ms = $3::bigint, reason = $4, told = 0,"
-		" later_ms = 0 FROM " KEYS " WHERE " NAMED " AND state = 0"
+		" changed_ms = $3::bigint, reason = $4, later_ms = 0,"
+		" told = CASE $4 WHEN '" QUEUE_EXPORTED "' THEN 1 ELSE 0 END"
+		" FROM " KEYS " WHERE " NAMED " AND state = 0"
 		" RETURNING e.number"),
 	STATEMENT(POSTPONE, 6, "UPDATE log_stream_event AS e SET"
 		" later_ms = CASE WHEN queued_ms >= $6::bigint"

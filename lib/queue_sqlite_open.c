@@ -72,6 +72,8 @@ static const char *const steps[SCHEMA] = {
 	"ALTER TABLE event ADD COLUMN later_ms INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE event ADD COLUMN told INTEGER NOT NULL DEFAULT 0;"
 	"UPDATE event SET nonce = random() WHERE state < 2;"
+	"UPDATE event SET told = 1 WHERE state = 1"
+	" AND reason = '" QUEUE_EXPORTED "';"
 	"DROP INDEX event_waiting;"
 	"CREATE INDEX event_waiting ON event (destination, later_ms)"
 	" WHERE state = 0;"

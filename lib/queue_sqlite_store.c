@@ -63,7 +63,8 @@ static const char *const sql[STATEMENTS] = {
 	[SETTLE] = "UPDATE event SET state = 2, changed_ms = ?3,"
 		" record = NULL, reason = NULL WHERE " KEY,
 	[SET_ASIDE] = "UPDATE event SET state = 1, changed_ms = ?3,"
-		" reason = ?4, told = 0, later_ms = 0"
+		" reason = ?4, told = (?4 = '" QUEUE_EXPORTED "'),"
+		" later_ms = 0"
 		" WHERE " KEY " AND state = 0",
 	[POSTPONE] = "UPDATE event SET later_ms = ?5"
 		" WHERE " KEY " AND state = 0 AND queued_ms >= ?6",

@@ -45,8 +45,8 @@ struct slack_style {
 	const char *dashboard_url; /* base of the links, no slash at its end;
 				    * with /dashboard/ in it, region and
 				    * tenant are in it as well */
-	int64_t aside;		/* events that Slack rejected, and that the
-				 * message tells of */
+	int64_t aside;		/* events that were set aside, of which the
+				 * message tells */
 };
 
 /*

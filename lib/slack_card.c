@@ -519,8 +519,7 @@ add_aside(struct buf *out, int64_t aside)
 	buf_addc(out, '\n');
 	buf_add_count(out, (unsigned long long)aside);
 	buf_adds(out, aside == 1 ? " event was" : " events were");
-	buf_adds(out, " rejected by Slack and set aside: see "
-	    "log-stream-ctl list");
+	buf_adds(out, " set aside and not sent: see log-stream-ctl list");
 }
 
 void

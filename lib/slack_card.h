@@ -87,7 +87,7 @@ void slack_card_span(struct buf *out, int64_t first_ms, int64_t last_ms);
 struct slack_headline {
 	size_t count;		/* of events */
 	char tenant[SLACK_LABEL_MAX + 1]; /* "" when they agree on none */
-	int64_t aside;		/* others, which Slack rejected; 0: none */
+	int64_t aside;		/* others, set aside; 0: none */
 };
 
 /* Counts one more event. */

@@ -261,7 +261,7 @@ read_payload(struct message *m, const char *text)
 {
 	static const char title[] = "\"title\":\"";
 
-	const char *told = strstr(text, " rejected by Slack and set aside");
+	const char *told = strstr(text, " set aside and not sent");
 
 	m->bad = strstr(text, "[type: bad]") != NULL;
 	if (told)
