@@ -20,7 +20,7 @@ use Errno;
 use File::Copy qw(copy);
 use File::Path qw(remove_tree);
 use LogStream::Ledger;
-use LogStream::Test qw(builddir cgi ctl ctl_path fastcgi need run slurp standin tempdir wait_until);
+use LogStream::Test qw(builddir cgi ctl ctl_path fastcgi kill need run slurp standin tempdir wait_until);
 use POSIX qw(strerror);
 use Test::More;
 
