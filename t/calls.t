@@ -224,7 +224,8 @@ my %words = (
 	map({ $_ => qr/no connection/ } qw(getsockopt poll socket)),
 	map({ $_ => $loader } qw(mmap mprotect)),
 	map({ $_ => qr/$sqlite|$loader|was moved away/ } qw(newfstatat openat pread64)),
-	map({ $_ => $sqlite } qw(fcntl fdatasync ftruncate pwrite64)),
+	map({ $_ => $sqlite } qw(fdatasync ftruncate pwrite64)),
+	fcntl => qr/$sqlite|no connection|the answer is not HTTP, or this libcurl has no TLS/,
 	read => $loader,
 );
 
