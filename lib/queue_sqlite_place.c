@@ -111,6 +111,22 @@ check_one_file(const char *path, const struct stat *directory,
 	return false;
 }
 
+/*
+ * SQLite gives what it makes beside the file the mode that the file has then.
+ * Made while nobody might write to that, it would outlive the mend of it. Where
+ * it cannot be changed SQLite tells of it.
+ */
+static void
+follow_mode(const char *path, const char *file)
+{
+	const mode_t own = S_IRUSR | S_IWUSR;
+	struct stat whole, st;
+
+	if (lstat(path, &whole) == 0 && (whole.st_mode & own) == own &&
+	    lstat(file, &st) == 0 && (st.st_mode & own) != own)
+		(void)!chmod(file, (st.st_mode & 07777) | own);
+}
+
 static bool
 check_files(const char *path, const struct stat *directory, struct buf *why)
 {
@@ -122,6 +138,8 @@ check_files(const char *path, const struct stat *directory, struct buf *why)
 		buf_clear(&file);
 		buf_addf(&file, "%s%s", path, endings[i]);
 		good = check_one_file(file.data, directory, why);
+		if (good && i > 0)
+			follow_mode(path, file.data);
 	}
 	buf_release(&file);
 	return good;

@@ -3,6 +3,7 @@
 #include "transfer.h"
 
 #include "clock.h"
+#include "scan.h"
 #include "utf8.h"
 
 #include <inttypes.h>
@@ -48,18 +49,35 @@ static const struct {
 
 /* -------------------------------------------------------------- JSON */
 
-/* NULL when the text is not an object and no more. */
+/* Whether a text, as far as it goes, is JSON. */
+static bool
+is_json(const char *text, size_t len)
+{
+	struct scan scan = { 0 };
+	const char *why;
+	bool good = scan_bytes(&scan, text, len, &why) == len;
+
+	scan_release(&scan);
+	return good;
+}
+
+/*
+ * NULL when the text is not an object and no more. The scanner is the judge
+ * of that: what json-c refuses when it is told to be strict changes with its
+ * version (0.18: each byte that is not ASCII).
+ */
 static struct json_object *
 parse_object(const char *text, size_t len)
 {
-	struct json_tokener *tokener = json_tokener_new();
-	struct json_object *object = NULL;
+	struct json_tokener *tokener;
+	struct json_object *object;
 
+	if (len > INT_MAX || !is_json(text, len))
+		return NULL;
+	tokener = json_tokener_new();
 	if (!tokener)
 		mem_exhausted();
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-	if (len <= INT_MAX)
-		object = json_tokener_parse_ex(tokener, text, (int)len);
+	object = json_tokener_parse_ex(tokener, text, (int)len);
 	if (json_tokener_get_error(tokener) != json_tokener_success ||
 	    json_tokener_get_parse_end(tokener) != len ||
 	    !json_object_is_type(object, json_type_object)) {
@@ -541,26 +559,11 @@ take_end(struct transfer *t, struct json_object *line, struct buf *why)
 }
 
 static bool
-is_utf8(const char *text, size_t len)
-{
-	uint32_t code;
-	size_t n;
-
-	for (; len > 0; text += n, len -= n) {
-		n = utf8_next(text, len, &code);
-		if (n == 1 && code == 0xfffd)
-			return false;
-	}
-	return true;
-}
-
-static bool
 take_line(struct transfer *t, const char *line, size_t len, struct buf *why)
 {
-	struct json_object *object, *member;
+	struct json_object *object = parse_object(line, len), *member;
 	bool good;
 
-	object = is_utf8(line, len) ? parse_object(line, len) : NULL;
 	if (!object) {
 		buf_adds(why, "it is not a whole line of an export");
 		return false;

@@ -20,7 +20,7 @@ use Errno;
 use File::Copy qw(copy);
 use File::Path qw(remove_tree);
 use LogStream::Ledger;
-use LogStream::Test qw(builddir cgi ctl ctl_path fastcgi need run slurp standin tempdir wait_until);
+use LogStream::Test qw(builddir cgi ctl ctl_path fastcgi kill need run slurp standin tempdir wait_until);
 use POSIX qw(strerror);
 use Test::More;
 
@@ -67,9 +67,18 @@ my %errors = (
 my @other = qw(ENOMEM EIO);
 # These never fail, or nobody could be told; and Linux closes a descriptor
 # whatever close() says, which strace does not.
-my %sure = map { $_ => 1 } qw(brk clock_nanosleep close exit_group futex getegid geteuid getgid getpeername getpid getppid
+my %sure = map { $_ => 1 } qw(brk clock_gettime clock_nanosleep close exit_group futex getegid geteuid getgid getpeername getpid getppid
 	gettid getuid madvise munmap rseq rt_sigaction rt_sigpending rt_sigprocmask rt_sigreturn sched_yield
 	set_robust_list setitimer umask);
+
+# The same call by its other names: those of newer C libraries, and of 32 bits.
+my %plain = (mmap2 => 'mmap', waitpid => 'wait4', _llseek => 'lseek',
+	map({ $_ => 'newfstatat' } qw(fstat fstat64 fstatat64 lstat lstat64 stat stat64 statx)),
+	map({ ("${_}32" => $_) } qw(fchown getegid geteuid getgid getuid)),
+	map({ ("${_}64" => $_) } qw(clock_gettime fcntl fstatfs ftruncate statfs)),
+	map({ ("${_}_time64" => $_) } qw(clock_nanosleep futex ppoll)));
+
+sub plain ($name) { return $plain{$name} // $name }
 
 #
 # Runs: each with a site of its own
@@ -193,7 +202,7 @@ sub points_of ($report) {
 	my ($exec) = grep { $call[$_]{name} eq 'execve' } 0 .. $#call;
 	my $child = !defined $exec || $exec > 0;
 	@call = $child ? @call[ 0 .. $exec // $#call ] : @call[ $main + 1 .. $#call ];
-	return map { [ @$_{qw(name turn args)}, $child ] } grep { !$sure{ $_->{name} } } @call;
+	return map { [ @$_{qw(name turn args)}, $child ] } grep { !$sure{ plain($_->{name}) } } @call;
 }
 
 sub points ($code) {
@@ -210,7 +219,7 @@ sub preloaded () { return ('-E', "LD_PRELOAD=$library") }
 # The points with an error for each. Of a sample, each name is one at least.
 sub failures (@point) {
 	my (%of, $turn);
-	my @all = map { my $point = $_; map { [ $point, $_ ] } @{ $errors{ $point->[0] } // \@other } } @point;
+	my @all = map { my $point = $_; map { [ $point, $_ ] } @{ $errors{ plain($point->[0]) } // \@other } } @point;
 	return @all if $ENV{FAULTS_ALL};
 	my $step = int(@all / 15) + 1;
 	return grep { $turn++ % $step == 0 || !$of{ $_->[0][0] }++ } @all;
@@ -224,7 +233,8 @@ my %words = (
 	map({ $_ => qr/no connection/ } qw(getsockopt poll socket)),
 	map({ $_ => $loader } qw(mmap mprotect)),
 	map({ $_ => qr/$sqlite|$loader|was moved away/ } qw(newfstatat openat pread64)),
-	map({ $_ => $sqlite } qw(fcntl fdatasync ftruncate pwrite64)),
+	map({ $_ => $sqlite } qw(fdatasync ftruncate pwrite64)),
+	fcntl => qr/$sqlite|no connection|the answer is not HTTP, or this libcurl has no TLS/,
 	read => $loader,
 );
 
@@ -232,6 +242,7 @@ my %words = (
 # cannot be started is no reason to refuse anything, but has its line.
 sub faults_of_log ($result, $name, $child, $args, $error) {
 	my $word = quotemeta strerror(Errno->can($error)->());
+	$name = plain($name);
 	my $said = $result->{said};
 	return $said =~ /cannot be started: $word/ ? () : "no word of the worker: $said"
 		if $child && $name !~ /^rt_sig|^dup2$|^close_range$/ || $name eq 'clone';
@@ -282,7 +293,7 @@ sub short ($what, $bytes) {
 
 # What a signal may interrupt for a while. Were it every second call, libcurl's
 # look at a connection, which takes turns with its wait, never came through.
-my $interrupted = 'accept4,flock,poll,ppoll,recvfrom,sendto,wait4';
+my $interrupted = join ',', map { "?$_" } qw(accept4 flock poll ppoll ppoll_time64 recvfrom sendto wait4 waitpid);
 
 for my $what (sort keys %run) {
 	subtest "$what gets over reads and writes that stop short, and over signals" => sub {

@@ -13,7 +13,7 @@ no warnings 'experimental::signatures';
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use LogStream::Ledger;
-use LogStream::Test qw(ctl ctl_path door_path fastcgi later need process slurp spew standin
+use LogStream::Test qw(ctl ctl_path door_path fastcgi kill later need process slurp spew standin
 	tempdir);
 use Test::More;
 use Time::HiRes qw(sleep time);

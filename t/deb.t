@@ -30,11 +30,14 @@ sub dpkg (@command) {
 }
 
 my $doc = "usr/share/doc/$name";
+# Debian 12's debhelper looks for units in lib alone.
+my ($release) = slurp('/etc/os-release') =~ /^VERSION_ID="?(\d+)/m;
+my $usr = ($release // 13) < 13 ? '' : 'usr/';
 my @units = grep { /\.(?:service|socket)\z/ } samples();
 my @files = ((map { "-rwxr-xr-x usr/bin/$_" } 'log-stream-ctl', $name),
 	map { "-rw-r--r-- $_" } (map { "$doc/$_" } qw(INSTALL README changelog.Debian copyright)),
 	(map { 'usr/share/man/man' . substr($_, -1) . "/$_" } pages()),
-	(map { "lib/systemd/system/$_" } @units),
+	(map { "${usr}lib/systemd/system/$_" } @units),
 	(map { "$doc/examples/$_" } grep { !/\.(?:service|socket)\z|\A$name\.conf\z/ } samples()),
 	"usr/share/$name/$name.conf", "usr/share/lintian/overrides/$name");
 

@@ -9,6 +9,7 @@ no warnings 'experimental::signatures';
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use LogStream::Ledger qw(journal_of);
 use LogStream::Test;
 use Test::More;
 
@@ -74,7 +75,8 @@ subtest 'what the programs make is for their user alone, whatever the umask' => 
 	my @file = map { sprintf '%s %04o', s{.*/}{}r, (stat)[2] & 07777 } sort glob $queue->dir . '/*';
 	$queue->end_worker;
 	umask $before;
-	is_deeply \@file, [ 'conf 0600', 'log 0640', map { "queue.db$_ 0600" } '', qw(-journal -turn -worker) ],
+	my @beside = journal_of($queue->path) eq 'wal' ? qw(-shm -turn -wal -worker) : qw(-journal -turn -worker);
+	is_deeply \@file, [ 'conf 0600', 'log 0640', map { "queue.db$_ 0600" } '', @beside ],
 		'the queue, what stands beside it, and the log, which a group may read';
 };
 

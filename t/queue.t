@@ -10,7 +10,7 @@ use Fcntl qw(LOCK_EX LOCK_UN);
 use File::Copy qw(copy);
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use LogStream::Ledger qw(lonely_door);
+use LogStream::Ledger qw(journal_of lonely_door wal_shim);
 use LogStream::Server;
 use LogStream::Test;
 use Test::More;
@@ -297,9 +297,10 @@ beside 'a queue that is damaged while the door has it open is one as well' => su
 	is told($queue->ask($door, body => logins('a'))), '200 ok', 'it works';
 	$slack->wait_for_titles(1);
 	$queue->wait_until_empty;
-	spew($queue->path, 'garbage' x 1000);
+	# Of a page that the write-ahead log has, the file's is not read.
+	spew($_, 'garbage' x 10000) for $queue->path, grep { -e } $queue->path . '-wal';
 	is told($queue->ask($door, body => logins('b'))), $failed, 'then not';
-	unlink $queue->path;
+	unlink map { $queue->path . $_ } '', qw(-wal -shm);
 	is told($queue->ask($door, body => logins('b'))), '200 ok', 'then it works again';
 	is_deeply ids($slack->wait_for_titles(2)), [ qw(a b) ], 'and it arrives';
 };
@@ -337,13 +338,16 @@ my @denied = (
 	[ '', 0000, qr/cannot be opened: Permission denied: make its directory, writable for the user of this program/ ],
 );
 
-for (@denied) {
-	my ($file, $mode, $why) = @$_;
-	beside sprintf('a queue whose %s has mode %04o is refused with the reason, and loses nothing',
-		$file ? 'file' : 'directory', $mode) => sub {
+# SQLite gives what it makes beside the file the mode that the file then has.
+for (map { my $denied = $_; map { [ @$denied, $_ ] } 0, 1 } @denied) {
+	my ($file, $mode, $why, $wal) = @$_;
+	beside sprintf('a queue%s whose %s has mode %04o is refused with the reason, and loses nothing',
+		$wal ? ' with a write-ahead log' : '', $file ? 'file' : 'directory', $mode) => sub {
+		my %shim = $wal ? wal_shim() : ();
+		plan skip_all => 'a write-ahead log cannot be had' if $wal && !%shim;
 		my $slack = standin();
 		my $place = tempdir();
-		my $queue = queue(slack => $slack, env => { LOG => undef,
+		my $queue = queue(slack => $slack, env => { LOG => undef, %shim,
 			LOG_STREAM_CONFIG => spew("$place/none.conf", '', 0644) });
 		my $door = lonely_door($place);
 		copy(ctl_path(), "$place/ctl") && chmod 0755, $place, "$place/ctl" or die "copy: $!";
@@ -422,14 +426,16 @@ sub network_shim () {
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <sys/vfs.h>
-int statfs(const char *path, struct statfs *fs)
-{
-	int (*real)(const char *, struct statfs *) = (int (*)(const char *, struct statfs *))dlsym(RTLD_NEXT, "statfs");
-	int result = real(path, fs);
-	if (getenv("ON_NETWORK"))
-		fs->f_type = 0x6969;
-	return result;
+#define SHIM(name) int name(const char *path, struct name *fs) \
+{ \
+	int (*real)(const char *, struct name *) = (int (*)(const char *, struct name *))dlsym(RTLD_NEXT, #name); \
+	int result = real(path, fs); \
+	if (getenv("ON_NETWORK")) \
+		fs->f_type = 0x6969; \
+	return result; \
 }
+SHIM(statfs)
+SHIM(statfs64)
 int sqlite3_libversion_number(void)
 {
 	return 3051003;
@@ -440,10 +446,6 @@ END
 	return (LD_PRELOAD => "$dir/shim.so",
 		ASAN_OPTIONS => join ':', grep { defined } $ENV{ASAN_OPTIONS}, 'verify_asan_link_order=0');
 }
-
-# Whether the database is in WAL mode, by its header (SQLite, "Database File
-# Format", 1.3).
-sub is_wal ($queue) { return substr(slurp($queue->path), 18, 2) eq "\2\2" }
 
 beside 'a queue on a network file system is refused, unless one insists, and never WAL' => sub {
 	my %shim = network_shim();
@@ -456,12 +458,12 @@ beside 'a queue on a network file system is refused, unless one insists, and nev
 	$queue->env->{QUEUE_ON_NETWORK} = 'yes';
 	is told($queue->cgi(body => logins('a'))), '200 ok', 'insisted';
 	is_deeply ids($slack->wait_for_titles(1)), [ 'a' ], 'and it arrives';
-	ok !is_wal($queue), 'without WAL';
+	is journal_of($queue->path), 'journal', 'without WAL';
 
 	my $local = queue(slack => $slack, env => { %shim });
 	is told($local->cgi(body => logins('b'))), '200 ok', 'on a local disk';
 	$slack->wait_for_titles(2);
-	ok is_wal($local), 'an SQLite that is new enough has WAL';
+	is journal_of($local->path), 'wal', 'an SQLite that is new enough has WAL';
 };
 
 #
@@ -503,8 +505,8 @@ beside 'no secret is in the files of the queue, the log, or the worker as others
 		my $pid = $queue->wait_for_worker;
 		my %text = map { $_ => slurp($_) } glob($queue->dir . '/queue.db*'), $queue->dir . '/log',
 			"/proc/$pid/cmdline", "/proc/$pid/environ";
-		ok exists $text{$queue->path . $_}, "there is queue.db$_" for '', '-worker', $shim ? '-wal' : '-journal';
-		like $text{$queue->path}, qr/event a/ if !$shim;
+		ok exists $text{$queue->path . $_}, "there is queue.db$_" for '', '-worker', '-' . journal_of($queue->path);
+		like $text{ $queue->path . (journal_of($queue->path) eq 'wal' ? '-wal' : '') }, qr/event a/, 'with the event';
 		is_deeply [ grep { $text{$_} =~ /SECRET/ } sort keys %text ], [], 'without secrets';
 		is $text{"/proc/$pid/cmdline"}, "log-stream-ctl\0work\0--until-idle\0--configuration-fd\0003\0", 'its command line'
 			if watched() ne 'valgrind'; # whose it is then

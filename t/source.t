@@ -77,6 +77,17 @@ is +(slurp("$src/conf/debian/changelog") =~ /\A\S+ \((\S+)-\d+\)/)[0],
 	(slurp("$src/configure.ac") =~ /^AC_INIT\(\[[^]]+\], \[([^]]+)\]/m)[0],
 	'the package for Debian has the version of the program';
 
+subtest 'a process that was not found is sent no signal' => sub {
+	for my $pid (0, 1, -1, '', undef) {
+		my $sent = eval { kill 0 => $pid };
+		like $@, qr/^no process to send 0 to: /, 'such as ' . ($pid // 'undef');
+	}
+	is kill(0 => $$), 1, 'one that was found is';
+	my @scripts = glob "$src/t/*.t $src/t/lib/LogStream/*.pm";
+	is_deeply [ grep { /^[^#]*(?<![\w:>\$%])kill \$?[A-Z]/m && !/^use LogStream::Test(?:;| qw\([^)]*\bkill\b)|^sub kill/m }
+		map { slurp($_) } @scripts ], [], 'no script goes past that';
+};
+
 subtest 'the manual pages are clean mdoc' => sub {
 	my $mandoc = need('mandoc');
 	for my $page (@pages) {

@@ -13,6 +13,7 @@ use Cwd qw(abs_path);
 use File::Copy qw(copy);
 use File::Basename qw(dirname);
 use JSON::PP;
+use LogStream::Ledger qw(copied_door);
 use LogStream::Server;
 use LogStream::Test;
 use Test::More;
@@ -174,10 +175,7 @@ beside 'a copy of the door under another name finds the worker beside it' => sub
 beside 'where there is no worker to start, the log says so and the event waits' => sub {
 	my $queue = queue(slack => standin());
 	my $dir = tempdir();
-	# One may be installed: this copy looks for it where none can be.
-	my $door = slurp(door_path());
-	$door =~ s{(/[^\0]*)(?=/log-stream-ctl\0)}{$1 =~ tr/A-Za-z/_/r}e or die 'no $bindir in the door';
-	my $answer = $queue->cgi(cmd => [ spew("$dir/logs.cgi", $door, 0755) ], body => logins('a'));
+	my $answer = $queue->cgi(cmd => [ copied_door("$dir/logs.cgi") ], body => logins('a'));
 	is told($answer), '200 ok', 'the answer';
 	like $queue->log, qr/: error error="there is no worker to start: put log-stream-ctl beside this program, or at \S+\/log-stream-ctl: events wait in \Q@{[$queue->address]}\E"$/m,
 		'the log';

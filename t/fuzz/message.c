@@ -20,6 +20,7 @@
 
 #include "message.h"
 #include "payload.h"
+#include "scan.h"
 #include "slack.h"
 #include "utf8.h"
 
@@ -325,12 +326,14 @@ static void
 judge_payload(const struct sending *s, size_t taken,
     const struct buf *payload, struct buf *how)
 {
-	struct json_tokener *tokener = json_tokener_new();
-	struct json_object *message;
+	struct json_object *message = json_tokener_parse(buf_text(payload));
+	struct scan scan = { 0 };
+	const char *why;
 
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-	message = json_tokener_parse_ex(tokener, buf_text(payload),
-	    (int)payload->len + 1);
+	if (scan_bytes(&scan, buf_text(payload), payload->len, &why) !=
+	    payload->len || scan.depth > 0)
+		buf_adds(how, "it is no JSON; ");
+	scan_release(&scan);
 	buf_adds(how, payload_faults(payload));
 	if (!json_object_is_type(message, json_type_object) ||
 	    !json_object_is_type(payload_attachments(message),
@@ -342,7 +345,6 @@ judge_payload(const struct sending *s, size_t taken,
 		judge_attachments(s, taken, payload_attachments(message), how);
 	}
 	json_object_put(message);
-	json_tokener_free(tokener);
 }
 
 /* Takes the events of one message away. */

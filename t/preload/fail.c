@@ -16,6 +16,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,16 +111,25 @@ write(int fd, const void *from, size_t bytes)
 	return syscall(SYS_write, fd, from, cut(bytes));
 }
 
+/* A place in a file, as a system call takes it. */
+#if LONG_MAX > 0x7fffffff
+#define PLACE(at) (at)
+#elif defined(__arm__)
+#define PLACE(at) 0, __LONG_LONG_PAIR((long)((at) >> 32), (long)(at))
+#else
+#define PLACE(at) __LONG_LONG_PAIR((long)((at) >> 32), (long)(at))
+#endif
+
 ssize_t
 pread64(int fd, void *to, size_t bytes, off64_t at)
 {
-	return syscall(SYS_pread64, fd, to, cut(bytes), at);
+	return syscall(SYS_pread64, fd, to, cut(bytes), PLACE(at));
 }
 
 ssize_t
 pwrite64(int fd, const void *from, size_t bytes, off64_t at)
 {
-	return syscall(SYS_pwrite64, fd, from, cut(bytes), at);
+	return syscall(SYS_pwrite64, fd, from, cut(bytes), PLACE(at));
 }
 
 ssize_t

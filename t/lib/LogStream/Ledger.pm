@@ -15,13 +15,12 @@ no warnings 'experimental::signatures';
 
 use Carp qw(croak);
 use Exporter qw(import);
-use File::Copy ();
 use JSON::PP ();
 use LogStream::Test qw(ctl door_path later need run slurp spew tempdir);
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(named_batch batch_of poster posted partial messages account listed inspect
-	lonely_door programs_in settings strace calls wal_shim in_parts);
+	copied_door lonely_door programs_in settings strace calls journal_of wal_shim in_parts);
 
 # A complaint names the line of the test script.
 $Carp::Internal{+__PACKAGE__}++;
@@ -181,14 +180,19 @@ END
 # Programs
 #
 
-# A copy of the door in $dir that believes that it starts workers, and starts
-# none: what it queues stays there.
+# A copy of the door that looks for a worker beside it, and nowhere else: one
+# may be installed where the door was built to look for it.
+sub copied_door ($file) {
+	my $door = slurp(door_path());
+	$door =~ s{(/[^\0]*)(?=/log-stream-ctl\0)}{$1 =~ tr/A-Za-z/_/r}e or croak 'no $bindir in the door';
+	return spew($file, $door, 0755);
+}
+
+# One in $dir that believes that it starts workers, and starts none: what it
+# queues stays there.
 sub lonely_door ($dir) {
-	my $door = "$dir/log-stream-to-slack";
-	File::Copy::copy(door_path(), $door) or croak "$door: $!";
-	spew("$dir/log-stream-ctl", "#!/bin/sh\nexit 0\n");
-	chmod 0755, $door, "$dir/log-stream-ctl";
-	return $door;
+	spew("$dir/log-stream-ctl", "#!/bin/sh\nexit 0\n", 0755);
+	return copied_door("$dir/log-stream-to-slack");
 }
 
 # The processes that work in this directory, whoever started them: a worker
@@ -199,6 +203,10 @@ sub programs_in ($dir, $name = undef) {
 			&& (!$name || (eval { slurp("/proc/$_/cmdline") } // '') =~ m{\Q$name\E\0})
 	} map { m{(\d+)\z} } glob '/proc/[1-9]*';
 }
+
+# "wal" or "journal": what SQLite has beside this file, by its header (SQLite,
+# "Database File Format", 1.3).
+sub journal_of ($db) { return ord(substr slurp($db), 18, 1) == 2 ? 'wal' : 'journal' }
 
 # What makes a program believe that SQLite is new enough for a write-ahead log:
 # an addition to its environment, or nothing where it cannot be had. SQLite has
@@ -211,6 +219,7 @@ sub wal_shim () {
 		split /:/, $ENV{PATH};
 	return () if !$cc || $ENV{LD_PRELOAD};
 	my $made = run(cmd => [ $cc, '-shared', '-fPIC', '-o', "$dir/shim.so", "$dir/shim.c" ]);
+	chmod 0755, $dir; # another user may run it
 	return $made->{exit} ? () : (LD_PRELOAD => "$dir/shim.so");
 }
 

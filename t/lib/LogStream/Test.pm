@@ -31,7 +31,8 @@ our @EXPORT;
 BEGIN {
 	@EXPORT = qw(door_path ctl_path srcdir builddir watched samples pages sample release need standin run cgi ctl
 		fastcgi process queue logins http raw_http later beside finish_beside
-		may_name named wait_until wait_until_read runs program_of settings_text slurp spew tempdir);
+		kill may_name named wait_until wait_until_read runs program_of settings_text
+		slurp spew tempdir);
 }
 
 # A complaint names the line of the test script, not one of these.
@@ -330,7 +331,7 @@ sub run (%o) {
 	};
 	if (!$good) {
 		my $why = $@;
-		kill KILL => $pid;
+		CORE::kill KILL => $pid;
 		waitpid $pid, 0;
 		die $why . "its output was:\n" . slurp("$dir/out") . slurp("$dir/err");
 	}
@@ -364,6 +365,15 @@ sub ctl ($env, @args) {
 # Processes by their number
 #
 
+# As perl's, whose place it takes in every script. 0, which is what a process
+# that was not found may have for a number, would be the whole of make check,
+# and -1 all that there is.
+sub kill ($signal, @pid) {
+	my @bad = grep { ($_ // '') !~ /\A-?[0-9]+\z/ || abs $_ < 2 } @pid;
+	croak "no process to send $signal to: " . join ' ', map { $_ // 'undef' } @bad if @bad;
+	return CORE::kill $signal => @pid;
+}
+
 # False for one that has ended, though nobody may have been told yet.
 sub runs ($pid) {
 	my $stat = eval { slurp("/proc/$pid/stat") } // return 0;
@@ -391,7 +401,7 @@ sub end_left_behind () {
 	my $end = Time::HiRes::time() + 3;
 	while (my @pid = left_behind()) {
 		$signal = 'KILL' if Time::HiRes::time() > $end;
-		kill $signal => @pid;
+		CORE::kill $signal => @pid;
 		Time::HiRes::sleep(0.02);
 	}
 }
@@ -497,7 +507,7 @@ use Carp qw(croak);
 use POSIX ();
 use Scalar::Util qw(weaken);
 
-BEGIN { LogStream::Test->import(qw(slurp spew tempdir wait_until)) }
+BEGIN { LogStream::Test->import(qw(kill slurp spew tempdir wait_until)) }
 
 # Stopped at the latest before File::Temp takes their directories away.
 my %running;
@@ -835,10 +845,11 @@ sub request ($self, %o) {
 package LogStream::Test::Queue;
 
 use Carp qw(croak);
+use Config;
 use Fcntl qw(F_GETLK F_SETLK F_UNLCK F_WRLCK O_CREAT O_RDWR SEEK_SET);
 use JSON::PP;
 
-BEGIN { LogStream::Test->import(qw(process ctl_path runs settings_text slurp spew tempdir wait_until)) }
+BEGIN { LogStream::Test->import(qw(process ctl_path kill runs settings_text slurp spew tempdir wait_until)) }
 
 # What every request by way of a queue has for a token.
 use constant TOKEN => 'token-SECRETtoken-0123456789';
@@ -914,14 +925,16 @@ sub wait_until_empty ($self, $seconds = 10) {
 	wait_until(sub { !$self->rows }, $seconds, 'the queue to be empty');
 }
 
-# The lock that makes a worker, of a queue that is a file. The layout is that of
-# a machine of 64 bits.
-my $flock = 's s x![q] q q i x![q]';
+# The lock that makes a worker: a struct flock of the C library that perl was
+# built with. Its start and length, which stay 0, are as long as a file's
+# length is, and aligned as a double is (i386: to 4).
+my $flock = sprintf 's s x!%d x%d i x!%1$d', $Config{alignbytes} < $Config{lseeksize}
+	? $Config{alignbytes} : $Config{lseeksize}, 2 * $Config{lseeksize};
 
 sub lock ($file, $operation) {
-	my $lock = pack $flock, F_WRLCK, SEEK_SET, 0, 0, 0;
+	my $lock = pack $flock, F_WRLCK, SEEK_SET, 0;
 	fcntl $file, $operation, $lock or die "the lock of the worker: $!";
-	return (unpack $flock, $lock)[0, 4];
+	return (unpack $flock, $lock)[0, 2];
 }
 
 # The process that is the worker; 0 when there is none.
