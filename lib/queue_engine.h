@@ -51,8 +51,8 @@ struct queue_engine {
 	/* Deletes up to max rows; *count gets how many they were. Whoever
 	 * has a clock of its own goes by the earlier one. */
 	enum queue_result (*purge)(struct store *s, int64_t retention_ms,
-	    int64_t now_ms, size_t max, store_take *take, void *context, size_t *count,
-	    struct buf *why);
+	    int64_t now_ms, size_t max, store_take *take, void *context,
+	    size_t *count, struct buf *why);
 	/* Waiting and set aside rows of a number above after, up to max. */
 	enum queue_result (*list)(struct store *s, int64_t after, size_t max,
 	    store_take *take, void *context, struct buf *why);

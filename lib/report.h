@@ -15,9 +15,10 @@
 
 /*
  * Adds how every destination stands, configured or not, and whether a
- * worker runs; *needs_person says that one hangs, that Slack
- * refuses a destination, or that events are set aside. As JSON it is one object on a line. Unless QUEUE_OK comes back, *out is not
- * to be used and *why has the reason.
+ * worker runs; *needs_person says that one hangs, that Slack refuses a
+ * destination, or that events are set aside. As JSON it is one object on a
+ * line. Unless QUEUE_OK comes back, *out is not to be used and *why has the
+ * reason.
  */
 enum queue_result report_status(struct queue *q, const struct config *c,
     bool json, int64_t now_ms, struct buf *out, bool *needs_person,

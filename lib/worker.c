@@ -87,15 +87,18 @@ worker_queue_failed(struct worker *w, enum queue_result result,
 
 /*
  * Nothing failed in a whole turn. One result that is good would not do: a
- * queue on a full disk can be read.
+ * queue on a full disk can be read. What keeps a post back is no matter of the
+ * queue, and is not told of anew.
  */
 static void
 queue_recovered(struct worker *w)
 {
 	w->failing_since = -1;
 	w->again_ms = 0;
-	free(w->complaint);
-	w->complaint = NULL;
+	if (!w->trouble) {
+		free(w->complaint);
+		w->complaint = NULL;
+	}
 }
 
 static void

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SPARE 12		/* descriptors that a post and its settlement need */
+#define SPARE 12		/* descriptors for a post and its settlement */
 #define WANTED 256		/* all of them, with many destinations */
 
 static const int stop_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Where lines go: what is taken, what is not, and that nothing is waited for. */
+/* Where lines go: what is taken, what is not, and nothing is waited for. */
 #include "log_sink.h"
 
 #include "clock.h"

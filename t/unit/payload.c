@@ -183,7 +183,8 @@ payload_faults(const struct buf *payload)
 		buf_adds(&faults, "a NUL byte; ");
 	message = json_tokener_parse(buf_text(payload));
 	find_faults(message, "message", &faults);
-	if (!json_object_is_type(payload_attachments(message), json_type_array)) {
+	if (!json_object_is_type(payload_attachments(message),
+	    json_type_array)) {
 		buf_adds(&faults, "no attachments; ");
 	} else {
 		count = json_object_array_length(payload_attachments(message));

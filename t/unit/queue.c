@@ -1490,7 +1490,8 @@ import(const char *words)
 		rows[count].record = NAMELESS;
 		if (strcmp(state, "aside") == 0) {
 			rows[count].row.state = QUEUE_ASIDE;
-			rows[count].row.reason = "it's \"{bad}\"\\, \n\xe2\x82\xac";
+			rows[count].row.reason = "it's \"{bad}\"\\, "
+			    "\n\xe2\x82\xac";
 		} else if (strcmp(state, "gone") == 0) {
 			rows[count].row.state = QUEUE_GONE;
 			rows[count].record = NULL;

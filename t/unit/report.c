@@ -204,7 +204,8 @@ test_status_empty(void)
 	    "a new queue has a destination of the configuration's");
 	is_str(status(true, NOW), "{\"queue\":\"QUEUE\",\"worker\":false,"
 	    "\"worker_pid\":null,"
-	    "\"worker_silent_ms\":null,\"worker_note\":null,\"machines\":[],\"destinations\":[{\"name\":\"ops\","
+	    "\"worker_silent_ms\":null,\"worker_note\":null,"
+	    "\"machines\":[],\"destinations\":[{\"name\":\"ops\","
 	    "\"configured\":true,\"waiting\":0,\"set_aside\":0,"
 	    "\"oldest_ms\":null,\"last_success_ms\":null,"
 	    "\"last_error_ms\":null,\"last_error\":null,\"refused\":false,"
@@ -235,7 +236,8 @@ test_status(void)
 	    "each destination stands as it does, configured or not");
 	is_str(status(true, NOW), "{\"queue\":\"QUEUE\",\"worker\":false,"
 	    "\"worker_pid\":null,"
-	    "\"worker_silent_ms\":null,\"worker_note\":null,\"machines\":[],\"destinations\":[{\"name\":\"ops\","
+	    "\"worker_silent_ms\":null,\"worker_note\":null,"
+	    "\"machines\":[],\"destinations\":[{\"name\":\"ops\","
 	    "\"configured\":true,\"waiting\":2,\"set_aside\":1,"
 	    "\"oldest_ms\":1785587456000,\"last_success_ms\":1785576896000,"
 	    "\"last_error_ms\":1785587686000,\"last_error\":\"no_service\","

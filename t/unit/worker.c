@@ -572,7 +572,8 @@ tally_of(const char *destination)
 	struct queue_tally tally;
 	struct buf why = BUF_INIT;
 
-	close_queue(q, queue_count(q, destination, destination, &tally, &why), &why);
+	close_queue(q, queue_count(q, destination, destination, &tally, &why),
+	    &why);
 	return tally;
 }
 
@@ -2179,7 +2180,8 @@ test_hanging_worker(void)
 	w->deathless = false;
 	is_num(work(WORKER_DRAINS), WORKER_EMPTY, "one that can be is ended");
 	is_num(w->ended, child, "it and no other");
-	ok(w->report.hung.held && w->report.hung.pid == child, "its caller hears of it");
+	ok(w->report.hung.held && w->report.hung.pid == child, "its caller "
+	    "hears of it");
 	is_num(logged("has given no sign of life for"), 2, "the log says so");
 	is_num(w->had[1], 1, "and what waits is sent");
 	close(fd);

@@ -115,7 +115,8 @@ sub case_400 ($h) {
 		'nothing usable';
 	like post($h->{server}, $_), qr/^400 the body is not the JSON that Auth0 sends: .* at byte 0$/, "not JSON, or not of records: $_"
 		for 'hello', '1', '"x"', 'null', 'log_id=1';
-	like post($h->{server}, '["x",1]'), qr/^400 no record in the body has a data.type/, 'an array of other things';
+	like post($h->{server}, q(["x",1])), qr{^400 no record in the body is a log event: none has a data\.type, or a type of its own \(records: 2\)$},
+		'an array of other things';
 	gzip(\logins('packed'), \my $packed) or die;
 	is post($h->{server}, $packed, @$_), '400 the body is compressed (gzip), and this program unpacks nothing: switch off '
 		. 'the compression of requests where they are sent, or in the proxy that adds it', "compressed, @$_"

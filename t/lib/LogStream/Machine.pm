@@ -18,7 +18,7 @@ use Exporter qw(import);
 use Fcntl qw(F_SETFD);
 use IO::Socket::UNIX;
 use LogStream::Ledger qw(programs_in);
-use LogStream::Test qw(ctl_path door_path need program_of slurp spew srcdir tempdir wait_until);
+use LogStream::Test qw(ctl_path door_path kill need program_of slurp spew srcdir tempdir wait_until);
 
 our @ISA = 'LogStream::Test::Process';
 our @EXPORT = qw(machine);
