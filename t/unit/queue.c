@@ -1852,6 +1852,17 @@ look(void)
 	return holder;
 }
 
+/* A server notices the end of a session a moment later. */
+static bool
+is_free_soon(void)
+{
+	int tries;
+
+	for (tries = 0; look().held && tries < 500; tries++)
+		usleep(10000);
+	return !look().held;
+}
+
 /* In a process of its own, with a queue of its own. */
 static void
 open_elsewhere(void)
@@ -1921,7 +1932,7 @@ test_worker(void)
 	queue_lock_read_note(lock, at.q, &note);
 	is_str(buf_text(&note), "", "the note is gone");
 	is_num(elsewhere(try_to_work), 1, "another takes its place");
-	ok(!look().held, "and ends: then there is none");
+	ok(is_free_soon(), "and ends: then there is none");
 	is_str(take_lock(), "mine", "it can be taken again");
 	if (queue_lock_needs_queue(lock)) {
 		leave_queue();
@@ -1946,17 +1957,6 @@ work_until_killed(int out)
 		return 1;
 	for (;;)
 		pause();
-}
-
-/* A server notices the end of a session a moment later. */
-static bool
-is_free_soon(void)
-{
-	int tries;
-
-	for (tries = 0; look().held && tries < 500; tries++)
-		usleep(10000);
-	return !look().held;
 }
 
 static void
