@@ -127,13 +127,6 @@ write_old_config(const char *text)
 		abort();
 }
 
-/* The time to look again comes without waiting for it. */
-static void
-let_time_pass(struct current *c)
-{
-	config_look_in(&c->config, 0);
-}
-
 static void
 test_two_steps(void)
 {

@@ -30,7 +30,7 @@ static const char *
 message_of(struct event *const *events, size_t count, unsigned show)
 {
 	static struct buf payload;
-	const struct slack_style style = { show, BASE };
+	const struct slack_style style = { show, BASE, 0 };
 	const char *faults;
 	size_t taken;
 
@@ -400,7 +400,7 @@ static void
 test_random_texts(void)
 {
 	struct buf text = BUF_INIT;
-	const struct slack_style style = { ALL, BASE };
+	const struct slack_style style = { ALL, BASE, 0 };
 	struct buf payload = BUF_INIT;
 	struct event e = plain_event(), *events[1] = { &e };
 	unsigned seed = 7, round, i, bad = 0;
@@ -819,7 +819,7 @@ test_bases(void)
 {
 	struct event e = plain_event(), *events[1] = { &e };
 	struct buf payload = BUF_INIT;
-	struct slack_style style = { 0, NULL };
+	struct slack_style style = { 0, NULL, 0 };
 	size_t i;
 
 	e.log_id = "7";
@@ -1013,7 +1013,7 @@ holds_events(const char *payload, size_t first, size_t count)
 static bool
 send_crowd(const struct crowd *crowd, unsigned show, struct buf *sizes)
 {
-	const struct slack_style style = { show, BASE };
+	const struct slack_style style = { show, BASE, 0 };
 	struct buf payload = BUF_INIT;
 	size_t done = 0, taken = 1;
 	bool good = true;
@@ -1138,7 +1138,7 @@ static void
 test_preview(void)
 {
 	const struct slack_style style = { SHOW_DESCRIPTION | SHOW_CLIENT |
-	    SHOW_IP, BASE };
+	    SHOW_IP, BASE, 0 };
 	struct event a = talkative_event(), b = plain_event(),
 	    *events[2] = { &a, &b };
 	struct buf text = BUF_INIT;
@@ -1168,7 +1168,7 @@ static void
 test_preview_takes(void)
 {
 	struct event like = talkative_event();
-	const struct slack_style style = { ALL, BASE };
+	const struct slack_style style = { ALL, BASE, 0 };
 	struct buf big = BUF_INIT, text = BUF_INIT, payload = BUF_INIT;
 	struct crowd crowd = crowd_new(41, &like);
 	size_t done, bad = 0;

@@ -156,7 +156,7 @@ message_of(const struct slack_digest *d)
 
 /* -------------------------------------------------------------- events */
 
-static const struct slack_style style_all = { ALL, BASE };
+static const struct slack_style style_all = { ALL, BASE, 0 };
 
 static struct event
 event_of(const char *type)
