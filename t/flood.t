@@ -15,6 +15,7 @@ use Test::More;
 my $json = JSON::PP->new->utf8->canonical;
 my @types = qw(fu fp f limit_wc pwd_leak);
 my $per_batch = 2000;
+my $token = LogStream::Test::Queue::TOKEN;
 
 # A batch of records with ids from $first on; $count of them.
 sub batch ($first, $count) {
@@ -48,12 +49,12 @@ sub accounted (@request) {
 sub flood ($total) {
 	my $dir = tempdir();
 	my $slack = standin();
-	my %env = (QUEUE => "sqlite:$dir/queue.db", SLACK_WEBHOOK_URL => $slack->url('/services/T/B/x'),
+	my %env = (AUTH0_LOG_STREAM_TOKEN => $token, QUEUE => "sqlite:$dir/queue.db", SLACK_WEBHOOK_URL => $slack->url('/services/T/B/x'),
 		SHOW => 'description client user ip connection tenant organization', SLACK_INTERVAL => '400ms', LOG => "$dir/log");
 	my $worker = LogStream::Test::Worker->new(\%env);
 	my $door = fastcgi(env => \%env);
 	for (my $first = 1; $first <= $total; $first += $per_batch) {
-		my $answer = $door->request(body => batch($first, $per_batch), timeout => 30);
+		my $answer = $door->request(token => $token, body => batch($first, $per_batch), timeout => 30);
 		$answer->{status} == 200 or die "$answer->{status} $answer->{body}";
 	}
 	my $status;
