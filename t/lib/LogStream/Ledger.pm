@@ -127,7 +127,7 @@ sub settings ($dir, $url, %more) {
 }
 
 # What Slack was sent: a hash for each message, of path, status, events and
-# when it arrived.
+# when it arrived. One that was cut Slack cannot have taken; it is left out.
 # The record is searched and not parsed, because JSON::PP is slow.
 sub messages ($slack) {
 	return map {
@@ -135,7 +135,7 @@ sub messages ($slack) {
 		my ($status) = /"status":(\d+)/;
 		my ($arrived) = /"arrived":"?([\d.]+)/;
 		{ path => $path, status => $status // 0, arrived => $arrived, events => [ /"title":"([\w.]+) \[type: f\]"/g ] };
-	} $slack->lines;
+	} grep { !/"the body is cut, or has no Content-Length"/ } $slack->lines;
 }
 
 # The events that log-stream-ctl lists, each as often as it stands there:
