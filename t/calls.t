@@ -238,6 +238,10 @@ my %words = (
 	read => $loader,
 );
 
+# An answer on its way to the web server: by descriptor 1, or as records of
+# FastCGI for its output and its errors. What goes to Slack is neither.
+my $answer = qr/^(?:1<|\d+<[^>]*>, "\\1\\[67]\\)/;
+
 # What is wrong with what was said after this call failed so. A worker that
 # cannot be started is no reason to refuse anything, but has its line.
 sub faults_of_log ($result, $name, $child, $args, $error) {
@@ -249,7 +253,8 @@ sub faults_of_log ($result, $name, $child, $args, $error) {
 	return "no word of it: $said" if $name eq 'accept4' && $error =~ /^E(?:MFILE|NOMEM)$/ && $said !~ /$word/;
 	return () if !$result->{bad} || $said =~ /$word/i;
 	# There is nobody to be told; or the web server is, whose connection it was.
-	return () if $name eq 'write' || $name eq 'read' && $args =~ /^\d+<socket:/;
+	return () if $name eq 'write' || $name eq 'read' && $args =~ /^\d+<socket:/
+		|| $name eq 'sendto' && $args =~ $answer;
 	return $words{$name} && $said =~ $words{$name} ? () : "no word of the cause: $said";
 }
 
