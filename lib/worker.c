@@ -50,13 +50,15 @@ complain(struct worker *w, const char *text)
 	w->complain_at = worker_run_ms(w) + COMPLAIN_MS;
 }
 
-/* It is in the log, and in the next sign of life for status to show. */
+/* It is in the log, and in a sign of life, given soon, for status to show. */
 bool
 worker_can_post(struct worker *w)
 {
 	struct buf why = BUF_INIT;
 	bool good = w->world->can_post(w->world->context, &why);
 
+	if (good == (w->trouble != NULL))
+		w->sign_at = worker_run_ms(w);
 	free(w->trouble);
 	w->trouble = good ? NULL : mem_dup(buf_text(&why));
 	if (!good)
