@@ -287,9 +287,9 @@ sub lock_out ($h) {
 	my $sqlite = need('sqlite3');
 	open my $in, '|-', $sqlite, $h->{queue}->path or die "$sqlite: $!";
 	my $sign = tempdir() . '/locked';
-	print $in "BEGIN EXCLUSIVE;\n.shell touch $sign\n";
+	print $in ".timeout 10000\nBEGIN EXCLUSIVE;\n.shell touch $sign\n";
 	$in->flush;
-	wait_until(sub { -e $sign }, 5, 'the lock');
+	wait_until(sub { -e $sign }, 15, 'the lock');
 	return sub { print $in "COMMIT;\n.quit\n"; close $in };
 }
 
