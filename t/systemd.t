@@ -194,8 +194,10 @@ sub boot_systemd () {
 # A file of the booted system, by a name of ours.
 sub inside ($path) { return "/proc/$init/root$path" }
 
+sub way_in () { return need('nsenter'), '-t', $init, '-a', '-r', '--' }
+
 sub in_there (@cmd) {
-	return run(cmd => [ need('nsenter'), '-t', $init, '-a', '-r', '--', @cmd ]);
+	return run(cmd => [ way_in(), @cmd ]);
 }
 
 sub systemctl (@args) {
@@ -329,6 +331,12 @@ package Nginx {
 
 package Queue {
 	our @ISA = 'LogStream::Test::Queue';
+
+	sub path ($self) { return '/var/lib/log-stream-to-slack/queue.db' }
+	sub way_in ($self) { return main::way_in() }
+
+	# The service brings it back at once.
+	sub end_worker ($self) { return main::systemctl('restart', $worker) }
 
 	sub ctl ($self, @args) {
 		return main::in_there('env', "LOG_STREAM_CONFIG=$config", '/usr/local/bin/log-stream-ctl', @args);

@@ -284,12 +284,13 @@ sub case_later ($h) {
 
 # Has another process lock the queue, and returns what ends that.
 sub lock_out ($h) {
-	my $sqlite = need('sqlite3');
-	open my $in, '|-', $sqlite, $h->{queue}->path or die "$sqlite: $!";
 	my $sign = tempdir() . '/locked';
-	print $in ".timeout 10000\nBEGIN EXCLUSIVE;\n.shell touch $sign\n";
+	my $queue = $h->{queue};
+	open my $in, '|-', '/bin/sh', '-c', 'exec "$@" >"$0"', $sign, $queue->way_in, need('sqlite3'), $queue->path
+		or die "sqlite3: $!";
+	print $in ".bail on\n.timeout 10000\nBEGIN EXCLUSIVE;\n.shell echo locked\n";
 	$in->flush;
-	wait_until(sub { -e $sign }, 15, 'the lock');
+	wait_until(sub { -s $sign }, 15, 'the lock');
 	return sub { print $in "COMMIT;\n.quit\n"; close $in };
 }
 

@@ -870,6 +870,7 @@ sub new ($class, %o) {
 
 sub dir ($self) { return $self->{dir} }
 sub path ($self) { return $self->{path} }
+sub way_in ($self) { return }	# the command that goes where the path is
 sub address ($self) { return $self->{address} // "sqlite:$self->{path}" }
 sub env ($self) { return $self->{env} }
 sub log ($self) { return -e "$self->{dir}/log" ? slurp("$self->{dir}/log") : '' }
