@@ -17,7 +17,6 @@ use Test::More;
 use Time::HiRes qw(time);
 
 my $failed = '503 the queue cannot be used: the log of this program says why';
-my $full = '503 the queue is full: the log of this program says why';
 my $locked = '503 the queue was locked for too long: try again';
 
 # "503 the queue ..." of an answer whose body is a line.
@@ -400,22 +399,59 @@ beside 'a queue that is moved away gets no event that nobody would send' => sub 
 	is eval { $slack->wait_for_titles(2, 3) }, 2, 'and it arrives';
 };
 
-beside 'more than QUEUE_MAX is answered 503, and a batch is not taken in part' => sub {
+# The log_ids of the events of a destination that wait without their records.
+sub bare ($queue, $destination = 'default') {
+	return sqlite($queue, "SELECT ifnull(group_concat(log_id, ' '), '') FROM (SELECT log_id FROM event"
+		. " WHERE destination = '$destination' AND state = 0 AND record IS NULL ORDER BY number)");
+}
+
+beside 'above QUEUE_MAX events are kept without their records, and other destinations do not notice' => sub {
+	need('sqlite3');
 	my $slack = standin();
-	my $queue = queue(slack => $slack, path => '/as/main', env => { QUEUE_MAX => 3 });
-	$slack->behave(main => '/status/503/down');
+	my $queue = queue(slack => $slack, path => '/as/main', env => { QUEUE_MAX => 3, FILTER => 'failure',
+		SLACK_WEBHOOK_URL_limits => $slack->url('/as/limits'), FILTER_limits => 'limit' });
+	my $away = $queue->keep_workers_away;
 	my $door = $queue->fastcgi;
+	my $limits = '[' . join(',', map { qq({"log_id":"$_","data":{"type":"api_limit","description":"limit $_"}}) } qw(x y z)) . ']';
 	is told($queue->ask($door, body => logins('a', 'b'))), '200 ok', 'two';
-	is told($queue->ask($door, body => logins('c', 'd'))), $full, 'two more are one too many';
-	is told($queue->cgi(body => logins('c', 'd'))), $full, 'by CGI too';
-	is_deeply [ map { $_->{id} } $queue->rows ], [ qw(a b) ], 'neither is taken';
-	is told($queue->ask($door, body => logins('a', 'c'))), '200 ok', 'one that is there and a third';
-	is told($queue->ask($door, body => logins('b', 'c'))), '200 ok', 'nothing new always fits';
-	like $queue->log, qr/: error error="\Q@{[$queue->path]}\E: 4 events would wait, and QUEUE_MAX is 3"$/m, 'the log';
-	$slack->behave('main');
-	$queue->wait_until_empty;
-	is told($queue->ask($door, body => logins('d', 'e', 'f'))), '200 ok', 'when those are sent, there is room';
-	is_deeply [ sort @{ ids($slack->wait_for_titles(6)) } ], [ qw(a b c d e f) ], 'all arrive';
+	is told($queue->ask($door, body => logins('c', 'd'))), '200 ok', 'two more, one of them above it';
+	is bare($queue), 'd', 'which is kept without its record';
+	is told($queue->cgi(body => logins('d', 'e'))), '200 ok', 'that one again, and another, by CGI';
+	is bare($queue), 'd e', 'the one is known, the other kept in the same way';
+	is told($queue->ask($door, body => $limits)), '200 ok', 'three for another destination';
+	is bare($queue, 'limits'), '', 'have their records';
+	is_deeply [ map { "$_->{id} $_->{type} $_->{destination} $_->{state}" } $queue->rows ],
+		[ (map { "$_ f default waiting" } qw(a b c d e)), map { "$_ api_limit limits waiting" } qw(x y z) ],
+		'all wait and are listed';
+	is $queue->standing->{waiting}, 5, 'and counted';
+	is $queue->ctl('remove', 'a', 'b')->{out}, "2 removed\n", 'when two are gone three wait';
+	is told($queue->ask($door, body => logins('f'))), '200 ok', 'and the next';
+	is bare($queue), 'd e f', 'is still above it';
+	is $queue->ctl('remove', 'f', 'e')->{out}, "2 removed\n", 'when two more are gone';
+	is told($queue->ask($door, body => logins('g', 'h'))), '200 ok', 'of the next two';
+	is bare($queue), 'd h', 'one has room';
+	undef $away;
+	is $queue->ctl('drain')->{exit}, 0, 'all are delivered';
+	is_deeply [ sort $slack->titles ], [ ('Failed Login [type: f]') x 2, 'event c [type: f]', 'event g [type: f]',
+		map { "limit $_ [type: api_limit]" } qw(x y z) ], 'those by the name of their type';
+	is told($queue->ask($door, body => logins('d', 'h'))), '200 ok', 'when they come again';
+	is_deeply [ $queue->rows ], [], 'they are known';
+	unlike $queue->log, qr/ (?:error|warn) /, 'and the log has no complaint';
+};
+
+beside 'a batch on both sides of QUEUE_MAX is put whole, and so is the digest that counts it' => sub {
+	need('sqlite3');
+	my $slack = standin();
+	my $queue = queue(slack => $slack, env => { QUEUE_MAX => 1000, DIGEST_AFTER => 5 });
+	my $away = $queue->keep_workers_away;
+	is told($queue->cgi(body => logins(map { "id-$_" } 1 .. 3000))), '200 ok', 'three thousand';
+	is $queue->standing->{waiting}, 3000, 'all wait';
+	my $bare = split ' ', bare($queue);
+	cmp_ok $bare, '<=', 2000, 'those above it have no record';
+	cmp_ok $bare, '>=', 1990, 'but for a hundredth';
+	undef $away;
+	is $queue->ctl('drain')->{exit}, 0, 'delivered';
+	is_deeply [ $slack->titles ], [ "3,000 \x{d7} Failed Login [type: f]" ], 'as one';
 };
 
 # A library that makes every file system NFS, and SQLite new enough for WAL.
