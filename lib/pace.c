@@ -209,15 +209,17 @@ pace_ended(struct pace *p, const struct pace_rules *rules,
 		set_wait(p, now_ms, rules->interval_ms, rules->retry_max_ms);
 		return PACE_WAIT;
 	case POST_NEVER:
-		p->failures = 0;
-		set_wait(p, now_ms, rules->interval_ms, 0);
 		p->suspects = events > 1 ? (int64_t)events : 0;
-		if (events == 1)
-			return condemn(p, rules, outcome, now_ms);
-		if (events == 0) /* it only told of others */
+		if (events == 0) { /* it only told of others */
+			p->failures++;
 			set_wait(p, now_ms, rules->interval_ms,
 			    rules->retry_max_ms);
-		return PACE_WAIT;
+			return PACE_WAIT;
+		}
+		p->failures = 0;
+		set_wait(p, now_ms, rules->interval_ms, 0);
+		return events == 1 ? condemn(p, rules, outcome, now_ms) :
+		    PACE_WAIT;
 	}
 	set_wait(p, now_ms, rules->interval_ms, 0);
 	return PACE_SENT;

@@ -129,7 +129,7 @@ static const char *const sql[STATEMENTS] = {
 		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
 		" ON CONFLICT (log_id, destination) DO UPDATE SET state = ?4,"
 		" changed_ms = ?6, tries = ?7, reason = ?8, record = ?9,"
-		" nonce = ?10"
+		" nonce = ?10, told = 0"
 		" WHERE event.state = 1"
 		" AND event.reason = '" QUEUE_EXPORTED "'",
 	[NAMES] = "SELECT name FROM destination ORDER BY name",

@@ -15,6 +15,9 @@ use Test::More;
 
 my $json = JSON::PP->new->utf8->canonical;
 
+# Slack out of reach. No event is at fault, so that they stay in order.
+my $down = '/close';
+
 #
 # Queues
 #
@@ -57,7 +60,7 @@ sub filled ($kind, $slack) {
 	$slack->behave(old => '/picky/bad');
 	$queue->cgi(body => logins('sent', 'bad'));
 	wait_until(sub { join(' ', map { "$_->{id} $_->{state}" } $queue->rows) eq 'bad set-aside' }, 10, 'one to be set aside');
-	$slack->behave(old => '/status/503/down');
+	$slack->behave(old => $down);
 	$queue->cgi(body => $_) for logins('one'), nameless('event none'), logins('two');
 	end_worker($queue);
 	$slack->forget;
@@ -107,7 +110,7 @@ for my $way ([ qw(sqlite sqlite) ], [ qw(sqlite postgresql) ], [ qw(postgresql s
 		my $slack = standin();
 		my $old = filled($from, $slack);
 		my $new = queue_on($to, $slack, 'new');
-		$slack->behave(new => '/status/503/down');
+		$slack->behave(new => $down);
 		is move($old, $new), "5 rows exported; 3 of them wait, and are set aside here\n"
 			. "5 rows imported; 5 of them are new here\n", 'it is moved';
 		my @none = map { $_->{id} } grep { $_->{id} =~ /^#\d+\@\d+$/ } $new->rows;
@@ -144,7 +147,7 @@ for my $kind (sort keys %address) {
 	beside "what was moved from $kind comes back, and may go again" => sub {
 		my $slack = standin();
 		my ($one, $other) = (filled($kind, $slack), queue_on('sqlite', $slack, 'new'));
-		$slack->behave(new => '/status/503/down');
+		$slack->behave(new => $down);
 		move($one, $other);
 		$other->cgi(body => logins('three'));
 		end_worker($other);
@@ -170,7 +173,7 @@ for my $kind (sort keys %address) {
 beside 'a move ends what a door with the old configuration put in afterwards' => sub {
 	my $slack = standin();
 	my ($old, $new) = (filled('sqlite', $slack), queue_on('sqlite', $slack, 'new'));
-	$slack->behave(new => '/status/503/down');
+	$slack->behave(new => $down);
 	move($old, $new);
 	$old->cgi(body => logins('late', 'two'));
 	is +($old->rows)[-1]{id}, 'late', 'it waits in the old queue';
@@ -186,7 +189,7 @@ beside 'a move ends what a door with the old configuration put in afterwards' =>
 beside 'no event is exported that is on its way: who delivers is waited for' => sub {
 	my $slack = standin();
 	my ($old, $new) = map { queue_on('sqlite', $slack, $_) } qw(old new);
-	$slack->behave(new => '/status/503/down');
+	$slack->behave(new => $down);
 	$slack->behave(old => '/drip/0.5');
 	$old->configure;
 	$old->cgi(body => logins('a'));
@@ -201,7 +204,7 @@ beside 'no event is exported that is on its way: who delivers is waited for' => 
 beside 'what another machine has on its way is waited for' => sub {
 	plan skip_all => 'only root may give machines names of their own' if !may_name();
 	my $slack = standin();
-	my $old = queue_on('postgresql', $slack, 'old', SLACK_INTERVAL => '1s');
+	my $old = queue_on('postgresql', $slack, 'old', SLACK_INTERVAL => '3s');
 	$slack->behave(old => '/drip/0.5');
 	$old->cgi(body => logins('a'));
 	wait_until_tried($old);
@@ -306,20 +309,71 @@ beside 'what came before a bad line stays, and the mended whole goes on from the
 		'no line is no export';
 };
 
-beside 'no more is taken than QUEUE_MAX lets wait' => sub {
+beside 'what another queue had is taken above QUEUE_MAX too, and counts for what comes afterwards' => sub {
 	my $slack = standin();
 	my $text = join '', (map { line(log_id => "gone$_"), line(log_id => "w$_", state => 'waiting',
 		record => { log_id => "w$_", data => { type => 'f', description => "event w$_" } }) } 1 .. 4), "{\"rows\":8}\n";
 	for my $kind ($server ? sort keys %address : 'sqlite') {
-		my $queue = queue_on($kind, $slack, 'new', QUEUE_MAX => 3);
-		$slack->behave(new => '/status/503/down');
+		my ($queue, $third) = map { queue_on($kind, $slack, $_, QUEUE_MAX => 3) } qw(new third);
+		$slack->behave($_ => $down) for qw(new third);
 		my $told = import_text($queue, $text);
-		is $told->{exit}, 1, "$kind: it fails";
-		like $told->{err}, qr/^log-stream-ctl: lines 1 to 9: \S+: 4 events would wait, and QUEUE_MAX is 3$/, 'and says why';
-		is_deeply rows($queue), [], 'nothing is taken';
-		$queue->env->{QUEUE_MAX} = 4;
-		is import_text($queue, $text)->{out}, "8 rows imported; 8 of them are new here\n", 'what fits is';
+		is_deeply [ @$told{qw(exit out err)} ], [ 0, "8 rows imported; 8 of them are new here\n", '' ], "$kind: it is taken";
+		$queue->cgi(body => logins('late', 'later'));
+		is_deeply [ map { "$_->{id} $_->{state}" } $queue->rows ], [ map { "$_ waiting" } qw(w1 w2 w3 w4 late later) ],
+			'all wait';
 		end_worker($queue);
+		like move($queue, $third), qr/^10 rows imported; 10 of them are new here$/m, 'and are moved on';
+		is_deeply [ map { "$_->{id} $_->{state}" } $third->rows ], [ map { "$_ waiting" } qw(w1 w2 w3 w4 late later) ],
+			'those without a record, too';
+		end_worker($third);
+		$slack->behave('third');
+		is $third->ctl('drain')->{exit}, 0, 'all are sent';
+		is_deeply [ sort $slack->titles ], [ ('Failed Login [type: f]') x 2, map { "event w$_ [type: f]" } 1 .. 4 ],
+			'what was taken with its record, what came above QUEUE_MAX by the name of its type';
+		$third->cgi(body => logins('late', 'w4', 'gone1'));
+		is_deeply rows($third), [], 'and each is known';
+		end_worker($third);
+		$slack->forget;
+	}
+};
+
+beside 'an event that went behind the others is moved with them' => sub {
+	my $slack = standin();
+	my ($old, $new) = map { queue_on('sqlite', $slack, $_) } qw(old new);
+	$slack->behave(old => '/status/503/down');
+	$old->cgi(body => logins('one', 'two', 'three'));
+	wait_until(sub { grep { $_->{body} =~ /event three/ && $_->{body} !~ /event one/ } $slack->requests }, 10,
+		'the first to be behind the others');
+	end_worker($old);
+	move($old, $new);
+	is_deeply [ sort @{ ids($slack->wait_for_titles(3)) } ], [ qw(one three two) ], 'all are sent';
+	wait_until(sub { !$new->rows }, 10, 'that to be settled');
+	is scalar($slack->titles), 3, 'once';
+	is_deeply rows($old), [ map { "$_ set-aside $aside" } qw(one two three) ], 'by the new queue';
+	end_worker($new);
+};
+
+beside 'what was set aside elsewhere and comes back is told of here' => sub {
+	my $slack = standin();
+	for my $kind ($server ? sort keys %address : 'sqlite') {
+		my ($one, $other) = map { queue_on($kind, $slack, $_) } qw(one other);
+		$slack->behave($_ => $down) for qw(one other);
+		$one->cgi(body => logins('bad'));
+		end_worker($one);
+		move($one, $other);
+		end_worker($other);
+		$slack->behave(other => '/status/400/invalid_attachments');
+		$other->ctl('retry', '--all');
+		wait_until(sub { (grep { $_->{state} eq 'set-aside' } $other->rows) == 1 }, 10, 'it to be set aside');
+		end_worker($other);
+		$slack->behave('one');
+		$slack->forget;
+		like move($other, $one), qr/^1 rows imported; 1 of them are new here$/m, "$kind: it comes back";
+		end_worker($one);
+		is $one->ctl('drain')->{exit}, 0, 'nothing waits';
+		is_deeply rows($one), [ 'bad set-aside invalid_attachments' ], 'it is set aside';
+		is scalar(grep { ($_->{payload}{text} // '') =~ /\n1 event was set aside and not sent: see log-stream-ctl list$/ }
+			grep { $_->{path} eq '/as/one' && ($_->{answer} // '') eq 'ok' } $slack->requests), 1, 'Slack is told, once';
 	}
 };
 
@@ -327,7 +381,7 @@ beside 'a row that no queue can read is moved as it is' => sub {
 	my $sqlite = need('sqlite3');
 	my $slack = standin();
 	my ($old, $new) = (filled('sqlite', $slack), queue_on('sqlite', $slack, 'new'));
-	$slack->behave(new => '/status/503/down');
+	$slack->behave(new => $down);
 	is run(cmd => [ $sqlite, $old->path, q(UPDATE event SET record = '{"data":' WHERE log_id = 'one') ])->{err}, '', 'damaged';
 	like move($old, $new), qr/^5 rows imported; 5 of them are new here$/m, 'moved';
 	wait_until(sub { (grep { $_->{id} eq 'one' } $new->rows)[0]{state} eq 'set-aside' }, 10, 'it to be set aside');
@@ -343,7 +397,7 @@ beside 'an export that cannot be written leaves the queue whole' => sub {
 	my $told = run(env => { %{ $old->env }, CTL => ctl_path() }, cmd => [ '/bin/sh', '-c', 'exec "$CTL" export >/dev/full' ]);
 	is_deeply [ @$told{qw(exit err)} ], [ 1, "log-stream-ctl: cannot write: No space left on device\n" ], 'it fails';
 	is scalar(my @row = $old->rows), 4, 'nothing is lost';
-	$slack->behave(new => '/status/503/down');
+	$slack->behave(new => $down);
 	like move($old, $new), qr/^5 rows imported; 5 of them are new here$/m, 'and all is moved with the next';
 	end_worker($new);
 };

@@ -237,6 +237,9 @@ static const struct {
 	{ POST_NEVER, 0, 2, 1000, 1000, 0, 2, false, false, "be they two" },
 	{ POST_NEVER, 0, 1, 1000, 1000, 0, 0, true, false,
 	    "one event that is never taken is set aside" },
+	{ POST_NEVER, 0, 0, 300000, 1000, 5, 0, false, false,
+	    "a message that only told of others is tried again, at "
+	    "SLACK_RETRY_MAX" },
 };
 
 static void

@@ -1556,6 +1556,7 @@ test_import_back(void)
 	    "a/3 waits 3 -\na/4 aside 0 " QUEUE_EXPORTED "\n"
 	    "a/5 aside 0 bad\na/6 waits 0 -", "as it is now, and nothing "
 	    "else");
+	is_num(tally_of("a").untold, 2, "to be told of, what is set aside");
 	is_str(waiting("a"), "- 6", "where it was");
 	is_str(put("a/1 a/3"), "==", "none is there twice");
 }

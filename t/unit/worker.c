@@ -1514,6 +1514,12 @@ test_telling(void)
 	is_num(work(WORKER_DRAINS), WORKER_EMPTY, "where Slack cannot be told");
 	ok(w->report.needs_person, "a person is");
 	is_num(tally_of("default").untold, 1, "and it is still to be told");
+	set_up(ONE);
+	put_events("default", bad, 2, 1, "");
+	slack_says("one", 100, "bn");
+	is_num(work(WORKER_DRAINS), WORKER_EMPTY, "where it rejects even that");
+	ok(w->report.needs_person && w->run_ms - RUN < MINUTE,
+	    "nobody waits for SLACK_RETRY_MAX");
 }
 
 /* Two names of one webhook. */
