@@ -427,6 +427,6 @@ subtest 'an upgrade replaces programs that run' => sub {
 put($settings_file, slurp("$home/$settings_file") . "DIGEST_AFTER=0\nMAX_BODY=3MiB\n", 0600);
 $queue->wait_until_empty;
 $slack->forget;
-run_cases(server => $vhost, slack => $slack, queue => $queue, name => 'home');
+run_cases(server => $vhost, slack => $slack, queue => $queue, name => 'home', ends_alike => 1);
 
 done_testing;
