@@ -30,6 +30,18 @@ sub all ($ended) { return "$ended->{exit}\n$ended->{out}--\n$ended->{err}" }
 # The log_ids of the events in the messages that Slack took.
 sub ids (@title) { return [ map { /^event (\S+) \[type: f\]$/ ? $1 : "? $_" } @title ] }
 
+# The log_ids in each request to Slack, whatever it answered.
+sub listed ($slack) {
+	return map { ids(map { $_->{title} } @{ $_->{payload}{attachments} // [] }) } $slack->requests;
+}
+
+# What messages that Slack took say of events that it never will: "2 events
+# were" each.
+sub told_of ($slack) {
+	return map { ($_->{payload}{text} // '') =~ /\n(.*) set aside and not sent: see log-stream-ctl list\z/ ? $1 : () }
+		grep { ($_->{answer} // '') eq 'ok' } $slack->requests;
+}
+
 # Queues events while no worker may run.
 sub put ($queue, $body) {
 	my $away = $queue->keep_workers_away;
@@ -375,7 +387,7 @@ beside 'work that waits for another worker ends well, too, when it is told to' =
 	is $queue->worker, $first->pid, 'the other stays';
 };
 
-beside 'drain ends with 0 when all is delivered, with 3 when some must wait, and with 4 when a person must act' => sub {
+beside 'drain ends with 0 when all is delivered, with 3 when some must wait, and with 4 when Slack refuses' => sub {
 	my $slack = standin();
 	my $queue = queue(slack => $slack, path => '/as/main', env => { SLACK_RETRY_MAX => '1min' });
 	is all($queue->ctl('drain')), "0\n--\n", 'nothing';
@@ -384,12 +396,18 @@ beside 'drain ends with 0 when all is delivered, with 3 when some must wait, and
 	is_deeply ids($slack->titles), [ map { "id-$_" } 1 .. 45 ], 'arrived';
 	my @request = $slack->requests;
 	cmp_ok $request[$_]{time} - $request[$_ - 1]{time}, '>', 0.04, 'at their pace' for 1, 2;
-	for ([ '/status/503/down', 3 ], [ '/status/404/no_service', 4 ]) {
+	for (
+		[ '/status/503/down', 3 ],
+		[ '/status/429/rate_limited', 3 ],
+		[ '/close', 3 ],
+		[ '/status/404/no_service', 4 ],
+	) {
 		my ($path, $exit) = @$_;
 		$slack->behave(main => $path);
 		put($queue, logins($path));
 		is all($queue->ctl('drain')), "$exit\n--\n", $path;
 		is all($queue->ctl('drain')), "$exit\n--\n", 'and once more';
+		is $queue->ctl('status')->{exit}, $exit == 4 ? 4 : 0, 'status agrees whether a person has to look';
 		is scalar(grep { $_->{status} == 404 } $slack->requests), 1, 'which makes no try before its time' if $path =~ /404/;
 		$slack->forget;
 		is all($queue->ctl('remove', $path)), "0\n1 removed\n--\n", 'away with it';
@@ -400,6 +418,41 @@ beside 'drain ends with 0 when all is delivered, with 3 when some must wait, and
 	}
 	is all(ctl({ %{ $queue->env }, QUEUE => undef }, 'drain')) =~ s/--.*//sr, "1\n", 'no queue';
 	is all(ctl({ %{ $queue->env }, LOG => 'x' }, 'drain')) =~ s/--.*//sr, "1\n", 'a bad configuration';
+};
+
+for my $path ('/status/400/invalid_payload', '/status/503/down', '/close') {
+	beside "drain ends with 4 when Slack cannot be told of what was set aside: $path" => sub {
+		my $slack = standin();
+		my $queue = queue(slack => $slack, path => '/as/main', env => { SLACK_INTERVAL => '1s', SLACK_RETRY_MAX => '1min' });
+		$slack->behave(main => '/status/400/invalid_attachments');
+		put($queue, logins('bad'));
+		my $drain = later(sub { $queue->ctl('drain') });
+		$slack->wait_for(1);
+		$slack->behave(main => $path);
+		is all($drain->()), "4\n--\n", 'it does, and waits for no second try';
+		is scalar($slack->requests), 2, 'it has tried';
+		is all($queue->ctl('drain')), "4\n--\n", 'once more';
+		is_deeply [ map { "$_->{id} $_->{state}" } $queue->rows ], [ 'bad set-aside' ], 'the event is set aside';
+		is $queue->standing->{waiting}, 0, 'and nothing waits';
+		is $queue->ctl('remove', '--all')->{exit}, 0, 'when it is removed';
+		is all($queue->ctl('drain')), "0\n--\n", 'all is well';
+	};
+}
+
+beside 'when Slack was told of what was set aside, all is well with drain, but not with status' => sub {
+	my $slack = standin();
+	my $queue = queue(slack => $slack, path => '/picky/POISON');
+	put($queue, logins('a', 'POISON-1', 'b', 'POISON-2'));
+	is all($queue->ctl('drain')), "0\n--\n", 'drain';
+	my @told = told_of($slack);
+	like "@told", qr/^(?:2 events were|1 event was 1 event was)$/, 'Slack was told of each, once';
+	is $queue->ctl('status')->{exit}, 4, 'status';
+	is all($queue->ctl('drain')), "0\n--\n", 'drain, once more';
+	is_deeply [ told_of($slack) ], \@told, 'tells nothing again';
+	is $queue->ctl('remove', 'POISON-1')->{exit}, 0, 'when one is removed';
+	is $queue->ctl('status')->{exit}, 4, 'status still';
+	is $queue->ctl('remove', 'POISON-2')->{exit}, 0, 'when both are';
+	is $queue->ctl('status')->{exit}, 0, 'all is well';
 };
 
 beside 'a lock that cannot be had is no other worker' => sub {
@@ -487,20 +540,57 @@ beside 'an outage delays everything and loses nothing' => sub {
 	my $queue = queue(slack => $slack, path => '/as/main', env => { SLACK_TIMEOUT => '1s' });
 	my $door = $queue->fastcgi;
 	my $n = 0;
+	my %blamed;
 	for my $path ('/status/503/down', '/close', '/status/500/', '/stall', '/status/200/welcome', '/close/early') {
 		$slack->behave(main => $path);
 		$slack->forget;
 		is told($queue->ask($door, body => logins(map { "id-" . ++$n } 1 .. 3))), '200 ok', $path;
 		is told($queue->cgi(body => logins('id-' . ++$n))), '200 ok', 'by CGI';
 		$slack->wait_for(2);
+		$blamed{$_->[0]}++ for grep { @$_ == 1 } listed($slack);
 	}
 	is $queue->standing->{waiting}, 24, 'all wait';
+	$slack->forget;
 	$slack->behave('main');
-	# What Slack failed over again and again went behind the others.
-	is_deeply [ sort @{ ids($slack->wait_for_titles(24)) } ], [ sort map { "id-$_" } 1 .. 24 ], 'then all arrive';
+	my @id = @{ ids($slack->wait_for_titles(24)) };
 	$queue->wait_until_empty;
-	is scalar($slack->titles), 24, 'once';
+	is scalar($slack->titles), 24, 'then all arrive, once';
+	# Of an answer of 5xx, or none in time, an event may be the cause: it goes
+	# behind the others.
+	my @behind;
+	unshift @behind, pop @id while @id && $blamed{$id[-1]};
+	is_deeply \@id, [ map { "id-$_" } grep { my $id = "id-$_"; !grep { $_ eq $id } @behind } 1 .. 24 ], 'in order';
+	is_deeply [ (grep { @$_ } listed($slack))[-@behind .. -1] ], [ map { [ $_ ] } @behind ],
+		'but for those that failed alone: they come last, each alone' if @behind;
 	is $queue->standing->{failures}, 0, 'and all is forgotten';
+};
+
+beside 'an outage that is no event\'s fault keeps the order' => sub {
+	my $slack = standin();
+	my $queue = queue(slack => $slack, path => '/as/main');
+	my $n = 0;
+	for my $path ('/close', '/status/429/rate_limited', '/status/404/no_service', '/close/early') {
+		$slack->behave(main => $path);
+		$slack->forget;
+		is told($queue->cgi(body => logins(map { 'id-' . ++$n } 1 .. 3))), '200 ok', $path;
+		$slack->wait_for(4);
+		is scalar(grep { @$_ == 1 } listed($slack)), 0, 'no event is suspected';
+	}
+	$slack->behave('main');
+	is_deeply ids($slack->wait_for_titles(12)), [ map { "id-$_" } 1 .. 12 ], 'all arrive, in order';
+};
+
+beside 'an event that Slack fails over goes behind the others' => sub {
+	my $slack = standin();
+	my $queue = queue(slack => $slack, path => '/as/main', env => { SLACK_RETRY_MAX => '1s' });
+	$slack->behave(main => '/status/503/down');
+	put($queue, logins(qw(a b c)));
+	my $work = $queue->work;
+	wait_until(sub { grep { "@$_" =~ /^b/ } listed($slack) }, 15, 'the first to be behind the others');
+	$slack->behave('main');
+	is_deeply ids($slack->wait_for_titles(3)), [ qw(b c a) ], 'and arrives after them';
+	is_deeply [ (listed($slack))[-1] ], [ [ 'a' ] ], 'alone';
+	$work->stop;
 };
 
 beside 'a webhook that is replaced gets what the old one refused, at once' => sub {
@@ -540,6 +630,8 @@ beside 'an event that Slack will never take is set aside, and the others go out'
 	my ($row, @more) = $queue->rows;
 	is_deeply \@more, [], 'one is left';
 	is "$row->{id}: $row->{state}: $row->{reason}", 'POISON: set-aside: invalid_attachments', 'and why';
+	wait_until(sub { told_of($slack) }, 5, 'Slack to be told');
+	is_deeply [ told_of($slack) ], [ '1 event was' ], 'of the one';
 	is timeless($queue->ctl('list')->{out}), "set-aside  POISON  f  default  SPAN  $row->{tries}  invalid_attachments\n", 'list';
 	cmp_ok scalar($slack->requests), '<', 15, 'it was found by halves';
 	like $queue->log, qr/: error log_id=POISON type=f destination=default outcome=set-aside$/m, 'the log';
@@ -560,17 +652,13 @@ beside 'what is set aside can be retried and removed while all runs' => sub {
 	my $queue = queue(slack => $slack, path => '/picky/POISON');
 	$queue->configure;
 	my $door = $queue->fastcgi;
-	my @bad = map { "POISON-$_" } 1 .. 4;
-	# After three in a row without a good one the webhook would be at fault.
-	my $aside = 0;
-	for my $bad (map({ logins($_) } @bad), '[{"data":{"type":"fu","description":"POISON"}}]') {
-		$queue->ask($door, body => $bad);
-		$aside++;
-		wait_until(sub { $aside == grep { $_->{state} eq 'set-aside' } $queue->rows }, 10, 'it to be set aside');
-		$queue->ask($door, body => logins("good-$aside"));
-		$slack->wait_for_titles($aside);
-	}
-	wait_until(sub { $queue->rows == 5 }, 10, 'the good ones to be settled');
+	# Three in a row would be the webhook's fault.
+	my @good = map { "good-$_" } 1 .. 4;
+	$queue->ask($door, body => logins(map { ("POISON-$_", "good-$_") } 1 .. 4));
+	$queue->ask($door, body => '[{"data":{"type":"fu","description":"POISON"}}]');
+	wait_until(sub { 5 == grep { $_->{state} eq 'set-aside' } $queue->rows }, 10, 'all to be set aside');
+	is_deeply ids($slack->wait_for_titles(4)), \@good, 'the others arrive';
+	wait_until(sub { !grep { $_->{state} eq 'waiting' } $queue->rows and told_of($slack) }, 5, 'Slack to be told');
 	$slack->forget;
 	my ($nameless) = map { $_->{id} } grep { $_->{type} eq 'fu' } $queue->rows;
 	like $nameless, qr/^#\d+$/, 'one without a log_id has a number';
@@ -585,6 +673,27 @@ beside 'what is set aside can be retried and removed while all runs' => sub {
 	is all($queue->ctl('retry', '--all')), "0\n2 to be tried again\n--\n", 'all are retried';
 	is_deeply ids($slack->wait_for_titles(3)), [ qw(id POISON-3 POISON-4) ], 'and arrive';
 	is all($queue->ctl('remove', '--all')), "0\n0 removed\n--\n", 'nothing is left to remove';
+};
+
+beside 'the third event in a row that Slack rejects by one word is the fault of the webhook: all wait' => sub {
+	my $slack = standin();
+	my $queue = queue(slack => $slack, path => '/picky/POISON', env => { SLACK_RETRY_MAX => '1h' });
+	$queue->configure;
+	my @bad = map { "POISON-$_" } 1 .. 4;
+	put($queue, logins(@bad));
+	is all($queue->ctl('drain')), "4\n--\n", 'drain wants a person';
+	is_deeply [ map { "$_->{id} $_->{state} $_->{reason}" } $queue->rows ], [ map { "$_ waiting invalid_attachments" } @bad ],
+		'all wait, those that were set aside too';
+	is $queue->standing->{refused}, JSON::PP::true, 'status says that Slack refuses';
+	is $queue->ctl('status')->{exit}, 4, 'and wants a person, too';
+	cmp_ok $queue->standing->{next_try_ms} / 1000 - time, '>', 3000, 'the next try is at SLACK_RETRY_MAX';
+	like $queue->log, qr/: error error="destination default: Slack rejects every event with the same word, so the webhook is at fault: its events wait"$/m,
+		'the log';
+	is_deeply [ told_of($slack) ], [], 'Slack is told nothing';
+	$queue->configure(SLACK_WEBHOOK_URL => $slack->url('/services/new'));
+	is $queue->ctl('drain')->{exit}, 0, 'with a better webhook';
+	is_deeply ids($slack->titles), \@bad, 'all arrive, in order';
+	is_deeply [ told_of($slack) ], [], 'and none was set aside';
 };
 
 beside 'what is older than RETENTION is forgotten, and the log tells of what was set aside' => sub {
@@ -662,8 +771,12 @@ destination ops: 1 waiting, 0 set aside, refused by Slack
 END
 	is $queue->standing('ops')->{configured}, JSON::PP::false, 'and says so';
 	$queue->end_worker;
-	is $queue->ctl('drain')->{exit}, 4, 'what has no webhook waits, and Slack refused it';
+	is $queue->ctl('drain')->{exit}, 4, 'what has no webhook waits, and Slack had refused it';
 	like $queue->log, qr/: warn message="destination ops, which the configuration does not have, has events waiting: 1"$/m, 'and the log says so';
+	is $queue->ctl('status')->{exit}, 4, 'as status does';
+	is $queue->ctl('remove', 'id-2')->{out}, "2 removed\n", 'without that';
+	is $queue->ctl('drain')->{exit}, 3, 'what Slack asks to wait with waits';
+	is $queue->ctl('status')->{exit}, 0, 'and needs nobody';
 };
 
 #
