@@ -49,6 +49,12 @@ struct channel {
 	struct post_outcome outcome;
 };
 
+/* What the log was last told of something that lasts. */
+struct complaint {
+	char *text;		/* NULL: there is nothing to complain of */
+	int64_t again_at;	/* when to say the same again */
+};
+
 struct worker {
 	const struct world *world;
 	enum worker_mode mode;
@@ -77,9 +83,8 @@ struct worker {
 	int64_t open_at;	/* not before; after a failure */
 	int64_t again_ms;	/* the wait till then; 0: there was none */
 	int64_t stop_by;	/* -1: not told to stop */
-	char *complaint;	/* the last about the queue; NULL: none */
-	int64_t complain_at;	/* when to say the same again */
-	char *trouble;		/* why nothing can be sent; NULL: it can */
+	struct complaint of_queue;
+	struct complaint of_post;	/* why nothing can be sent */
 };
 
 /* -------------------------------------------------------- channel.c */

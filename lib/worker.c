@@ -39,15 +39,22 @@ worker_run_ms(const struct worker *w)
 
 /* A complaint that lasts is repeated now and then, and not every second. */
 static void
-complain(struct worker *w, const char *text)
+complain(const struct worker *w, struct complaint *c, const char *text)
 {
-	if (w->complaint && strcmp(w->complaint, text) == 0 &&
-	    worker_run_ms(w) < w->complain_at)
+	if (c->text && strcmp(c->text, text) == 0 &&
+	    worker_run_ms(w) < c->again_at)
 		return;
 	log_say(LEVEL_ERROR, "%s", text);
-	free(w->complaint);
-	w->complaint = mem_dup(text);
-	w->complain_at = worker_run_ms(w) + COMPLAIN_MS;
+	free(c->text);
+	c->text = mem_dup(text);
+	c->again_at = worker_run_ms(w) + COMPLAIN_MS;
+}
+
+static void
+complaint_end(struct complaint *c)
+{
+	free(c->text);
+	c->text = NULL;
 }
 
 /* It is in the log, and in a sign of life, given soon, for status to show. */
@@ -57,12 +64,12 @@ worker_can_post(struct worker *w)
 	struct buf why = BUF_INIT;
 	bool good = w->world->can_post(w->world->context, &why);
 
-	if (good == (w->trouble != NULL))
+	if (good == (w->of_post.text != NULL))
 		w->sign_at = worker_run_ms(w);
-	free(w->trouble);
-	w->trouble = good ? NULL : mem_dup(buf_text(&why));
-	if (!good)
-		complain(w, w->trouble);
+	if (good)
+		complaint_end(&w->of_post);
+	else
+		complain(w, &w->of_post, buf_text(&why));
 	buf_release(&why);
 	return good;
 }
@@ -73,7 +80,7 @@ worker_queue_failed(struct worker *w, enum queue_result result,
 {
 	if (result == QUEUE_OK)
 		return false;
-	complain(w, buf_text(why));
+	complain(w, &w->of_queue, buf_text(why));
 	buf_clear(why);
 	w->result = result;
 	if (w->failing_since < 0)
@@ -89,18 +96,14 @@ worker_queue_failed(struct worker *w, enum queue_result result,
 
 /*
  * Nothing failed in a whole turn. One result that is good would not do: a
- * queue on a full disk can be read. What keeps a post back is no matter of the
- * queue, and is not told of anew.
+ * queue on a full disk can be read.
  */
 static void
 queue_recovered(struct worker *w)
 {
 	w->failing_since = -1;
 	w->again_ms = 0;
-	if (!w->trouble) {
-		free(w->complaint);
-		w->complaint = NULL;
-	}
+	complaint_end(&w->of_queue);
 }
 
 static void
@@ -193,7 +196,7 @@ sign(struct worker *w)
 	struct buf why = BUF_INIT;
 
 	worker_queue_failed(w, queue_lock_sign(w->lock, w->queue,
-	    w->trouble ? w->trouble : "", &why), &why);
+	    w->of_post.text ? w->of_post.text : "", &why), &why);
 	w->sign_at = worker_run_ms(w) + SIGN_MS;
 	buf_release(&why);
 }
@@ -312,7 +315,7 @@ take_over_from(struct worker *w, const struct queue_holder *holder)
 		buf_addf(&text, "the worker, process %ld, hangs, and nothing "
 		    "is delivered: %s: end it by hand", (long)holder->pid,
 		    buf_text(&why));
-		complain(w, buf_text(&text));
+		complain(w, &w->of_queue, buf_text(&text));
 	}
 	buf_release(&text);
 	buf_release(&why);
@@ -637,8 +640,8 @@ run_configured(struct worker *w)
 		channel_free(w->channels[i]);
 	free(w->channels);
 	free(w->address);
-	free(w->complaint);
-	free(w->trouble);
+	complaint_end(&w->of_queue);
+	complaint_end(&w->of_post);
 	return end;
 }
 
