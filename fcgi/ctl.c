@@ -122,13 +122,10 @@ static bool
 something_waits(const struct config *c, struct queue *q)
 {
 	const char *names[DESTINATIONS_MAX];
+	size_t count = config_destination_names(c, names);
 	struct buf ignored = BUF_INIT;
-	size_t i, count = 0;
 	bool waits;
 
-	for (i = 0; i < c->destination_count; i++)
-		if (c->destinations[i].webhook_url)
-			names[count++] = c->destinations[i].name;
 	if (queue_waits(q, names, count, &waits, &ignored) != QUEUE_OK)
 		waits = false;
 	buf_release(&ignored);

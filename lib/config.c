@@ -767,6 +767,18 @@ config_load_copy(struct config *c, const struct buf *copy,
 	return load(c, problems) && can_serve(c, problems);
 }
 
+size_t
+config_destination_names(const struct config *c,
+    const char *names[DESTINATIONS_MAX])
+{
+	size_t i, count = 0;
+
+	for (i = 0; i < c->destination_count; i++)
+		if (c->destinations[i].webhook_url)
+			names[count++] = c->destinations[i].name;
+	return count;
+}
+
 const struct destination *
 config_destination(const struct config *c, const char *name)
 {

@@ -130,6 +130,13 @@ bool config_load_to_post(struct config *c, struct buf *problems);
 bool config_load_to_serve(struct config *c, struct buf *problems);
 
 /*
+ * Fills names, borrowed from c, with those of the destinations that have a
+ * webhook, and returns how many they are.
+ */
+size_t config_destination_names(const struct config *c,
+    const char *names[DESTINATIONS_MAX]);
+
+/*
  * The destination of that name, borrowed from c; NULL when there is none,
  * or when it has no webhook.
  */

@@ -411,12 +411,9 @@ find_waiting(struct deliverer *d, const struct config *c, bool *waits,
     struct buf *why)
 {
 	const char *names[DESTINATIONS_MAX];
+	size_t count = config_destination_names(c, names);
 	enum queue_result result;
-	size_t i, count = 0;
 
-	for (i = 0; i < c->destination_count; i++)
-		if (c->destinations[i].webhook_url)
-			names[count++] = c->destinations[i].name;
 	*waits = false;
 	if (open_queue(d, c, &result, why))
 		result = queue_waits(d->queue, names, count, waits, why);
