@@ -12,26 +12,12 @@ use warnings;
 use feature 'signatures';
 no warnings 'experimental::signatures';
 
-# The disk's own slowness is no part of this. And a full disk is mounted where
-# only we see it; where that is not allowed it is skipped below. Both before
-# anything is made. In a chroot mounts cannot be made private all at once: there
-# what is mounted is unmounted in the end.
-BEGIN {
-	$ENV{TMPDIR} //= '/dev/shm' if -d '/dev/shm' && -w _;
-	if (!defined $ENV{FAULTS_MOUNTS}) {
-		$ENV{FAULTS_MOUNTS} = '';
-		my $private = 'mount --make-rprivate / 2>/dev/null;';
-		for my $users ('', '-Ur') {
-			my @unshare = (split(/ /, "unshare --mount --propagation unchanged $users"), 'sh', '-c');
-			next if system @unshare, "exec >/dev/null 2>&1; $private mount -t tmpfs none /mnt && umount /mnt";
-			$ENV{FAULTS_MOUNTS} = 1;
-			exec @unshare, "$private exec \"\$@\"", 'sh', $^X, $0;
-		}
-	}
-}
+# The disk's own slowness is no part of this.
+BEGIN { $ENV{TMPDIR} //= '/dev/shm' if -d '/dev/shm' && -w _ }
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use LogStream::Mounts; # a full disk is mounted where only we see it
 use File::Copy qw(copy);
 use LogStream::Ledger;
 use LogStream::Test qw(beside cgi ctl ctl_path fastcgi finish_beside need process run slurp spew
@@ -258,7 +244,7 @@ my %full = (
 );
 for my $title (sort keys %full) {
 	SKIP: {
-		skip "mounting is not allowed here: $title", 1 if !$ENV{FAULTS_MOUNTS};
+		skip "mounting is not allowed here: $title", 1 if !LogStream::Mounts::allowed();
 		beside $title => sub { with_small_disk('2m', $full{$title}) };
 	}
 }

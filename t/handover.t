@@ -33,6 +33,14 @@ sub silence ($queue, $seconds) {
 	utime $then, $then, $queue->path . '-worker' or die "utime: $!";
 }
 
+# The queue of a receiver that had an event delivered, and its worker.
+sub queue_with_worker ($slack) {
+	my $queue = queue(slack => $slack);
+	is told($queue->cgi(body => logins('a'))), '200 ok', 'an event comes';
+	$slack->wait_for_titles(1);
+	return $queue, $queue->worker || die 'no worker';
+}
+
 #
 # Nobody started the worker
 #
@@ -137,10 +145,7 @@ beside 'a worker that hangs is told of by status, check and drain, which replace
 
 beside 'a receiver has a worker that hangs replaced' => sub {
 	my $slack = standin();
-	my $queue = queue(slack => $slack);
-	is told($queue->cgi(body => logins('a'))), '200 ok', 'an event comes';
-	$slack->wait_for_titles(1);
-	my $pid = $queue->worker or die 'no worker';
+	my ($queue, $pid) = queue_with_worker($slack);
 	kill STOP => $pid;
 	silence($queue, 100);
 	# It may hang in the middle of a transaction: then Auth0 sends again.
@@ -178,10 +183,7 @@ beside 'a worker that hangs and is another user\'s is told of, and not replaced'
 
 beside 'a date that is set back or ahead makes nobody think that a worker hangs' => sub {
 	my $slack = standin();
-	my $queue = queue(slack => $slack);
-	is told($queue->cgi(body => logins('a'))), '200 ok', 'an event comes';
-	$slack->wait_for_titles(1);
-	my $pid = $queue->worker or die 'no worker';
+	my ($queue, $pid) = queue_with_worker($slack);
 	silence($queue, -100_000);
 	is told($queue->cgi(body => logins('b'))), '200 ok', 'the next';
 	is_deeply ids($slack->wait_for_titles(2)), [ 'a', 'b' ], 'arrives';

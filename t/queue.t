@@ -45,20 +45,6 @@ my %way = (
 	}) } qw(lighttpd-cgi.conf lighttpd-fastcgi.conf),
 );
 
-# Has a process lock the database, and returns what ends that.
-sub lock_out ($queue) {
-	my $sqlite = need('sqlite3');
-	open my $in, '|-', $sqlite, $queue->path or die "$sqlite: $!";
-	print $in "BEGIN EXCLUSIVE;\n.shell touch @{[$queue->dir]}/locked\n";
-	$in->flush;
-	wait_until(sub { -e $queue->dir . '/locked' }, 5, 'the lock');
-	return sub {
-		unlink $queue->dir . '/locked';
-		print $in "COMMIT;\n.quit\n";
-		close $in;
-	};
-}
-
 # What sqlite3 prints.
 sub sqlite ($queue, $sql) {
 	my $ended = run(cmd => [ need('sqlite3'), '-cmd', '.timeout 5000', $queue->path, $sql ]);
@@ -73,7 +59,7 @@ beside 'a queue that is locked for a moment is waited for, and for long not' => 
 	my $queue = queue(slack => $slack);
 	my $door = $queue->fastcgi;
 	$queue->status;
-	my $unlock = lock_out($queue);
+	my $unlock = $queue->lock_out;
 	my @answer = map { later($_) } sub { $queue->cgi(body => logins('a')) },
 		sub { $queue->ask($door, body => logins('b'), timeout => 20) };
 	select undef, undef, undef, 0.3;
@@ -82,7 +68,7 @@ beside 'a queue that is locked for a moment is waited for, and for long not' => 
 	$slack->wait_for_titles(2);
 	$queue->end_worker;
 
-	$unlock = lock_out($queue);
+	$unlock = $queue->lock_out;
 	my $start = time;
 	@answer = map { later($_) } sub { $queue->cgi(body => logins('c')) },
 		sub { $queue->ask($door, body => logins('d'), timeout => 20) };
@@ -102,7 +88,7 @@ beside 'who opens the queue waits for a turn, as those do who write' => sub {
 	my $queue = queue(slack => standin());
 	is told($queue->cgi(body => logins('a'))), '200 ok', 'one that has been written to';
 	$queue->end_worker;
-	my $unlock = lock_out($queue);
+	my $unlock = $queue->lock_out;
 	open my $turn, '+<', $queue->path . '-turn' or die "the turn: $!";
 	flock $turn, LOCK_EX or die "the turn: $!";
 	my $answer = later(sub { $queue->cgi(body => logins('b')) });
@@ -378,7 +364,7 @@ beside 'a worker that finds the queue locked for long says so once and sends wha
 	my $away = $queue->keep_workers_away;
 	is told($queue->cgi(body => logins('a'))), '200 ok', 'an event';
 	undef $away;
-	my $unlock = lock_out($queue);
+	my $unlock = $queue->lock_out;
 	my $drain = later(sub { $queue->ctl('drain') });
 	wait_until(sub { $queue->log =~ /: database is locked: another process has it locked"$/m }, 20, 'it to say so');
 	$unlock->();

@@ -282,24 +282,12 @@ sub case_later ($h) {
 	is_deeply delivered($h, 1), [ 'once-more' ], 'and so is the way';
 }
 
-# Has another process lock the queue, and returns what ends that.
-sub lock_out ($h) {
-	my $sign = tempdir() . '/locked';
-	my $queue = $h->{queue};
-	open my $in, '|-', '/bin/sh', '-c', 'exec "$@" >"$0"', $sign, $queue->way_in, need('sqlite3'), $queue->path
-		or die "sqlite3: $!";
-	print $in ".bail on\n.timeout 10000\nBEGIN EXCLUSIVE;\n.shell echo locked\n";
-	$in->flush;
-	wait_until(sub { -s $sign }, 15, 'the lock');
-	return sub { print $in "COMMIT;\n.quit\n"; close $in };
-}
-
 # The longest that an answer may take after the last byte of the body.
 use constant ANSWER_S => 25;
 
 sub case_locked ($h) {
 	$h->{queue}->end_worker; # it would hold the lock now and then
-	my $unlock = lock_out($h);
+	my $unlock = $h->{queue}->lock_out;
 	my $start = time;
 	my $answer = http('POST', $h->{server}->url, { Authorization => $token }, logins('locked'), timeout => 2 * ANSWER_S);
 	my $took = time - $start;

@@ -946,6 +946,17 @@ sub worker ($self) {
 	return $type == F_UNLCK ? 0 : $pid;
 }
 
+# Has a process lock the database, a file, and returns what ends that.
+sub lock_out ($self) {
+	my $sign = tempdir() . '/locked';
+	open my $in, '|-', '/bin/sh', '-c', 'exec "$@" >"$0"', $sign, $self->way_in, LogStream::Test::need('sqlite3'), $self->path
+		or die "sqlite3: $!";
+	print $in ".bail on\n.timeout 10000\nBEGIN EXCLUSIVE;\n.shell echo locked\n";
+	$in->flush;
+	wait_until(sub { -s $sign }, 15, 'the lock');
+	return sub { print $in "COMMIT;\n.quit\n"; close $in };
+}
+
 # Keeps any worker of this machine away, as long as what is returned lives and,
 # of a queue that is a file, worker() is not asked: what is queued waits.
 sub keep_workers_away ($self) {
