@@ -22,7 +22,7 @@ int config_copy_open(const struct config *c);
 /*
  * Adds the bytes behind a descriptor that config_copy_open() made, which
  * may be inherited, to *copy. Returns false and adds the reason to *why
- * when it is not a file of this user's that nobody else may open.
+ * when it is no file, or another user owns it or may open it.
  */
 bool config_copy_slurp(int fd, struct buf *copy, struct buf *why);
 

@@ -102,7 +102,7 @@ current_log_warnings(struct current *c)
 
 /*
  * A file that is written in two steps has no token in between, or is gone
- * for a moment. Whoever means it starts the program anew.
+ * for a moment. A restart of the program takes it away.
  */
 static void
 check_loss(const struct current *c, struct current *fresh)

@@ -24,12 +24,11 @@ void deliver_events(struct deliverer *d, const struct config *c,
     const struct event_list *events, struct answer *answer);
 
 /*
- * Looks whether events wait that nobody delivers, whoever left them, and
- * starts a worker for them. It may be called at any time, looks now and
- * then, and returns in how many milliseconds it wants to be called again
- * where no request comes. once: by a process that handles one request and
- * ends; then it looks when no other such process has done so for some
- * seconds.
+ * Looks whether events wait while no worker runs, and starts a worker for
+ * them. It may be called at any time, looks now and then, and returns in how
+ * many milliseconds it wants to be called again where no request comes. once:
+ * by a process that handles one request and ends; then it looks when no other
+ * such process has done so for some seconds.
  */
 int64_t deliver_look(struct deliverer *d, const struct config *c, bool once);
 

@@ -113,7 +113,7 @@ read_code(struct term *term, const char *word, struct buf *hint)
 	    filter_word_is_code(word, hint);
 }
 
-/* False for a word that is none, with what to write instead in *hint. */
+/* False for an unknown word; *hint then has what to write instead. */
 static bool
 read_word(struct term *term, const char *word, struct buf *hint)
 {

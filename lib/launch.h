@@ -15,7 +15,7 @@
  * request variables, but in its working directory, so that it finds the
  * same files. It gets a copy of the configuration c (config_copy.h), where
  * the system has the memory for that, and so never refuses a file that the
- * caller has refused. Nobody needs to wait for it. Returns false and adds
+ * caller has refused. The caller does not wait for it. Returns false and adds
  * the reason to *why when there is no such program or no process to be had.
  */
 bool launch_worker(const struct config *c, struct buf *why);
