@@ -45,12 +45,6 @@ sub queue_on ($kind, $slack, $name, %env) {
 	return $queue;
 }
 
-sub end_worker ($queue) {
-	my $pid = $queue->status->{worker_pid} or return;
-	kill TERM => $pid;
-	wait_until(sub { !runs($pid) }, 10, "worker $pid to end");
-}
-
 sub nameless ($text) { return $json->encode([ { data => { type => 'f', description => $text } } ]) }
 
 # A queue with one event of each kind, whose worker has ended: "sent" is gone,
@@ -62,7 +56,7 @@ sub filled ($kind, $slack) {
 	wait_until(sub { join(' ', map { "$_->{id} $_->{state}" } $queue->rows) eq 'bad set-aside' }, 10, 'one to be set aside');
 	$slack->behave(old => $down);
 	$queue->cgi(body => $_) for logins('one'), nameless('event none'), logins('two');
-	end_worker($queue);
+	$queue->end_worker;
 	$slack->forget;
 	return $queue;
 }
@@ -139,7 +133,7 @@ for my $way ([ qw(sqlite sqlite) ], [ qw(sqlite postgresql) ], [ qw(postgresql s
 			'and knows what was moved or sent before when it comes again';
 		is $new->ctl('retry', 'bad')->{out}, "1 to be tried again\n", 'what was set aside is retried there';
 		is_deeply ids($slack->wait_for_titles(5)), [ qw(one none two fresh bad) ], 'with its record';
-		end_worker($new);
+		$new->end_worker;
 	};
 }
 
@@ -150,23 +144,23 @@ for my $kind (sort keys %address) {
 		$slack->behave(new => $down);
 		move($one, $other);
 		$other->cgi(body => logins('three'));
-		end_worker($other);
+		$other->end_worker;
 		is move($other, $one), "6 rows exported; 4 of them wait, and are set aside here\n"
 			. "6 rows imported; 4 of them are new here\n", 'all that waits there';
 		is_deeply [ map { s/^#\S+/#/r } grep { / waiting / } map { s/(waiting) .*/$1 /r } @{ rows($one) } ],
 			[ map { "$_ waiting " } 'one', '#', 'two', 'three' ], 'waits here again, in the old order';
-		end_worker($one);
+		$one->end_worker;
 		is move($one, $one), "6 rows exported; 4 of them wait, and are set aside here\n"
 			. "6 rows imported; 4 of them are new here\n", 'a queue moved to itself is as it was';
 		$slack->behave('old');
 		is_deeply ids($slack->wait_for_titles(4)), [ qw(one none two three) ], 'and is sent';
-		end_worker($one);
+		$one->end_worker;
 		move($one, $other);
 		$slack->behave('new');
 		$other->cgi(body => logins('four'));
 		is_deeply ids($slack->wait_for_titles(5)), [ qw(one none two three four) ], 'once';
 		is_deeply rows($other), [ 'bad set-aside ' . ($other->rows)[0]{reason} ], 'the other queue knows that';
-		end_worker($other);
+		$other->end_worker;
 	};
 }
 
@@ -177,13 +171,13 @@ beside 'a move ends what a door with the old configuration put in afterwards' =>
 	move($old, $new);
 	$old->cgi(body => logins('late', 'two'));
 	is +($old->rows)[-1]{id}, 'late', 'it waits in the old queue';
-	end_worker($old);
+	$old->end_worker;
 	is move($old, $new), "6 rows exported; 4 of them wait, and are set aside here\n"
 		. "6 rows imported; 1 of them are new here\n", 'and is moved with the next move';
-	end_worker($new);
+	$new->end_worker;
 	$old->ctl('retry', '--all');
 	is_deeply [ map { $_->{state} } $old->rows ], [ ('waiting') x 5 ], 'a person can have the old queue send them yet';
-	end_worker($old);
+	$old->end_worker;
 };
 
 beside 'no event is exported that is on its way: who delivers is waited for' => sub {
@@ -213,7 +207,7 @@ beside 'what another machine has on its way is waited for' => sub {
 	is_deeply [ map { "$_->{log_id} $_->{state}" } grep { $_->{log_id} } map { $json->decode($_) } split /\n/, $out->{out} ],
 		[ 'a gone', 'b waiting' ], 'and the rest is exported, with its worker running';
 	is +($old->rows)[0]{reason}, $aside, 'which sends it no more';
-	end_worker($old);
+	$old->end_worker;
 	is_deeply ids(map { $_->{title} } map { @{ $_->{payload}{attachments} } } $slack->requests), [ 'a' ], 'at all';
 };
 
@@ -228,7 +222,7 @@ beside 'a wait that Slack asked for is moved, too' => sub {
 	$old->cgi(body => logins('a'));
 	$slack->wait_for(1);
 	wait_until(sub { $old->standing->{failures} }, 10, 'the failure to be kept');
-	end_worker($old);
+	$old->end_worker;
 	move($old, $new);
 	my ($before, $after) = map { $_->standing } $old, $new;
 	cmp_ok $after->{next_try_ms}, '>', time * 1000 + 3500_000, 'the new queue waits';
@@ -238,7 +232,7 @@ beside 'a wait that Slack asked for is moved, too' => sub {
 		posting => JSON::PP::false, refused => JSON::PP::false, map { $_ => 1 } qw(set_ms until_ms obey_ms success_ms error_ms) } })
 		. "\n{\"rows\":0}\n");
 	is $new->standing->{next_try_ms} > time * 1000 + 3500_000, 1, 'a shorter one changes nothing';
-	end_worker($new);
+	$new->end_worker;
 	is scalar(my @request = $slack->requests), 1, 'nothing is sent';
 };
 
@@ -321,18 +315,18 @@ beside 'what another queue had is taken above QUEUE_MAX too, and counts for what
 		$queue->cgi(body => logins('late', 'later'));
 		is_deeply [ map { "$_->{id} $_->{state}" } $queue->rows ], [ map { "$_ waiting" } qw(w1 w2 w3 w4 late later) ],
 			'all wait';
-		end_worker($queue);
+		$queue->end_worker;
 		like move($queue, $third), qr/^10 rows imported; 10 of them are new here$/m, 'and are moved on';
 		is_deeply [ map { "$_->{id} $_->{state}" } $third->rows ], [ map { "$_ waiting" } qw(w1 w2 w3 w4 late later) ],
 			'those without a record, too';
-		end_worker($third);
+		$third->end_worker;
 		$slack->behave('third');
 		is $third->ctl('drain')->{exit}, 0, 'all are sent';
 		is_deeply [ sort $slack->titles ], [ ('Failed Login [type: f]') x 2, map { "event w$_ [type: f]" } 1 .. 4 ],
 			'what was taken with its record, what came above QUEUE_MAX by the name of its type';
 		$third->cgi(body => logins('late', 'w4', 'gone1'));
 		is_deeply rows($third), [], 'and each is known';
-		end_worker($third);
+		$third->end_worker;
 		$slack->forget;
 	}
 };
@@ -344,13 +338,13 @@ beside 'an event that went behind the others is moved with them' => sub {
 	$old->cgi(body => logins('one', 'two', 'three'));
 	wait_until(sub { grep { $_->{body} =~ /event three/ && $_->{body} !~ /event one/ } $slack->requests }, 10,
 		'the first to be behind the others');
-	end_worker($old);
+	$old->end_worker;
 	move($old, $new);
 	is_deeply [ sort @{ ids($slack->wait_for_titles(3)) } ], [ qw(one three two) ], 'all are sent';
 	wait_until(sub { !$new->rows }, 10, 'that to be settled');
 	is scalar($slack->titles), 3, 'once';
 	is_deeply rows($old), [ map { "$_ set-aside $aside" } qw(one two three) ], 'by the new queue';
-	end_worker($new);
+	$new->end_worker;
 };
 
 beside 'what was set aside elsewhere and comes back is told of here' => sub {
@@ -359,17 +353,17 @@ beside 'what was set aside elsewhere and comes back is told of here' => sub {
 		my ($one, $other) = map { queue_on($kind, $slack, $_) } qw(one other);
 		$slack->behave($_ => $down) for qw(one other);
 		$one->cgi(body => logins('bad'));
-		end_worker($one);
+		$one->end_worker;
 		move($one, $other);
-		end_worker($other);
+		$other->end_worker;
 		$slack->behave(other => '/status/400/invalid_attachments');
 		$other->ctl('retry', '--all');
 		wait_until(sub { (grep { $_->{state} eq 'set-aside' } $other->rows) == 1 }, 10, 'it to be set aside');
-		end_worker($other);
+		$other->end_worker;
 		$slack->behave('one');
 		$slack->forget;
 		like move($other, $one), qr/^1 rows imported; 1 of them are new here$/m, "$kind: it comes back";
-		end_worker($one);
+		$one->end_worker;
 		is $one->ctl('drain')->{exit}, 0, 'nothing waits';
 		is_deeply rows($one), [ 'bad set-aside invalid_attachments' ], 'it is set aside';
 		is scalar(grep { ($_->{payload}{text} // '') =~ /\n1 event was set aside and not sent: see log-stream-ctl list$/ }
@@ -388,7 +382,7 @@ beside 'a row that no queue can read is moved as it is' => sub {
 	like +(grep { $_->{id} eq 'one' } $new->rows)[0]{reason}, qr/^the row cannot be read: /, 'where it is set aside';
 	$slack->behave('new');
 	is_deeply ids($slack->wait_for_titles(2)), [ qw(none two) ], 'and stops nothing';
-	end_worker($new);
+	$new->end_worker;
 };
 
 beside 'an export that cannot be written leaves the queue whole' => sub {
@@ -399,7 +393,7 @@ beside 'an export that cannot be written leaves the queue whole' => sub {
 	is scalar(my @row = $old->rows), 4, 'nothing is lost';
 	$slack->behave(new => $down);
 	like move($old, $new), qr/^5 rows imported; 5 of them are new here$/m, 'and all is moved with the next';
-	end_worker($new);
+	$new->end_worker;
 };
 
 finish_beside;

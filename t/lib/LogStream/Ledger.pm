@@ -19,7 +19,7 @@ use JSON::PP ();
 use LogStream::Test qw(ctl door_path later need run slurp spew tempdir);
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(named_batch batch_of poster posted partial messages account listed inspect
+our @EXPORT = qw(named_batch batch_of poster posted partial messages objections account listed inspect
 	copied_door lonely_door programs_in settings strace calls journal_of wal_shim in_parts);
 
 # A complaint names the line of the test script.
@@ -136,6 +136,12 @@ sub messages ($slack) {
 		my ($arrived) = /"arrived":"?([\d.]+)/;
 		{ path => $path, status => $status // 0, arrived => $arrived, events => [ /"title":"([\w.]+) \[type: f\]"/g ] };
 	} grep { !/"the body is cut, or has no Content-Length"/ } $slack->lines;
+}
+
+# What Slack had to object to in what was sent it whole: a worker that is
+# killed may cut a message.
+sub objections ($slack) {
+	return grep { !/"problems":\[\]/ && !/"the body is cut, or has no Content-Length"/ } $slack->lines;
 }
 
 # The events that log-stream-ctl lists, each as often as it stands there:

@@ -986,17 +986,20 @@ sub wait_for_worker ($self, $seconds = 10) {
 	return wait_until(sub { $self->worker }, $seconds, 'a worker');
 }
 
-# Sends the worker a signal and waits until it is gone.
+# Sends the worker a signal and waits until it is gone. One that was started
+# and is not the worker yet is ended, too.
 sub end_worker ($self, $signal = 'TERM') {
-	my $pid = $self->worker or return;
-	kill $signal => $pid;
-	wait_until(sub { !runs($pid) }, 10, "worker $pid to end");
+	my @pid = grep { $_ } $self->worker,
+		grep { (eval { slurp("/proc/$_/cmdline") } // '') =~ m{log-stream-ctl\0work\0} } $self->programs;
+	kill $signal => @pid;
+	wait_until(sub { !grep { runs($_) } @pid }, 10, "worker @pid to end");
 }
 
 # Programs of ours that have this queue in their environment, by number.
 sub programs ($self) {
+	my ($name) = grep { defined $self->{env}{$_} } qw(LOG_STREAM_CONFIG QUEUE);
 	return grep {
-		(eval { slurp("/proc/$_/environ") } // '') =~ /(?:\A|\0)QUEUE=\Q$self->{env}{QUEUE}\E\0/
+		(eval { slurp("/proc/$_/environ") } // '') =~ /(?:\A|\0)$name=\Q$self->{env}{$name}\E\0/
 			&& runs($_)
 	} LogStream::Test::left_behind();
 }
