@@ -299,7 +299,7 @@ run_try(const struct config *c, const struct line *line)
 	FILE *file = is_stdin ? stdin : fopen(path, "rb");
 	struct request request = { 0 };
 	struct event_counts counts = { 0 };
-	struct buf out = BUF_INIT, why = BUF_INIT;
+	struct buf out = BUF_INIT, terms = BUF_INIT, why = BUF_INIT;
 
 	if (!file) {
 		complain(path, strerror(errno));
@@ -308,10 +308,11 @@ run_try(const struct config *c, const struct line *line)
 	request.content_length = -1;
 	request.read = read_stdio;
 	request.context = file;
-	good = relay_try(c, &request, line->options & JSON, &out, &counts,
-	    &why);
+	good = relay_try(c, &request, line->options & JSON, &out, &terms,
+	    &counts, &why);
 	if (good) {
 		fwrite(buf_text(&out), 1, out.len, stdout);
+		fwrite(buf_text(&terms), 1, terms.len, stderr);
 		print_counts(&counts);
 	} else {
 		complain(path, buf_text(&why));
@@ -319,21 +320,14 @@ run_try(const struct config *c, const struct line *line)
 	if (!is_stdin)
 		fclose(file);
 	buf_release(&out);
+	buf_release(&terms);
 	buf_release(&why);
 	return good ? GOOD : BAD;
 }
 
 /* ------------------------------------------------------------- types */
 
-/* The catalogue has no fields, so that field=glob terms match nothing. */
-static const char *
-no_field(const void *event, const char *field)
-{
-	(void)event;
-	(void)field;
-	return NULL;
-}
-
+/* The catalogue has no fields, so that field=glob matches nothing. */
 static void
 print_types(const struct filter *f)
 {
@@ -343,7 +337,7 @@ print_types(const struct filter *f)
 
 	types = catalog_types(&count);
 	for (i = 0; i < count; i++) {
-		keep = filter_keeps(f, types[i].code, no_field, NULL);
+		keep = filter_keeps(f, types[i].code, NULL);
 		sent += keep;
 		printf("%-4s  %-8s  %-42s  %s\n", keep ? "send" : "-",
 		    catalog_class_name(types[i].class), types[i].code,

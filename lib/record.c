@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Events as records. What reads them back is the reader of requests. */
+/* Events as records. */
 #include "record.h"
 
-#include "reader.h"
+#include "pick.h"
 #include "unquote.h"
 
 #include <stdio.h>
@@ -69,37 +69,46 @@ record_write(struct buf *out, const struct event *e)
 	buf_adds(out, "}}");
 }
 
-static unsigned
-keep_all(void *context, const char *type, const char *log_id,
-    const struct record *record)
+/* False for what is not one whole object, with the reason in *why. */
+static bool
+read_whole(struct pick *p, const char *text, size_t len, struct buf *why)
 {
-	(void)context;
-	(void)type;
-	(void)log_id;
-	(void)record;
-	return 1;
+	struct scan s = { 0 };
+	enum pick_stop stop = PICK_MORE;
+	const char *reason = "it is cut";
+	size_t done, at = 0;
+
+	while (at < len && scan_is_space(text[at]))
+		at++;
+	if (at == len || text[at] != '{') {
+		buf_adds(why, at == len ? "it is empty" : "it is no object");
+		return false;
+	}
+	pick_begin(p, &s, false);
+	done = at + pick_read(p, &s, text + at, len - at, &stop, &reason);
+	scan_release(&s);
+	while (stop == PICK_WHOLE && done < len && scan_is_space(text[done]))
+		done++;
+	if (stop == PICK_WHOLE && done == len)
+		return true;
+	buf_addf(why, "%s at byte %zu", stop == PICK_WHOLE ?
+	    "more text after its end" : reason, done);
+	return false;
 }
 
 struct event *
 record_read(const char *text, size_t len, struct buf *why)
 {
-	struct event_list list = { 0 };
-	struct event_reader *reader;
+	struct pick *p = pick_new(len);
 	struct event *e = NULL;
-	unsigned long records;
 
-	reader = event_reader_new(keep_all, NULL, &list);
-	if (event_reader_feed(reader, text, len, why) &&
-	    event_reader_end(reader, why)) {
-		records = event_reader_counts(reader)->records;
-		if (records == 1) {
-			e = list.events[0];
-			list.count = 0;
-		} else {
-			buf_addf(why, "it holds %lu records", records);
-		}
+	event_want(p);
+	if (read_whole(p, text, len, why)) {
+		if (pick_type(p))
+			e = event_read(p);
+		else
+			buf_adds(why, "it has no type");
 	}
-	event_reader_free(reader);
-	event_list_release(&list);
+	pick_free(p);
 	return e;
 }

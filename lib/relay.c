@@ -112,21 +112,57 @@ is_target(const struct config *c, size_t destination)
 	    c->destination_count == 1;
 }
 
+/* What a record is held against. */
+struct sieve {
+	const struct config *config;
+	struct buf *terms;	/* of relay_try(), or NULL */
+};
+
+/* "ops: fu 9002...: sent, by failure"; one destination needs no name. */
+static void
+tell_term(const struct config *c, const struct destination *to,
+    const char *type, struct pick *record, bool kept, struct buf *out)
+{
+	const char *term = filter_deciding_term(to->filter, type, record);
+	const char *log_id = pick_log_id(record);
+
+	if (c->destination_count > 1)
+		buf_addf(out, "%s: ", to->name);
+	log_escape(out, type, strlen(type));
+	if (log_id) {
+		buf_addc(out, ' ');
+		log_escape(out, log_id, strlen(log_id));
+	}
+	buf_addf(out, ": %s", kept ? "sent" : "not sent");
+	if (term)
+		buf_addf(out, ", by %s\n", term);
+	else
+		buf_adds(out, ", because no term matches\n");
+}
+
 /* The destinations whose filter keeps the record. */
 static unsigned
-keep(void *context, const char *type, const char *log_id,
-    const struct record *record)
+keep(void *context, const char *type, struct pick *record)
 {
-	const struct config *c = context;
+	const struct sieve *sieve = context;
+	const struct config *c = sieve->config;
+	const struct destination *to = c->destinations;
 	unsigned destinations = 0;
+	bool kept;
 	size_t i;
 
-	for (i = 0; i < c->destination_count; i++)
-		if (is_target(c, i) && filter_keeps(c->destinations[i].filter,
-		    type, record_field, record))
+	for (i = 0; i < c->destination_count; i++, to++) {
+		if (!is_target(c, i))
+			continue;
+		kept = filter_keeps(to->filter, type, record);
+		if (kept)
 			destinations |= 1U << i;
+		if (sieve->terms)
+			tell_term(c, to, type, record, kept,
+			    sieve->terms);
+	}
 	if (destinations == 0 && log_wants(LEVEL_DEBUG))
-		log_filtered(log_id, type);
+		log_filtered(pick_log_id(record), type);
 	return destinations;
 }
 
@@ -227,15 +263,16 @@ out:
 
 /* Unless the whole body was read, the reason is added to *why. */
 static enum reading
-read_events(const struct config *c, const struct request *request,
+read_events(struct sieve *sieve, const struct request *request,
     struct event_list *events, struct event_counts *counts, uint64_t *bytes,
     struct buf *why)
 {
+	const struct config *c = sieve->config;
 	struct event_reader *reader;
 	enum reading result = READ_TOO_LONG;
 	size_t i;
 
-	reader = event_reader_new(keep, (void *)(uintptr_t)c, events);
+	reader = event_reader_new(keep, sieve, events);
 	for (i = 0; i < c->destination_count; i++)
 		if (is_target(c, i))
 			filter_each_field(c->destinations[i].filter, want,
@@ -301,10 +338,11 @@ check_token(struct handling *h)
 static bool
 check_body(struct handling *h)
 {
+	struct sieve sieve = { &h->relay->current.config, NULL };
 	enum reading result;
 
-	result = read_events(&h->relay->current.config, h->request, &h->events,
-	    &h->counts, &h->bytes, &h->why);
+	result = read_events(&sieve, h->request, &h->events, &h->counts,
+	    &h->bytes, &h->why);
 	if (result == READ_WHOLE)
 		return true;
 	answer_say(h->answer, result == READ_TOO_LONG ? 413 : 400,
@@ -419,14 +457,16 @@ show_messages(const struct config *c, size_t destination, bool json,
 
 bool
 relay_try(const struct config *c, const struct request *request, bool json,
-    struct buf *out, struct event_counts *counts, struct buf *why)
+    struct buf *out, struct buf *terms, struct event_counts *counts,
+    struct buf *why)
 {
+	struct sieve sieve = { c, terms };
 	struct event_list events = { 0 };
 	enum reading result;
 	uint64_t bytes = 0;
 	size_t i;
 
-	result = read_events(c, request, &events, counts, &bytes, why);
+	result = read_events(&sieve, request, &events, counts, &bytes, why);
 	for (i = 0; result == READ_WHOLE && i < c->destination_count; i++)
 		show_messages(c, i, json, &events, out);
 	event_list_release(&events);

@@ -100,13 +100,14 @@ void relay_handle(struct relay *r, const struct request *request,
 
 /*
  * For people: what the relay would do with a request body. The texts of
- * the messages are added to *out, as JSON or laid out for a terminal;
- * *counts is filled in. Returns false with the reason in *why for a body
- * that the door would answer with 400.
+ * the messages are added to *out, as JSON or laid out for a terminal, and to
+ * *terms a line for each event and destination that tells which term of the
+ * filter decides on it; *counts is filled in. Returns false with the reason
+ * in *why for a body that the door would answer with 400.
  */
 bool relay_try(const struct config *c, const struct request *request,
-    bool json, struct buf *out, struct event_counts *counts,
-    struct buf *why);
+    bool json, struct buf *out, struct buf *terms,
+    struct event_counts *counts, struct buf *why);
 
 /* Posts a message that says it is a test. */
 void relay_send_test(const struct config *c, const struct destination *to,
