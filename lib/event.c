@@ -228,8 +228,8 @@ event_want(struct pick *record)
 	size_t i;
 
 	for (i = 0; i < FIELDS; i++)
-		pick_want(record, fields[i].name, PICK_NO_ITEMS);
-	pick_want(record, "date", PICK_NO_ITEMS);
+		pick_want(record, fields[i].name, PRUNE_NO_ITEMS);
+	pick_want(record, "date", PRUNE_NO_ITEMS);
 }
 
 struct event *

@@ -111,6 +111,13 @@ json_member(const struct json *object, const char *name)
 	return (struct json *)value;
 }
 
+bool
+json_has(const struct json *object, const char *name)
+{
+	return json_kind_of(object) == JSON_OBJECT &&
+	    json_object_object_get_ex(object_of(object), name, NULL);
+}
+
 size_t
 json_item_count(const struct json *array)
 {

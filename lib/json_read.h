@@ -58,6 +58,9 @@ enum json_kind json_kind_of(const struct json *value);
 /* The last member of this name; NULL: none, or null. Borrowed. */
 struct json *json_member(const struct json *object, const char *name);
 
+/* Whether there is one, be it null. */
+bool json_has(const struct json *object, const char *name);
+
 /* The items of an array. Borrowed. */
 size_t json_item_count(const struct json *array);
 struct json *json_item(const struct json *array, size_t i);

@@ -18,8 +18,16 @@
 /* Whose type it is. */
 enum owner { DATA, OWN, OWNERS };
 
+/* What is wanted, for when it is asked for. */
+struct wanted {
+	const char *path;
+	enum prune_items items;
+};
+
 struct pick {
-	struct prune *prune;
+	struct wanted *wanted;
+	size_t count, room;
+	struct prune *prune;	/* NULL: not needed yet */
 	size_t hold_bytes;
 
 	/* The record in hand. */
@@ -50,9 +58,8 @@ pick_new(size_t hold_bytes)
 
 	memset(p, 0, sizeof(*p));
 	p->hold_bytes = hold_bytes;
-	p->prune = prune_new();
-	pick_want(p, "type", PICK_NO_ITEMS);
-	pick_want(p, "log_id", PICK_NO_ITEMS);
+	pick_want(p, "type", PRUNE_NO_ITEMS);
+	pick_want(p, "log_id", PRUNE_NO_ITEMS);
 	return p;
 }
 
@@ -61,6 +68,7 @@ pick_free(struct pick *p)
 {
 	if (!p)
 		return;
+	free(p->wanted);
 	prune_free(p->prune);
 	json_free(p->copy);
 	buf_release(&p->held);
@@ -69,9 +77,36 @@ pick_free(struct pick *p)
 }
 
 void
-pick_want(struct pick *p, const char *path, enum pick_items items)
+pick_want(struct pick *p, const char *path, enum prune_items items)
 {
-	prune_want(p->prune, path, items);
+	if (p->count == p->room) {
+		p->room = p->room ? 2 * p->room : 32;
+		p->wanted = mem_realloc(p->wanted, p->room *
+		    sizeof(*p->wanted));
+	}
+	p->wanted[p->count].path = path;
+	p->wanted[p->count++].items = items;
+}
+
+/* Most requests hold no record that anything is asked of. */
+static struct prune *
+prune_of(struct pick *p)
+{
+	struct buf within = BUF_INIT;
+	size_t i;
+
+	if (p->prune)
+		return p->prune;
+	p->prune = prune_new();
+	for (i = 0; i < p->count; i++) {
+		buf_clear(&within);
+		buf_adds(&within, "data.");
+		buf_adds(&within, p->wanted[i].path);
+		prune_want(p->prune, within.data, p->wanted[i].items);
+		prune_want(p->prune, p->wanted[i].path, p->wanted[i].items);
+	}
+	buf_release(&within);
+	return p->prune;
 }
 
 /* The names that tell a type are all of one length. */
@@ -130,7 +165,7 @@ take_name(struct pick *p, const struct scan *s, size_t end)
 	struct buf plain = BUF_INIT;
 
 	if (s->escaped) {
-		prune_unquote(p->prune, &plain, quoted, len);
+		prune_unquote(prune_of(p), &plain, quoted, len);
 		note_name(p, own, buf_text(&plain), plain.len, end);
 		buf_release(&plain);
 	} else {
@@ -147,7 +182,7 @@ leave_piece(struct pick *p, struct scan *s)
 	const char *why;
 
 	p->in_pieces = true;
-	prune_begin(p->prune, p->stop_at_logs);
+	prune_begin(prune_of(p), p->stop_at_logs);
 	prune_read(p->prune, &again, p->piece, p->len, &done, &why);
 	prune_move(p->prune, s, p->depth);
 	scan_release(&again);
@@ -174,7 +209,7 @@ walk_piece(struct pick *p, struct scan *s, size_t *done, const char **why)
  */
 static size_t
 read_piece(struct pick *p, struct scan *s, const char *bytes, size_t len,
-    enum pick_stop *stop, const char **why)
+    enum prune_stop *stop, const char **why)
 {
 	size_t held = p->held.len, room = p->hold_bytes - held, done = held;
 	bool begins = !p->piece;
@@ -186,9 +221,9 @@ read_piece(struct pick *p, struct scan *s, const char *bytes, size_t len,
 	p->len = begins ? len : p->held.len;
 	reached = walk_piece(p, s, &done, why);
 	p->len = done;
-	*stop = reached == SCAN_BAD ? PICK_BAD :
-	    reached == SCAN_WHOLE ? PICK_WHOLE : PICK_MORE;
-	if (*stop != PICK_MORE)
+	*stop = reached == SCAN_BAD ? PRUNE_BAD :
+	    reached == SCAN_WHOLE ? PRUNE_WHOLE : PRUNE_MORE;
+	if (*stop != PRUNE_MORE)
 		return done - held;
 	if (reached == SCAN_MORE && begins && len <= p->hold_bytes) {
 		buf_add(&p->held, bytes, len);
@@ -201,14 +236,14 @@ read_piece(struct pick *p, struct scan *s, const char *bytes, size_t len,
 
 size_t
 pick_read(struct pick *p, struct scan *s, const char *bytes, size_t len,
-    enum pick_stop *stop, const char **why)
+    enum prune_stop *stop, const char **why)
 {
 	size_t done = 0, more = 0;
 
-	*stop = PICK_MORE;
+	*stop = PRUNE_MORE;
 	if (!p->in_pieces)
 		done = read_piece(p, s, bytes, len, stop, why);
-	if (p->in_pieces && *stop == PICK_MORE)
+	if (p->in_pieces && *stop == PRUNE_MORE)
 		*stop = prune_read(p->prune, s, bytes + done, len - done,
 		    &more, why);
 	return done + more;
@@ -307,7 +342,7 @@ make_copy(struct pick *p)
 	if (p->copy)
 		return;
 	if (!p->in_pieces) {
-		prune_begin(p->prune, false);
+		prune_begin(prune_of(p), false);
 		prune_read(p->prune, &again, p->piece, p->len, &done, &why);
 		scan_release(&again);
 	}

@@ -21,6 +21,7 @@
 #ifndef PICK_H
 #define PICK_H
 
+#include "prune.h"
 #include "scan.h"
 
 #include <stdbool.h>
@@ -31,26 +32,7 @@
  * longer one is cut between two characters and ends in U+2026 (...), all
  * within that length.
  */
-#define PICK_TEXT_MAX 8192
-
-/* Items of arrays that are looked at in one record; those beyond are not. */
-#define PICK_ITEMS_MAX 65536
-
-/* Arrays and objects within each other in which something may be wanted. */
-#define PICK_LEVELS_MAX 100
-
-/* Why pick_read() came back. */
-enum pick_stop {
-	PICK_MORE,	/* the bytes are over, the record is not */
-	PICK_BAD,
-	PICK_LOGS,	/* before the array of "logs": see pick_begin() */
-	PICK_WHOLE
-};
-
-enum pick_items {
-	PICK_NO_ITEMS,	/* of an array that the path ends at */
-	PICK_ITEMS
-};
+#define PICK_TEXT_MAX PRUNE_TEXT_MAX
 
 struct pick;
 
@@ -64,9 +46,9 @@ void pick_free(struct pick *p);
 
 /*
  * Before the first record: what is at this path may be asked for. The path
- * is copied; its names must not need an escape in JSON.
+ * is borrowed; its names must not need an escape in JSON.
  */
-void pick_want(struct pick *p, const char *path, enum pick_items items);
+void pick_want(struct pick *p, const char *path, enum prune_items items);
 
 /*
  * The next byte begins a record. What was there before is forgotten. An
@@ -76,13 +58,14 @@ void pick_want(struct pick *p, const char *path, enum pick_items items);
 void pick_begin(struct pick *p, struct scan *s, bool stop_at_logs);
 
 /*
- * Reads on in the record, no further than its end, or the bracket that
- * begins the array of "logs". Returns how many of the bytes are good; *why
- * is set with PICK_BAD alone. The bytes have to last as long as the record
- * is asked for anything after PICK_WHOLE, and no longer after the others.
+ * Reads on in the record, no further than its end, or, with PRUNE_LOGS, the
+ * bracket that begins the array of "logs". Returns how many of the bytes are
+ * good; *why is set with PRUNE_BAD alone. The bytes have to last as long as
+ * the record is asked for anything after PRUNE_WHOLE, and no longer after the
+ * others.
  */
 size_t pick_read(struct pick *p, struct scan *s, const char *bytes,
-    size_t len, enum pick_stop *stop, const char **why);
+    size_t len, enum prune_stop *stop, const char **why);
 
 /* The next byte is the first behind that array. */
 void pick_resume(struct pick *p, struct scan *s);

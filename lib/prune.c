@@ -14,14 +14,14 @@
 #define ESCAPED 6	/* bytes that a byte of text takes up at most, \u0041 */
 /* Bytes of a string as written that decide on the first len of its text. */
 #define RAW_BYTES(len) (2 + ESCAPED * (len))
-#define RAW_MAX RAW_BYTES(PICK_TEXT_MAX + 8)
+#define RAW_MAX RAW_BYTES(PRUNE_TEXT_MAX + 8)
 
 /* A name that is wanted, and those within its value. */
 struct want {
 	char *name;
 	size_t len;
 	bool wanted;		/* itself, and not only what is in it */
-	enum pick_items items;
+	enum prune_items items;
 	struct want *wants;
 	size_t count;
 	uint64_t lens;		/* of their names: see scan_begin() */
@@ -44,13 +44,13 @@ enum step {
 };
 
 struct prune {
-	struct want data;	/* its members */
+	struct want root;
 	size_t name_max;
 
-	/* The record in hand. */
+	/* The object in hand. */
 	enum step step;
 	const struct want *want; /* of the value in hand */
-	struct frame frames[PICK_LEVELS_MAX];
+	struct frame frames[PRUNE_LEVELS_MAX];
 	size_t depth;		/* of the frames in use */
 	size_t items;
 	bool stop_at_logs;
@@ -96,9 +96,9 @@ add_want(struct want *in, const char *name, size_t len)
 }
 
 void
-prune_want(struct prune *p, const char *path, enum pick_items items)
+prune_want(struct prune *p, const char *path, enum prune_items items)
 {
-	struct want *want = &p->data, *found;
+	struct want *want = &p->root, *found;
 	size_t len;
 
 	for (;; path += len + 1) {
@@ -111,7 +111,7 @@ prune_want(struct prune *p, const char *path, enum pick_items items)
 			break;
 	}
 	want->wanted = true;
-	if (items == PICK_ITEMS)
+	if (items == PRUNE_ITEMS)
 		want->items = items;
 }
 
@@ -133,7 +133,6 @@ prune_new(void)
 	struct prune *p = mem_alloc(sizeof(*p));
 
 	memset(p, 0, sizeof(*p));
-	p->name_max = RAW_BYTES(strlen("data") + 1);
 	p->reader = json_reader_new();
 	p->unquoter = json_reader_new();
 	return p;
@@ -144,7 +143,7 @@ prune_free(struct prune *p)
 {
 	if (!p)
 		return;
-	free_wants(&p->data);
+	free_wants(&p->root);
 	buf_release(&p->name);
 	buf_release(&p->copy);
 	buf_release(&p->plain);
@@ -161,9 +160,8 @@ resume(const struct prune *p, struct scan *s)
 	const struct frame *frame = &p->frames[p->depth - 1];
 	uint64_t lens = frame->want->lens;
 
-	/* Members of data may be the record's own; so may "data" and "logs". */
-	if (p->depth == 1)
-		lens |= scan_len_bit(strlen("data"));
+	if (p->depth == 1 && p->stop_at_logs)
+		lens |= scan_len_bit(strlen("logs"));
 	scan_resume(s, frame->depth, !frame->array, lens);
 }
 
@@ -171,7 +169,7 @@ void
 prune_begin(struct prune *p, bool stop_at_logs)
 {
 	p->step = AT_VALUE;
-	p->want = &p->data;
+	p->want = &p->root;
 	p->depth = p->items = 0;
 	p->stop_at_logs = stop_at_logs;
 	p->at_logs = false;
@@ -204,14 +202,14 @@ prune_move(struct prune *p, struct scan *s, size_t depth)
 }
 
 /* A value has ended. */
-static enum pick_stop
+static enum prune_stop
 end_value(struct prune *p, struct scan *s)
 {
 	if (p->depth == 0)
-		return PICK_WHOLE;
+		return PRUNE_WHOLE;
 	p->step = p->frames[p->depth - 1].array ? IN_ARRAY : IN_OBJECT;
 	resume(p, s);
-	return PICK_MORE;
+	return PRUNE_MORE;
 }
 
 /* ------------------------------------------------------------ the copy */
@@ -289,19 +287,11 @@ hold_name(struct prune *p, const struct scan *s, const struct span *span)
 	buf_add(&p->name, span->bytes + at, len);
 }
 
-static bool
-is(const char *text, const char *name, size_t len)
-{
-	return strlen(text) == len && memcmp(text, name, len) == 0;
-}
-
 static const struct want *
 find_named(struct prune *p, const char *name, size_t len)
 {
 	p->at_logs = p->depth == 1 && p->stop_at_logs &&
-	    is("logs", name, len);
-	if (p->depth == 1 && is("data", name, len))
-		return &p->data;
+	    len == strlen("logs") && memcmp(name, "logs", len) == 0;
 	return find_want(p->frames[p->depth - 1].want, name, len);
 }
 
@@ -343,7 +333,7 @@ enter(struct prune *p, struct scan *s, bool array)
 {
 	struct frame *frame;
 
-	if (p->depth == PICK_LEVELS_MAX) {
+	if (p->depth == PRUNE_LEVELS_MAX) {
 		pass_over(p, s, "null");
 		return;
 	}
@@ -379,7 +369,7 @@ begin_value(struct prune *p, struct scan *s, char first)
 	if (first == '{' && inside)
 		enter(p, s, false);
 	else if (first == '[' && p->depth > 0 && (inside ||
-	    want->items == PICK_ITEMS))
+	    want->items == PRUNE_ITEMS))
 		enter(p, s, true);
 	else if (first == '{' || first == '[' || !want->wanted)
 		pass_over(p, s, "{}");
@@ -401,7 +391,7 @@ walk(struct scan *s, struct span *span, size_t len, const char **why)
 	return stop;
 }
 
-static enum pick_stop
+static enum prune_stop
 walk_object(struct prune *p, struct scan *s, struct span *span,
     const char **why)
 {
@@ -413,13 +403,12 @@ walk_object(struct prune *p, struct scan *s, struct span *span,
 			hold_name(p, s, span);
 		break;
 	case SCAN_BAD:
-		return PICK_BAD;
+		return PRUNE_BAD;
 	case SCAN_NAME:
 		p->want = read_name(p, s, span);
 		if (p->want) {
 			add_comma(p);
-			buf_addf(&p->copy, "\"%s\":", p->want == &p->data ?
-			    "data" : p->want->name);
+			buf_addf(&p->copy, "\"%s\":", p->want->name);
 		}
 		if (p->want || p->at_logs)
 			p->step = AT_VALUE;
@@ -429,11 +418,11 @@ walk_object(struct prune *p, struct scan *s, struct span *span,
 		buf_addc(&p->copy, '}');
 		return end_value(p, s);
 	}
-	return PICK_MORE;
+	return PRUNE_MORE;
 }
 
 /* To the first byte of a value, which is left. */
-static enum pick_stop
+static enum prune_stop
 walk_to_value(struct prune *p, struct scan *s, struct span *span,
     const char **why)
 {
@@ -443,18 +432,18 @@ walk_to_value(struct prune *p, struct scan *s, struct span *span,
 	    !scan_is_space(byte)) {
 		if (p->at_logs && byte == '[') {
 			buf_adds(&p->copy, p->want ? "{}" : "");
-			return PICK_LOGS;
+			return PRUNE_LOGS;
 		}
 		if (p->want)
 			begin_value(p, s, byte);
 		else
 			p->step = IN_OBJECT;
-		return PICK_MORE;
+		return PRUNE_MORE;
 	}
-	return walk(s, span, 1, why) == SCAN_BAD ? PICK_BAD : PICK_MORE;
+	return walk(s, span, 1, why) == SCAN_BAD ? PRUNE_BAD : PRUNE_MORE;
 }
 
-static enum pick_stop
+static enum prune_stop
 walk_array(struct prune *p, struct scan *s, struct span *span,
     const char **why)
 {
@@ -463,19 +452,19 @@ walk_array(struct prune *p, struct scan *s, struct span *span,
 	    s->place == SCAN_FIRST_ITEM) && byte != ']' &&
 	    s->depth > p->frames[p->depth - 1].depth && !scan_is_space(byte);
 
-	if (item && p->items++ < PICK_ITEMS_MAX) {
+	if (item && p->items++ < PRUNE_ITEMS_MAX) {
 		p->want = p->frames[p->depth - 1].want;
 		add_comma(p);
 		begin_value(p, s, byte);
-		return PICK_MORE;
+		return PRUNE_MORE;
 	}
 	if (item) {
 		pass_over(p, s, "");
-		return PICK_MORE;
+		return PRUNE_MORE;
 	}
 	switch (walk(s, span, 1, why)) {
 	case SCAN_BAD:
-		return PICK_BAD;
+		return PRUNE_BAD;
 	case SCAN_WHOLE:
 		p->depth--;
 		buf_addc(&p->copy, ']');
@@ -484,7 +473,7 @@ walk_array(struct prune *p, struct scan *s, struct span *span,
 	case SCAN_NAME:
 		break;
 	}
-	return PICK_MORE;
+	return PRUNE_MORE;
 }
 
 /* How the copy ends where it is cut. */
@@ -501,7 +490,7 @@ close_scalar(struct prune *p)
  * A long string is copied to a place between two characters, byte by byte
  * at last.
  */
-static enum pick_stop
+static enum prune_stop
 walk_scalar(struct prune *p, struct scan *s, struct span *span,
     const char **why)
 {
@@ -520,31 +509,31 @@ walk_scalar(struct prune *p, struct scan *s, struct span *span,
 		buf_add(&p->copy, span->bytes + from, span->done - from);
 	p->copied += span->done - from;
 	if (stop == SCAN_BAD)
-		return PICK_BAD;
+		return PRUNE_BAD;
 	if (stop != SCAN_WHOLE)
-		return PICK_MORE;
+		return PRUNE_MORE;
 	if (!string)
 		close_scalar(p);
 	return end_value(p, s);
 }
 
-static enum pick_stop
+static enum prune_stop
 walk_other(struct prune *p, struct scan *s, struct span *span,
     const char **why)
 {
 	switch (walk(s, span, span->len, why)) {
 	case SCAN_BAD:
-		return PICK_BAD;
+		return PRUNE_BAD;
 	case SCAN_WHOLE:
 		return end_value(p, s);
 	case SCAN_MORE:
 	case SCAN_NAME:
 		break;
 	}
-	return PICK_MORE;
+	return PRUNE_MORE;
 }
 
-typedef enum pick_stop walker(struct prune *p, struct scan *s,
+typedef enum prune_stop walker(struct prune *p, struct scan *s,
     struct span *span, const char **why);
 
 static walker *const walkers[] = {
@@ -556,14 +545,14 @@ static walker *const walkers[] = {
 	[IN_OTHER] = walk_other,
 };
 
-enum pick_stop
+enum prune_stop
 prune_read(struct prune *p, struct scan *s, const char *bytes, size_t len,
     size_t *done, const char **why)
 {
 	struct span span = { bytes, len, 0, s->taken };
-	enum pick_stop stop = PICK_MORE;
+	enum prune_stop stop = PRUNE_MORE;
 
-	while (span.done < len && stop == PICK_MORE) {
+	while (span.done < len && stop == PRUNE_MORE) {
 		stop = walkers[p->step](p, s, &span, why);
 		if (p->copy.len > FLUSH_BYTES)
 			flush(p);

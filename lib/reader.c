@@ -166,20 +166,20 @@ end_record(struct event_reader *r)
 static bool
 read_record(struct event_reader *r, struct span *s, struct buf *why)
 {
-	enum pick_stop stop;
+	enum prune_stop stop;
 	const char *reason;
 
 	s->at += pick_read(r->in_hand, &r->scan, s->at,
 	    (size_t)(s->end - s->at), &stop, &reason);
 	switch (stop) {
-	case PICK_MORE:
+	case PRUNE_MORE:
 		break;
-	case PICK_BAD:
+	case PRUNE_BAD:
 		return fail(r, s, reason, why);
-	case PICK_LOGS:
+	case PRUNE_LOGS:
 		begin_logs(r);
 		break;
-	case PICK_WHOLE:
+	case PRUNE_WHOLE:
 		end_record(r);
 		break;
 	}
@@ -276,8 +276,8 @@ event_reader_new(event_keep *keep, void *context, struct event_list *list)
 void
 event_reader_want(struct event_reader *r, const char *path)
 {
-	pick_want(r->item, path, PICK_ITEMS);
-	pick_want(r->line, path, PICK_ITEMS);
+	pick_want(r->item, path, PRUNE_ITEMS);
+	pick_want(r->line, path, PRUNE_ITEMS);
 }
 
 bool

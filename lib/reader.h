@@ -57,7 +57,10 @@ struct event_reader *event_reader_new(event_keep *keep, void *context,
  */
 void event_reader_hold(struct event_reader *r, size_t bytes);
 
-/* Before the first byte: keep may look at what is at this path of the data. */
+/*
+ * Before the first byte: keep may look at what is at this path of the data.
+ * The path is borrowed.
+ */
 void event_reader_want(struct event_reader *r, const char *path);
 
 /*

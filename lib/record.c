@@ -74,7 +74,7 @@ static bool
 read_whole(struct pick *p, const char *text, size_t len, struct buf *why)
 {
 	struct scan s = { 0 };
-	enum pick_stop stop = PICK_MORE;
+	enum prune_stop stop = PRUNE_MORE;
 	const char *reason = "it is cut";
 	size_t done, at = 0;
 
@@ -87,11 +87,11 @@ read_whole(struct pick *p, const char *text, size_t len, struct buf *why)
 	pick_begin(p, &s, false);
 	done = at + pick_read(p, &s, text + at, len - at, &stop, &reason);
 	scan_release(&s);
-	while (stop == PICK_WHOLE && done < len && scan_is_space(text[done]))
+	while (stop == PRUNE_WHOLE && done < len && scan_is_space(text[done]))
 		done++;
-	if (stop == PICK_WHOLE && done == len)
+	if (stop == PRUNE_WHOLE && done == len)
 		return true;
-	buf_addf(why, "%s at byte %zu", stop == PICK_WHOLE ?
+	buf_addf(why, "%s at byte %zu", stop == PRUNE_WHOLE ?
 	    "more text after its end" : reason, done);
 	return false;
 }

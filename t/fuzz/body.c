@@ -12,7 +12,6 @@
 #include "pick.h"
 #include "reader.h"
 #include "scan.h"
-#include "unquote.h"
 
 #include <json-c/json.h>
 #include <stdlib.h>
@@ -22,6 +21,11 @@
 static const char *const wanted[] = { "x", "\xC3\xBC", "date" };
 
 #define WANTED (sizeof(wanted) / sizeof(wanted[0]))
+
+/* Paths that one might name. */
+static const char *const paths[] = { "x", "x.x", "a.b", "details.a.x", "z" };
+
+#define PATHS (sizeof(paths) / sizeof(paths[0]))
 
 /* Newer ones, when strict, refuse long integers and what is not ASCII. */
 #if JSON_C_VERSION_NUM < (17 << 8)
@@ -64,6 +68,20 @@ add_counts(struct buf *out, unsigned long records, unsigned long unusable)
 
 /* ---------------------------------------------------------- our reader */
 
+static void
+add_value(struct buf *out, enum pick_kind kind, const char *text)
+{
+	buf_addf(out, " %d:", (int)kind);
+	log_escape(out, text, strlen(text));
+}
+
+static bool
+note_value(void *out, enum pick_kind kind, const char *text)
+{
+	add_value(out, kind, text);
+	return false;
+}
+
 static unsigned
 note_record(void *out, const char *type, struct pick *record)
 {
@@ -73,6 +91,8 @@ note_record(void *out, const char *type, struct pick *record)
 	add_text(out, "log_id", pick_log_id(record));
 	for (i = 0; i < WANTED; i++)
 		add_text(out, wanted[i], pick_text(record, wanted[i]));
+	for (i = 0; i < PATHS; i++)
+		pick_visit(record, paths[i], note_value, out);
 	buf_addc(out, '\n');
 	return 1;
 }
@@ -110,6 +130,8 @@ read_ours(struct buf *out, const char *bytes, size_t len, size_t first,
 	event_reader_hold(r, hold);
 	for (i = 0; i < WANTED; i++)
 		event_reader_want(r, wanted[i]);
+	for (i = 0; i < PATHS; i++)
+		event_reader_want(r, paths[i]);
 	for (done = 0; good && done < len; done += piece, piece = rest) {
 		if (piece > len - done)
 			piece = len - done;
@@ -263,6 +285,43 @@ is_usable(struct json_object *record)
 	return has_type(member(record, "data")) || has_type(record);
 }
 
+/*
+ * What is at a path, or at its end where path is NULL, of a value in so many
+ * arrays and objects.
+ */
+static void
+visit_value(struct buf *out, struct json_object *value, const char *path,
+    size_t levels)
+{
+	struct buf text = BUF_INIT, name = BUF_INIT;
+	size_t i, len;
+
+	if (levels > PRUNE_LEVELS_MAX)
+		return;
+	if (json_object_is_type(value, json_type_array) &&
+	    levels < PRUNE_LEVELS_MAX) {
+		for (i = 0; i < json_object_array_length(value); i++)
+			visit_value(out, json_object_array_get_idx(value, i),
+			    path, levels + 1);
+	} else if (json_object_is_type(value, json_type_array)) {
+		return;
+	} else if (path) {
+		len = strcspn(path, ".");
+		buf_add(&name, path, len);
+		visit_value(out, member(value, buf_text(&name)),
+		    path[len] ? path + len + 1 : NULL, levels + 1);
+	} else if (json_object_is_type(value, json_type_object)) {
+		add_value(out, PICK_OBJECT, "");
+	} else if (value) {
+		text_of(value, &text);
+		add_value(out, was_string(value) ? PICK_STRING :
+		    json_object_is_type(value, json_type_boolean) ?
+		    PICK_BOOLEAN : PICK_NUMBER, buf_text(&text));
+	}
+	buf_release(&text);
+	buf_release(&name);
+}
+
 /* The strings of an event, in the order in which they are told. */
 static const struct {
 	const char *name;
@@ -326,6 +385,9 @@ read_record(struct second *s, struct json_object *json)
 		for (i = 0; i < WANTED; i++)
 			add_text(&s->records, wanted[i],
 			    text_of(member(data, wanted[i]), &text));
+		for (i = 0; i < PATHS; i++)
+			visit_value(&s->records, data, paths[i],
+			    data == json ? 0 : 1);
 		buf_addc(&s->records, '\n');
 		add_event_of(&s->events, data, log_id);
 	}
@@ -528,12 +590,26 @@ verdicts_agree(const char *bytes, size_t len, struct buf *how)
 	return how->len == 0;
 }
 
+/* Whether json-c reads a name as this one. */
+static bool
+is_name(const char *quoted, size_t len, const char *name)
+{
+	struct json_object *value;
+	bool same;
+
+	parse_one(quoted, len, 0, &value);
+	same = json_object_is_type(value, json_type_string) &&
+	    (size_t)json_object_get_string_len(value) == strlen(name) &&
+	    strcmp(json_object_get_string(value), name) == 0;
+	json_object_put(value);
+	return same;
+}
+
 /* A second "logs" of one object is for ours alone: json-c has the last. */
 static bool
 has_one_logs(const char *text, size_t len)
 {
 	enum scan_stop stop;
-	struct buf name = BUF_INIT;
 	unsigned count = 0;
 	const char *why;
 	size_t at = 0;
@@ -546,15 +622,10 @@ has_one_logs(const char *text, size_t len)
 			scan_begin(&s, 1, SCAN_ALL_LENS);
 		}
 		at += scan_value(&s, text + at, len - at, &stop, &why);
-		if (stop != SCAN_NAME)
-			continue;
-		buf_clear(&name);
-		unquote(&name, text + s.name, text + at, UTF8_REPLACEMENT,
-		    strlen(UTF8_REPLACEMENT));
-		count += strcmp(buf_text(&name), "logs") == 0;
+		if (stop == SCAN_NAME)
+			count += is_name(text + s.name, at - s.name, "logs");
 	}
 	scan_release(&s);
-	buf_release(&name);
 	return count < 2;
 }
 

@@ -118,14 +118,14 @@ keeps(const struct filter *f, const struct record *record)
 	struct paths paths = { { NULL }, 0 };
 	struct buf json = BUF_INIT;
 	struct scan s = { 0 };
-	enum pick_stop stop;
+	enum prune_stop stop;
 	const char *why;
 	size_t i;
 	bool kept;
 
 	filter_each_field(f, note_path, &paths);
 	for (i = 0; i < paths.count; i++)
-		pick_want(p, paths.list[i], PICK_ITEMS);
+		pick_want(p, paths.list[i], PRUNE_ITEMS);
 	write_record(&json, &paths, record->text);
 	pick_begin(p, &s, false);
 	pick_read(p, &s, json.data, json.len, &stop, &why);

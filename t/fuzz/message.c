@@ -62,7 +62,7 @@ read_event(const struct record *record)
 	struct pick *p = pick_new(0);
 	struct buf json = BUF_INIT, text = BUF_INIT;
 	struct scan s = { 0 };
-	enum pick_stop stop;
+	enum prune_stop stop;
 	struct event *e;
 	const char *why;
 	size_t i;
@@ -78,7 +78,7 @@ read_event(const struct record *record)
 	buf_addc(&json, '}');
 	pick_begin(p, &s, false);
 	pick_read(p, &s, json.data, json.len, &stop, &why);
-	e = stop == PICK_WHOLE && pick_type(p) ? event_read(p) : NULL;
+	e = stop == PRUNE_WHOLE && pick_type(p) ? event_read(p) : NULL;
 	scan_release(&s);
 	buf_release(&json);
 	buf_release(&text);

@@ -35,7 +35,7 @@ read_event(const char *record)
 {
 	struct pick *p = pick_new(0);
 	struct scan s = { 0 };
-	enum pick_stop stop;
+	enum prune_stop stop;
 	const char *why;
 	struct event *e;
 

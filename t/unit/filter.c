@@ -21,7 +21,7 @@ static const char deep[] = "{\"details\":{\"error\":{\"message\":\"boom\"},"
 static void
 want(void *record, const char *path)
 {
-	pick_want(record, path, PICK_ITEMS);
+	pick_want(record, path, PRUNE_ITEMS);
 }
 
 /* A record of this data, about which the filter may ask. It is borrowed. */
@@ -30,7 +30,7 @@ record_of(const struct filter *f, const char *data)
 {
 	struct pick *record = pick_new(0);
 	struct scan s = { 0 };
-	enum pick_stop stop;
+	enum prune_stop stop;
 	const char *why;
 
 	filter_each_field(f, want, record);
@@ -535,8 +535,8 @@ test_each_field(void)
 	f = filter_new("failure -client_id=load* f*&a.b=c ip=10.*&client_id=x",
 	    &out);
 	filter_each_field(f, note_field, &out);
-	is_str(buf_text(&out), "client_id a.b ip client_id ", "the fields that a "
-	    "filter looks at are known");
+	is_str(buf_text(&out), "client_id a.b ip client_id ", "the fields "
+	    "that a filter looks at are known");
 	filter_free(f);
 	buf_release(&out);
 }

@@ -162,7 +162,7 @@ static void
 read_in_pieces(struct buf *out, struct pick *p, const struct buf *value,
     size_t first, size_t rest)
 {
-	enum pick_stop stop = PICK_MORE;
+	enum prune_stop stop = PRUNE_MORE;
 	size_t done, n, piece = first;
 	char *bytes = NULL;
 	struct scan s = { 0 };
@@ -177,7 +177,7 @@ read_in_pieces(struct buf *out, struct pick *p, const struct buf *value,
 		memcpy(bytes, value->data + done, n);
 		pick_read(p, &s, bytes, n, &stop, &why);
 	}
-	if (stop != PICK_WHOLE)
+	if (stop != PRUNE_WHOLE)
 		buf_adds(out, "not whole");
 	else
 		describe(out, p);
@@ -391,24 +391,24 @@ static size_t
 read_line(struct buf *out, struct pick *p, const char *value, size_t first)
 {
 	size_t len = strlen(value), done = 0, end = first, logs = 0;
-	enum pick_stop stop = PICK_MORE;
+	enum prune_stop stop = PRUNE_MORE;
 	struct scan s = { 0 };
 	const char *why;
 
 	pick_begin(p, &s, true);
-	while (done < len && stop != PICK_WHOLE && stop != PICK_BAD) {
+	while (done < len && stop != PRUNE_WHOLE && stop != PRUNE_BAD) {
 		if (end <= done)
 			end = len;
 		done += pick_read(p, &s, value + done, end - done, &stop,
 		    &why);
-		if (stop != PICK_LOGS)
+		if (stop != PRUNE_LOGS)
 			continue;
 		logs = done;
 		scan_bytes(&s, value + done, 3, &why); /* [7] */
 		done += 3;
 		pick_resume(p, &s);
 	}
-	if (stop == PICK_WHOLE && done == len)
+	if (stop == PRUNE_WHOLE && done == len)
 		describe(out, p);
 	else
 		buf_adds(out, "not whole");
@@ -588,11 +588,11 @@ test_items(struct pick *p)
 	size_t count = 0;
 
 	buf_adds(&value, "{\"type\":\"f\",\"list\":[0");
-	add_times(&value, ",1", PICK_ITEMS_MAX + 10);
+	add_times(&value, ",1", PRUNE_ITEMS_MAX + 10);
 	buf_adds(&value, "],\"x\":\"y\"}");
 	read_in_pieces(&unused, p, &value, value.len, 1);
 	pick_visit(p, "list", count_value, &count);
-	is_num((long long)count, PICK_ITEMS_MAX, "of so many items none is "
+	is_num((long long)count, PRUNE_ITEMS_MAX, "of so many items none is "
 	    "seen beyond those");
 	is_str(buf_text(&unused), "- f y -", "and what follows is");
 	buf_release(&unused);
@@ -609,8 +609,8 @@ test_paths(struct pick *p)
 		test_path(p, i, true);
 	}
 	test_stop(p);
-	test_levels(p, PICK_LEVELS_MAX - 1, "number 7");
-	test_levels(p, PICK_LEVELS_MAX, "");
+	test_levels(p, PRUNE_LEVELS_MAX - 1, "number 7");
+	test_levels(p, PRUNE_LEVELS_MAX, "");
 	test_levels(p, 100000, "");
 	test_items(p);
 }
@@ -640,14 +640,14 @@ test_with(size_t hold_bytes)
 	size_t i;
 
 	diag("of a record in pieces %zu bytes are held", hold_bytes);
-	pick_want(p, "later", PICK_NO_ITEMS);
-	pick_want(p, "x", PICK_NO_ITEMS);
-	pick_want(p, "type", PICK_NO_ITEMS);
-	pick_want(p, "logs", PICK_ITEMS);
-	pick_want(p, "a.b.c", PICK_ITEMS);
-	pick_want(p, "a.b", PICK_ITEMS);
-	pick_want(p, "a.n", PICK_NO_ITEMS);
-	pick_want(p, "list", PICK_ITEMS);
+	pick_want(p, "later", PRUNE_NO_ITEMS);
+	pick_want(p, "x", PRUNE_NO_ITEMS);
+	pick_want(p, "type", PRUNE_NO_ITEMS);
+	pick_want(p, "logs", PRUNE_ITEMS);
+	pick_want(p, "a.b.c", PRUNE_ITEMS);
+	pick_want(p, "a.b", PRUNE_ITEMS);
+	pick_want(p, "a.n", PRUNE_NO_ITEMS);
+	pick_want(p, "list", PRUNE_ITEMS);
 	for (i = 0; i < ROWS(rows); i++)
 		test_row(p, &rows[i]);
 	for (i = 0; i < ROWS(long_texts); i++)

@@ -254,7 +254,8 @@ static const struct {
 	{ "garbage", NULL, "it is no object", "a word" },
 	{ "12", NULL, "it is no object", "a number" },
 	{ "null", NULL, "it is no object", "null" },
-	{ "{\"data\":{\"type\":\"f\"}", NULL, "it is cut at byte 20", "a record that was cut" },
+	{ "{\"data\":{\"type\":\"f\"}", NULL, "it is cut at byte 20",
+	    "a record that was cut" },
 	{ "{\"data\":{\"type\":\"f\"}}x", NULL,
 	    "more text after its end at byte 21",
 	    "a record with more behind it" },
@@ -274,7 +275,8 @@ static const struct {
 	    "it is no object", "two records" },
 	{ "{\"data\":{\"type\":\"f\"}}\n{\"data\":{\"type\":\"g\"}}", NULL,
 	    "more text after its end at byte 22", "two lines" },
-	{ "{\"data\":{\"type\":\"f\"}}\n{}", NULL, "more text after its end at byte 22",
+	{ "{\"data\":{\"type\":\"f\"}}\n{}", NULL,
+	    "more text after its end at byte 22",
 	    "a record and something else" },
 };
 
