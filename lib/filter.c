@@ -93,6 +93,12 @@ is_glob(const char *word)
 	return word[strcspn(word, GLOB_SIGNS)] != '\0';
 }
 
+static bool
+is_all_stars(const char *glob)
+{
+	return glob[strspn(glob, "*")] == '\0';
+}
+
 /* Outside of sets nothing stands that no code has. */
 static bool
 plausible_code_glob(const char *word)
@@ -284,7 +290,7 @@ covers(const struct test *wide, const struct test *narrow)
 	return wide->kind == TEST_FIELD && narrow->kind == TEST_FIELD &&
 	    strcmp(wide->field, narrow->field) == 0 &&
 	    (strcmp(wide->glob, narrow->glob) == 0 ||
-	    wide->glob[strspn(wide->glob, "*")] == '\0');
+	    is_all_stars(wide->glob));
 }
 
 static bool
@@ -411,23 +417,37 @@ can_keep_glob(const struct filter *f, const char *glob)
 	return can;
 }
 
+/* Whether a term behind this one excludes every code. */
+static bool
+all_excluded_after(const struct filter *f, const struct term *term)
+{
+	while (++term < f->terms + f->count)
+		if (term->exclude && term->count == 1 &&
+		    term->tests[0].kind == TEST_CODE &&
+		    is_all_stars(term->tests[0].glob))
+			return true;
+	return false;
+}
+
 /*
- * Of one that asks twice about the code no example is looked for that fits
- * both: it may keep something.
+ * Of a term with several globs no example is looked for that fits them all:
+ * there may be one.
  */
 static bool
 can_keep_codes(const struct filter *f, const struct term *term)
 {
-	size_t i, count = 0;
+	size_t i, globs = 0, codes = 0;
 	bool can = false;
 
 	for (i = 0; i < term->count; i++) {
 		if (term->tests[i].kind != TEST_CODE)
 			continue;
-		count++;
+		codes++;
+		globs += is_glob(term->tests[i].glob);
 		can = can || can_keep_glob(f, term->tests[i].glob);
 	}
-	return can || count > 1;
+	return can || (globs > 1 && globs == codes &&
+	    !all_excluded_after(f, term));
 }
 
 /*

@@ -307,6 +307,14 @@ judge_record(const struct judge *j, const struct record *record)
 		    record->code, kept ? "kept" : "left out");
 }
 
+static const char *
+next_part(const char *word)
+{
+	const char *sign = strchr(word, '&');
+
+	return sign ? sign + 1 : NULL;
+}
+
 static void
 judge_field(void *context, const char *name)
 {
@@ -317,7 +325,7 @@ judge_field(void *context, const char *name)
 	for (i = 0; i < j->words->count; i++) {
 		word = j->words->list[i];
 		word += *word == '-';
-		for (; word; word = strchr(word, '&'), word += word != NULL)
+		for (; word; word = next_part(word))
 			if (strncmp(word, name, len) == 0 && word[len] == '=')
 				return;
 	}
