@@ -17,7 +17,7 @@
 #ifndef PRUNE_H
 #define PRUNE_H
 
-#include "json_read.h"
+#include "json.h"
 #include "scan.h"
 
 #define PRUNE_TEXT_MAX 8192	/* bytes */

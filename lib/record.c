@@ -2,71 +2,31 @@
 /* Events as records. */
 #include "record.h"
 
+#include "json.h"
 #include "pick.h"
-#include "unquote.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
-/* The years that four digits can tell. */
-#define YEAR_0_MS (-62167219200000)
-#define YEAR_10000_MS 253402300800000
-
-/* Adds a member to an object whose brace is open. */
 static void
-put(void *object, const char *name, const char *text)
+put(void *data, const char *name, const char *text)
 {
-	struct buf *out = object;
-
-	if (out->data[out->len - 1] != '{')
-		buf_addc(out, ',');
-	buf_addf(out, "\"%s\":", name);
-	quote(out, text);
-}
-
-/* As event_time_ms() reads it; EVENT_NO_TIME is outside as well. */
-static void
-put_date(struct buf *out, int64_t time_ms)
-{
-	int64_t ms = time_ms % 1000;
-	time_t seconds;
-	char date[96];
-	struct tm tm;
-	int len;
-
-	if (time_ms < YEAR_0_MS || time_ms >= YEAR_10000_MS)
-		return;
-	if (ms < 0)
-		ms += 1000;
-	seconds = (time_t)((time_ms - ms) / 1000);
-	if (!gmtime_r(&seconds, &tm))
-		return;
-	/* strftime(3) has no way to write the year 999 as four digits. */
-	len = snprintf(date, sizeof(date), "%04d-%02d-%02dT%02d:%02d:%02d",
-	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-	    tm.tm_min, tm.tm_sec);
-	if (ms > 0)
-		snprintf(date + len, sizeof(date) - (size_t)len, ".%03dZ",
-		    (int)ms);
-	else
-		snprintf(date + len, sizeof(date) - (size_t)len, "Z");
-	put(out, "date", date);
+	json_put_text(data, name, text);
 }
 
 void
 record_write(struct buf *out, const struct event *e)
 {
-	buf_addc(out, '{');
-	if (e->log_id) {
-		put(out, "log_id", e->log_id);
-		buf_addc(out, ',');
-	}
-	buf_adds(out, "\"data\":{");
-	put_date(out, e->time_ms);
-	event_each_text(e, put, out);
-	buf_adds(out, "}}");
+	struct json *record = json_new_object(), *data = json_new_object();
+	const char *text;
+	size_t len;
+
+	if (e->log_id)
+		json_put_text(record, "log_id", e->log_id);
+	json_put(record, "data", data);
+	if (e->time_ms != EVENT_NO_TIME)
+		json_put_number(data, "date", e->time_ms);
+	event_each_text(e, put, data);
+	text = json_text(record, &len);
+	buf_add(out, text, len);
+	json_free(record);
 }
 
 /* False for what is not one whole object, with the reason in *why. */

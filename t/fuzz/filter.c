@@ -6,7 +6,6 @@
 #include "target.h"
 
 #include "filter.h"
-#include "unquote.h"
 #include "utf8.h"
 
 #include <fnmatch.h>

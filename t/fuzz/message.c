@@ -22,7 +22,6 @@
 #include "payload.h"
 #include "scan.h"
 #include "slack.h"
-#include "unquote.h"
 #include "utf8.h"
 
 #include <json-c/json.h>

@@ -27,7 +27,7 @@ static const struct {
 	    .tenant_name = "t", .user_id = "auth0|1", .user_name = "un",
 	    .time_ms = 1785587696789 },
 	    "{\"log_id\":\"9002\",\"data\":{\"date\":"
-	    "\"2026-08-01T12:34:56.789Z\",\"type\":\"fp\",\"description\":"
+	    "1785587696789,\"type\":\"fp\",\"description\":"
 	    "\"Wrong password.\",\"client_id\":\"ci\",\"client_name\":\"cn\","
 	    "\"connection\":\"co\",\"environment_name\":\"prod-eu-1\","
 	    "\"hostname\":\"h\",\"ip\":\"::1\","
@@ -37,7 +37,7 @@ static const struct {
 	    "one of everything" },
 	{ { .type = "f", .description = "a/b \"c\"\n\\", .time_ms =
 	    946684800000 },
-	    "{\"data\":{\"date\":\"2000-01-01T00:00:00Z\",\"type\":\"f\","
+	    "{\"data\":{\"date\":946684800000,\"type\":\"f\","
 	    "\"description\":\"a/b \\\"c\\\"\\n\\\\\"}}",
 	    "a line end is escaped: a record is one line" },
 };
@@ -249,6 +249,8 @@ static const struct {
 	    "one with more in it" },
 	{ "{\"data\":{\"type\":\"f\",\"date\":\"noon\"}}", "f", "",
 	    "one whose date is none" },
+	{ "{\"data\":{\"date\":\"2026-08-01T12:34:56.789Z\",\"type\":\"f\"}}",
+	    "f", "", "one of an older version" },
 	{ "", NULL, "it is empty", "nothing" },
 	{ " \n", NULL, "it is empty", "white space" },
 	{ "garbage", NULL, "it is no object", "a word" },

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * JSON read by json-c: text that the project's own scanner has found good
- * (scan.h) becomes a tree of values. Pure.
+ * JSON, read and written by json-c: the only user of it. Pure.
  *
  * json-c reports few of the allocations that fail within it: a member or a
  * part of a text is then missing from its result. Every failed allocation
  * sets errno to ENOMEM (POSIX, malloc()), so errno is looked at after each
  * call, and exhausted memory ends the process as everywhere else.
  */
-#ifndef JSON_READ_H
-#define JSON_READ_H
+#ifndef JSON_H
+#define JSON_H
 
 #include "buf.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* A value of json-c. */
 struct json;
@@ -27,6 +27,11 @@ enum json_kind {
 	JSON_ARRAY,
 	JSON_OBJECT
 };
+
+/* Takes NULL too. Frees what is in the value as well. */
+void json_free(struct json *value);
+
+/* -------------------------------------------------------------- reading */
 
 /* Levels of arrays and objects that a text may have. */
 #define JSON_LEVELS_MAX 120
@@ -48,9 +53,6 @@ void json_reader_reset(struct json_reader *r);
 
 /* The value is complete. The caller frees it with json_free(). */
 struct json *json_reader_end(struct json_reader *r);
-
-/* Takes NULL too. Frees what is in the value as well. */
-void json_free(struct json *value);
 
 /* NULL is of kind JSON_NULL. */
 enum json_kind json_kind_of(const struct json *value);
@@ -75,5 +77,30 @@ const char *json_string(struct json *string, size_t *len);
 
 /* Sets the text of a string to another, which is copied. */
 void json_set_string(struct json *string, const char *text, size_t len);
+
+/* -------------------------------------------------------------- writing */
+
+/* The caller frees it with json_free(), or gives it away. */
+struct json *json_new_object(void);
+struct json *json_new_array(void);
+
+/*
+ * Adds a member to an object, in place of one of that name. A value is given
+ * away; NULL, a text too, is null. A text should be UTF-8 and is written as it
+ * is where it is not.
+ */
+void json_put(struct json *object, const char *name, struct json *value);
+void json_put_text(struct json *object, const char *name, const char *text);
+void json_put_number(struct json *object, const char *name, int64_t number);
+void json_put_boolean(struct json *object, const char *name, bool value);
+
+/* Adds an item to an array, which is given away. */
+void json_add(struct json *array, struct json *item);
+
+/*
+ * The value on one line without spaces, members in the order in which they
+ * were added; *len is its length. Valid until the value is changed or freed.
+ */
+const char *json_text(struct json *value, size_t *len);
 
 #endif

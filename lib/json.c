@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* JSON read by json-c. It does not know what the members mean. */
-#include "json_read.h"
+/* JSON by way of json-c. It does not know what the members mean. */
+#include "json.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -148,4 +148,76 @@ json_set_string(struct json *string, const char *text, size_t len)
 {
 	errno = 0;
 	check(json_object_set_string_len(object_of(string), text, (int)len));
+}
+
+/* -------------------------------------------------------------- writing */
+
+static struct json *
+checked(json_object *value)
+{
+	check(value != NULL);
+	return (struct json *)value;
+}
+
+struct json *
+json_new_object(void)
+{
+	errno = 0;
+	return checked(json_object_new_object());
+}
+
+struct json *
+json_new_array(void)
+{
+	errno = 0;
+	return checked(json_object_new_array());
+}
+
+void
+json_put(struct json *object, const char *name, struct json *value)
+{
+	errno = 0;
+	check(json_object_object_add(object_of(object), name,
+	    object_of(value)) == 0);
+}
+
+void
+json_put_text(struct json *object, const char *name, const char *text)
+{
+	errno = 0;
+	json_put(object, name, text ? checked(json_object_new_string(text)) :
+	    NULL);
+}
+
+void
+json_put_number(struct json *object, const char *name, int64_t number)
+{
+	errno = 0;
+	json_put(object, name, checked(json_object_new_int64(number)));
+}
+
+void
+json_put_boolean(struct json *object, const char *name, bool value)
+{
+	errno = 0;
+	json_put(object, name, checked(json_object_new_boolean(value)));
+}
+
+void
+json_add(struct json *array, struct json *item)
+{
+	errno = 0;
+	check(json_object_array_add(object_of(array), object_of(item)) == 0);
+}
+
+const char *
+json_text(struct json *value, size_t *len)
+{
+	const char *text;
+
+	errno = 0;
+	text = json_object_to_json_string_length(object_of(value),
+	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, len);
+	check(text != NULL);
+	return text;
 }
