@@ -28,6 +28,26 @@ struct stored {
 typedef bool store_take(void *context, const struct queue_row *row,
     const char *record, size_t len);
 
+/*
+ * The columns of a destination's state in every engine, named like the
+ * members of struct pace: NUMBER(x) for a number, TEXT(x) for a text, and
+ * between for what stands between two of them.
+ */
+#define PACE_COLUMNS(NUMBER, TEXT, between) \
+	NUMBER(set_ms) between NUMBER(until_ms) between NUMBER(obey_ms) \
+	between NUMBER(failures) between NUMBER(suspects) \
+	between NUMBER(posting) between NUMBER(refused) \
+	between NUMBER(success_ms) between NUMBER(error_ms) \
+	between NUMBER(condemned) between NUMBER(condemned_ms) \
+	between NUMBER(webhook) between TEXT(error) \
+	between TEXT(condemned_by)
+
+/* The same in SQL: their names, and what makes an insert an update. */
+#define COLUMN_NAME(column) #column
+#define COLUMN_UPDATE(column) #column " = excluded." #column
+#define PACE_NAMES PACE_COLUMNS(COLUMN_NAME, COLUMN_NAME, ", ")
+#define PACE_UPDATES PACE_COLUMNS(COLUMN_UPDATE, COLUMN_UPDATE, ", ")
+
 struct queue_engine {
 	const char *scheme;	/* what an address begins with, ":" included */
 

@@ -664,47 +664,31 @@ store_names(struct store *s, void (*take)(void *context, const char *name),
 
 /* --------------------------------------------------------------- pace */
 
+#define ADD_NUMBER(column) add_number(&p, pace->column)
+#define ADD_TEXT(column) add_text(&p, pace->column)
+
 static enum queue_result
 keep_pace(struct store *s, const char *name, const struct pace *pace,
     struct buf *why)
 {
-	const int64_t numbers[] = { pace->set_ms, pace->until_ms,
-	    pace->obey_ms, pace->failures, pace->suspects, pace->posting,
-	    pace->refused, pace->success_ms, pace->error_ms,
-	    pace->condemned, pace->condemned_ms, pace->webhook };
 	struct parameters p = { .count = 0 };
 	enum queue_result result = QUEUE_OK;
-	size_t i;
 
 	add_text(&p, name);
-	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		add_number(&p, numbers[i]);
-	add_text(&p, pace->error);
-	add_text(&p, pace->condemned_by);
+	PACE_COLUMNS(ADD_NUMBER, ADD_TEXT, ;);
 	run(s, KEEP_PACE, &p, &result, why);
 	return result;
 }
 
-/* From column 4 of COUNT on. */
+#define TAKE_NUMBER(column) p->column = number_at(s, r, 0, i++)
+#define TAKE_TEXT(column) snprintf(p->column, sizeof(p->column), "%s", \
+	s->pq->getvalue(r, 0, i++))
+
+/* From column i of COUNT on. */
 static void
-take_pace(const struct store *s, const PGresult *r, struct pace *p)
+take_pace(const struct store *s, const PGresult *r, int i, struct pace *p)
 {
-	p->set_ms = number_at(s, r, 0, 4);
-	p->until_ms = number_at(s, r, 0, 5);
-	p->obey_ms = number_at(s, r, 0, 6);
-	p->failures = number_at(s, r, 0, 7);
-	p->suspects = number_at(s, r, 0, 8);
-	p->posting = number_at(s, r, 0, 9) != 0;
-	p->refused = number_at(s, r, 0, 10) != 0;
-	p->success_ms = number_at(s, r, 0, 11);
-	p->error_ms = number_at(s, r, 0, 12);
-	snprintf(p->error, sizeof(p->error), "%s",
-	    s->pq->getvalue(r, 0, 13));
-	p->condemned = number_at(s, r, 0, 14);
-	p->condemned_ms = number_at(s, r, 0, 15);
-	p->webhook = number_at(s, r, 0, 16);
-	snprintf(p->condemned_by, sizeof(p->condemned_by), "%s",
-	    s->pq->getvalue(r, 0, 17));
+	PACE_COLUMNS(TAKE_NUMBER, TAKE_TEXT, ;);
 }
 
 static enum queue_result
@@ -724,11 +708,11 @@ store_count(struct store *s, const char *destination, const char *pace_of,
 		tally->oldest_ms = number_at(s, r, 0, 1);
 		tally->aside = number_at(s, r, 0, 2);
 		tally->clock_ms = number_at(s, r, 0, 3);
-		take_pace(s, r, &tally->pace);
-		tally->postponed = number_at(s, r, 0, 18);
-		tally->later_ms = number_at(s, r, 0, 19);
-		tally->untold = number_at(s, r, 0, 20);
-		tally->untold_ms = number_at(s, r, 0, 21);
+		tally->postponed = number_at(s, r, 0, 4);
+		tally->later_ms = number_at(s, r, 0, 5);
+		tally->untold = number_at(s, r, 0, 6);
+		tally->untold_ms = number_at(s, r, 0, 7);
+		take_pace(s, r, 8, &tally->pace);
 	}
 	s->pq->clear(r);
 	return result;

@@ -300,59 +300,48 @@ store_names(struct store *s, void (*take)(void *context, const char *name),
 
 /* --------------------------------------------------------------- pace */
 
+#define BIND_NUMBER(column) sqlite3_bind_int64(st, i++, p->column)
+#define BIND_TEXT(column) store_bind_text(st, i++, p->column)
+
 static bool
 keep_pace(struct store *s, const char *name, const struct pace *p)
 {
-	const int64_t numbers[] = { p->set_ms, p->until_ms, p->obey_ms,
-	    p->failures, p->suspects, p->posting, p->refused, p->success_ms,
-	    p->error_ms, p->condemned, p->condemned_ms, p->webhook };
-	const int count = sizeof(numbers) / sizeof(numbers[0]);
 	sqlite3_stmt *st = store_statement(s, KEEP_PACE);
-	int i;
+	int i = 1;
 
 	if (!st)
 		return false;
-	store_bind_text(st, 1, name);
-	for (i = 0; i < count; i++)
-		sqlite3_bind_int64(st, 2 + i, numbers[i]);
-	store_bind_text(st, 2 + count, p->error);
-	store_bind_text(st, 3 + count, p->condemned_by);
+	store_bind_text(st, i++, name);
+	PACE_COLUMNS(BIND_NUMBER, BIND_TEXT, ;);
 	return store_run(st);
 }
 
 static void
-take_pace(sqlite3_stmt *st, struct pace *p)
+take_text(sqlite3_stmt *st, int column, char *text, size_t size)
 {
-	const char *error = text_at(st, 12), *word = text_at(st, 13);
+	const char *kept = text_at(st, column);
 
-	p->set_ms = sqlite3_column_int64(st, 0);
-	p->until_ms = sqlite3_column_int64(st, 1);
-	p->obey_ms = sqlite3_column_int64(st, 2);
-	p->failures = sqlite3_column_int64(st, 3);
-	p->suspects = sqlite3_column_int64(st, 4);
-	p->posting = sqlite3_column_int(st, 5) != 0;
-	p->refused = sqlite3_column_int(st, 6) != 0;
-	p->success_ms = sqlite3_column_int64(st, 7);
-	p->error_ms = sqlite3_column_int64(st, 8);
-	p->condemned = sqlite3_column_int64(st, 9);
-	p->condemned_ms = sqlite3_column_int64(st, 10);
-	p->webhook = sqlite3_column_int64(st, 11);
-	snprintf(p->error, sizeof(p->error), "%s", error ? error : "");
-	snprintf(p->condemned_by, sizeof(p->condemned_by), "%s",
-	    word ? word : "");
+	snprintf(text, size, "%s", kept ? kept : "");
 }
+
+#define TAKE_NUMBER(column) p->column = sqlite3_column_int64(st, i++)
+#define TAKE_TEXT(column) \
+	take_text(st, i++, p->column, sizeof(p->column))
 
 static bool
 find_pace(struct store *s, const char *name, struct pace *p)
 {
 	sqlite3_stmt *st = store_statement(s, FIND_PACE);
 	bool good;
+	int i;
 
 	if (!st)
 		return false;
 	store_bind_text(st, 1, name);
-	while (store_step(st, &good))
-		take_pace(st, p);
+	while (store_step(st, &good)) {
+		i = 0;
+		PACE_COLUMNS(TAKE_NUMBER, TAKE_TEXT, ;);
+	}
 	return good;
 }
 

@@ -33,6 +33,8 @@
 /* What names a row: see struct queue_key. */
 #define KEY "number = ?1 AND nonce = ?2"
 
+#define PARAMETER(column) "?"
+
 static const char *const sql[STATEMENTS] = {
 	/* A deferred one that then writes may fail with BUSY at once. */
 	[BEGIN] = "BEGIN IMMEDIATE",
@@ -78,17 +80,9 @@ static const char *const sql[STATEMENTS] = {
 		"  WHERE " DONE " AND state = 1 AND changed_ms <= ?1), 0),"
 		" ifnull((SELECT max(changed_ms) FROM event"
 		"  WHERE " DONE " AND state = 2 AND changed_ms <= ?1), 0))",
-	[KEEP_PACE] = "INSERT INTO destination (name, set_ms, until_ms,"
-		" obey_ms, failures, suspects, posting, refused, success_ms,"
-		" error_ms, condemned, condemned_ms, webhook, error,"
-		" condemned_by)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
-		" ?13, ?14, ?15)"
-		" ON CONFLICT (name) DO UPDATE SET set_ms = ?2,"
-		" until_ms = ?3, obey_ms = ?4, failures = ?5, suspects = ?6,"
-		" posting = ?7, refused = ?8, success_ms = ?9,"
-		" error_ms = ?10, condemned = ?11, condemned_ms = ?12,"
-		" webhook = ?13, error = ?14, condemned_by = ?15",
+	[KEEP_PACE] = "INSERT INTO destination (name, " PACE_NAMES ")"
+		" VALUES (?, " PACE_COLUMNS(PARAMETER, PARAMETER, ", ") ")"
+		" ON CONFLICT (name) DO UPDATE SET " PACE_UPDATES,
 	[COUNT_WAITING] = "SELECT count(*), (SELECT queued_ms FROM event"
 		"  WHERE " WAITING " AND destination = ?1 AND later_ms = 0"
 		"  ORDER BY number LIMIT 1)"
@@ -102,10 +96,7 @@ static const char *const sql[STATEMENTS] = {
 		" WHERE state = 1 AND destination = ?1",
 	[COUNT_UNTOLD] = "SELECT count(*), min(changed_ms) FROM event"
 		" WHERE state = 1 AND destination = ?1 AND told = 0",
-	[FIND_PACE] = "SELECT set_ms, until_ms, obey_ms, failures, suspects,"
-		" posting, refused, success_ms, error_ms, condemned,"
-		" condemned_ms, webhook, error, condemned_by"
-		" FROM destination WHERE name = ?1",
+	[FIND_PACE] = "SELECT " PACE_NAMES " FROM destination WHERE name = ?1",
 	[OLD] = "SELECT " COLUMNS " FROM event"
 		" WHERE " DONE " AND state IN (1, 2) AND changed_ms < ?1"
 		" AND (state = 2 OR told) LIMIT ?2",
