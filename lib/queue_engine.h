@@ -31,7 +31,8 @@ typedef bool store_take(void *context, const struct queue_row *row,
 /*
  * The columns of a destination's state in every engine, named like the
  * members of struct pace: NUMBER(x) for a number, TEXT(x) for a text, and
- * between for what stands between two of them.
+ * between for what stands between two of them. Those of a row, like the
+ * members of struct queue_row; its reason and its record come behind them.
  */
 #define PACE_COLUMNS(NUMBER, TEXT, between) \
 	NUMBER(set_ms) between NUMBER(until_ms) between NUMBER(obey_ms) \
@@ -41,11 +42,17 @@ typedef bool store_take(void *context, const struct queue_row *row,
 	between NUMBER(condemned) between NUMBER(condemned_ms) \
 	between NUMBER(webhook) between TEXT(error) \
 	between TEXT(condemned_by)
+#define ROW_COLUMNS(NUMBER, TEXT, between) \
+	NUMBER(number) between NUMBER(nonce) between NUMBER(later_ms) \
+	between NUMBER(state) between NUMBER(queued_ms) \
+	between NUMBER(changed_ms) between NUMBER(tries) \
+	between TEXT(destination) between TEXT(log_id) between TEXT(type)
 
 /* The same in SQL: their names, and what makes an insert an update. */
 #define COLUMN_NAME(column) #column
 #define COLUMN_UPDATE(column) #column " = excluded." #column
 #define PACE_NAMES PACE_COLUMNS(COLUMN_NAME, COLUMN_NAME, ", ")
+#define ROW_NAMES ROW_COLUMNS(COLUMN_NAME, COLUMN_NAME, ", ")
 #define PACE_UPDATES PACE_COLUMNS(COLUMN_UPDATE, COLUMN_UPDATE, ", ")
 
 struct queue_engine {

@@ -508,28 +508,23 @@ store_import(struct store *s, const struct queue_moved *rows, size_t count,
 
 /* --------------------------------------------------------------- read */
 
+#define ROW_NUMBER(column) row.column = number_at(s, r, at, i++)
+#define ROW_TEXT(column) row.column = text_at(s, r, at, i++)
+
 /* Gives one row of COLUMNS away. */
 static bool
-take_row(const struct store *s, const PGresult *r, int i, store_take *take,
+take_row(const struct store *s, const PGresult *r, int at, store_take *take,
     void *context)
 {
-	struct queue_row row = { 0 };
+	struct queue_row row;
 	const char *record;
+	int i = 0;
 
-	row.number = number_at(s, r, i, 0);
-	row.nonce = number_at(s, r, i, 1);
-	row.destination = text_at(s, r, i, 2);
-	row.log_id = text_at(s, r, i, 3);
-	row.type = text_at(s, r, i, 4);
-	row.state = (enum queue_state)number_at(s, r, i, 5);
-	row.queued_ms = number_at(s, r, i, 6);
-	row.changed_ms = number_at(s, r, i, 7);
-	row.tries = number_at(s, r, i, 8);
-	row.reason = text_at(s, r, i, 9);
-	record = text_at(s, r, i, 10);
-	row.later_ms = number_at(s, r, i, 11);
+	ROW_COLUMNS(ROW_NUMBER, ROW_TEXT, ;);
+	row.reason = text_at(s, r, at, i++);
+	record = text_at(s, r, at, i);
 	return take(context, &row, record,
-	    record ? (size_t)s->pq->getlength(r, i, 10) : 0);
+	    record ? (size_t)s->pq->getlength(r, at, i) : 0);
 }
 
 /* Gives rows away, as long as they are wanted; false: no more. */
@@ -572,9 +567,9 @@ read_page(struct store *s, const char *destination, struct place *at,
 	r = ask(s, READ, &p, &result, why);
 	count = r ? (size_t)s->pq->ntuples(r) : 0;
 	at->left = count < page ? 0 : at->left - count;
-	if (count > 0) {
+	if (count > 0) { /* places in ROW_COLUMNS */
 		at->number = number_at(s, r, (int)count - 1, 0);
-		at->later_ms = number_at(s, r, (int)count - 1, 11);
+		at->later_ms = number_at(s, r, (int)count - 1, 2);
 	}
 	if (r && !take_rows(s, r, take, context))
 		at->left = 0;

@@ -2,9 +2,8 @@
 /* The SQL of a queue on PostgreSQL, a statement each. */
 #include "queue_pgsql.h"
 
-/* What a row is read from, in the order of take_row(). */
-#define COLUMNS "number, nonce, destination, log_id, type, state, " \
-	"queued_ms, changed_ms, tries, reason, record, later_ms"
+/* What a row is read from, for take_row(). */
+#define COLUMNS ROW_NAMES ", reason, record"
 
 /* Conditions as the indexes have them. */
 #define WAITING "state = 0"
@@ -171,12 +170,11 @@ const struct statement pgsql_statements[STATEMENTS] = {
 	STATEMENT(DELETE, 1, "DELETE FROM log_stream_event"
 		" WHERE number = ANY ($1::bigint[])"),
 	/* What waits has no reason of its own, but that of its destination. */
-	STATEMENT(LIST, 2, "SELECT number, nonce, destination, log_id, type,"
-		" state, queued_ms, changed_ms, tries,"
+	STATEMENT(LIST, 2, "SELECT " ROW_NAMES ","
 		" CASE state WHEN 1 THEN reason ELSE"
 		"  (SELECT error FROM log_stream_destination"
-		"  WHERE name = destination AND failures > 0) END, NULL,"
-		" later_ms FROM log_stream_event"
+		"  WHERE name = destination AND failures > 0) END, NULL"
+		" FROM log_stream_event"
 		" WHERE " LISTED " AND number > $1::bigint"
 		" ORDER BY number LIMIT $2::bigint"),
 	STATEMENT(NAME, 2, "UPDATE log_stream_event SET"

@@ -181,31 +181,26 @@ text_at(sqlite3_stmt *st, int column)
 	return (const char *)sqlite3_column_text(st, column);
 }
 
+#define ROW_NUMBER(column) row.column = sqlite3_column_int64(st, i++)
+#define ROW_TEXT(column) row.column = text_at(st, i++)
+
 /* Gives one row of COLUMNS away. */
 static bool
 take_row(sqlite3_stmt *st, store_take *take, void *context)
 {
-	struct queue_row row = { 0 };
+	struct queue_row row;
 	const char *record;
+	int i = 0;
 
-	row.number = sqlite3_column_int64(st, 0);
-	row.nonce = sqlite3_column_int64(st, 1);
-	row.destination = text_at(st, 2);
-	row.log_id = text_at(st, 3);
-	row.type = text_at(st, 4);
-	row.state = (enum queue_state)sqlite3_column_int(st, 5);
-	row.queued_ms = sqlite3_column_int64(st, 6);
-	row.changed_ms = sqlite3_column_int64(st, 7);
-	row.tries = sqlite3_column_int64(st, 8);
-	row.reason = text_at(st, 9);
-	record = text_at(st, 10);
-	row.later_ms = sqlite3_column_int64(st, 11);
+	ROW_COLUMNS(ROW_NUMBER, ROW_TEXT, ;);
+	row.reason = text_at(st, i++);
+	record = text_at(st, i);
 	if (!row.destination)
 		row.destination = "";
 	if (!row.type)
 		row.type = "";
 	return take(context, &row, record,
-	    record ? (size_t)sqlite3_column_bytes(st, 10) : 0);
+	    record ? (size_t)sqlite3_column_bytes(st, i) : 0);
 }
 
 /* Gives the rows of a bound statement away, as long as they are wanted. */

@@ -18,9 +18,8 @@
 #define TURN_S 10		/* see BUSY_MS */
 #define TURN_AGAIN_US 100000
 
-/* What a row is read from, in the order of take_row(). */
-#define COLUMNS "number, nonce, destination, log_id, type, state, " \
-	"queued_ms, changed_ms, tries, reason, record, later_ms"
+/* What a row is read from, for take_row(). */
+#define COLUMNS ROW_NAMES ", reason, record"
 
 /*
  * Conditions as the indexes have them (SQLite, "Partial Indexes": one is
@@ -102,12 +101,9 @@ static const char *const sql[STATEMENTS] = {
 		" AND (state = 2 OR told) LIMIT ?2",
 	[DELETE] = "DELETE FROM event WHERE number = ?1",
 	/* What waits has no reason of its own, but that of its destination. */
-	[LIST] = "SELECT number, nonce, destination, log_id, type, state,"
-		" queued_ms, changed_ms, tries,"
-		" CASE state WHEN 1 THEN reason ELSE"
+	[LIST] = "SELECT " ROW_NAMES ", CASE state WHEN 1 THEN reason ELSE"
 		"  (SELECT error FROM destination"
-		"  WHERE name = destination AND failures > 0) END, NULL,"
-		" later_ms"
+		"  WHERE name = destination AND failures > 0) END, NULL"
 		" FROM event WHERE " LISTED " AND number > ?1"
 		" ORDER BY number LIMIT ?2",
 	[NAME] = "UPDATE event SET log_id = '#' || number || '@' || queued_ms"
