@@ -118,18 +118,16 @@ struct queue_engine {
 
 	/* See queue_lock_take() and what follows it. NULL, all of them: a
 	 * file is locked. */
-	enum queue_result (*lock_worker)(struct store *s, const char *machine,
-	    int64_t pid, bool *mine, struct buf *why);
+	enum queue_result (*lock_worker)(struct store *s, bool *mine,
+	    struct buf *why);
 	bool (*has_worker_lock)(struct store *s);
-	void (*unlock_worker)(struct store *s, const char *machine,
-	    int64_t pid);
-	enum queue_result (*sign)(struct store *s, const char *machine,
-	    int64_t pid, const char *note, struct buf *why);
-	enum queue_result (*find_worker)(struct store *s, const char *machine,
+	void (*unlock_worker)(struct store *s);
+	enum queue_result (*sign)(struct store *s, const char *note,
+	    struct buf *why);
+	enum queue_result (*find_worker)(struct store *s,
 	    struct queue_holder *holder, struct buf *why);
-	void (*note)(struct store *s, const char *machine, const char *note);
-	void (*read_note)(struct store *s, const char *machine,
-	    struct buf *note);
+	void (*note)(struct store *s, const char *note);
+	void (*read_note)(struct store *s, struct buf *note);
 
 	/* See queue_machines(). NULL: no other machine has it. */
 	enum queue_result (*machines)(struct store *s,

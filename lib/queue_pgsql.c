@@ -14,8 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PARAMETERS_MAX 15
+#define MACHINE_SIZE 256	/* of its name, as Linux has it */
 
 /* ---------------------------------------------------------- parameters */
 
@@ -1021,42 +1023,44 @@ store_change(struct store *s, enum queue_change change,
 
 /* ------------------------------------------------------------- workers */
 
-/* Runs a statement about a machine, which gives no rows. */
-static enum queue_result
-run_machine(struct store *s, enum which which, const char *machine,
-    int64_t pid, const char *note, struct buf *why)
+/* As others know this machine. */
+static char *
+machine_name(char name[MACHINE_SIZE])
 {
-	enum queue_result result = begin_call(s, why);
-	struct parameters p = { .count = 0 };
-
-	add_text(&p, machine);
-	add_number(&p, pid);
-	add_text(&p, note);
-	run(s, which, &p, &result, why);
-	return result;
+	if (gethostname(name, MACHINE_SIZE) < 0)
+		*name = '\0';
+	name[MACHINE_SIZE - 1] = '\0';
+	return name;
 }
 
 static enum queue_result
-store_sign(struct store *s, const char *machine, int64_t pid,
-    const char *note, struct buf *why)
+store_sign(struct store *s, const char *note, struct buf *why)
 {
-	return run_machine(s, SIGN, machine, pid, note, why);
+	enum queue_result result = begin_call(s, why);
+	struct parameters p = { .count = 0 };
+	char machine[MACHINE_SIZE];
+
+	add_text(&p, machine_name(machine));
+	add_number(&p, getpid());
+	add_text(&p, note);
+	run(s, SIGN, &p, &result, why);
+	return result;
 }
 
 /* Where the worker's lock of this session is kept. */
 static const char worker_lease[] = "worker of this machine";
 
 static enum queue_result
-store_lock_worker(struct store *s, const char *machine, int64_t pid,
-    bool *mine, struct buf *why)
+store_lock_worker(struct store *s, bool *mine, struct buf *why)
 {
-	char *name = lease_name_dup("worker", machine);
+	char machine[MACHINE_SIZE];
+	char *name = lease_name_dup("worker", machine_name(machine));
 	enum queue_result result = take_lease(s, name, mine, why);
 
 	free(name);
 	if (result == QUEUE_OK && *mine) {
 		find_lease(s, worker_lease)->session = s->sessions;
-		result = store_sign(s, machine, pid, "", why);
+		result = store_sign(s, "", why);
 	}
 	return result;
 }
@@ -1069,13 +1073,19 @@ store_has_worker_lock(struct store *s)
 
 /* Others see that none is there, before it can be. */
 static void
-store_unlock_worker(struct store *s, const char *machine, int64_t pid)
+store_unlock_worker(struct store *s)
 {
-	char *name = lease_name_dup("worker", machine);
+	char machine[MACHINE_SIZE];
+	char *name = lease_name_dup("worker", machine_name(machine));
+	struct parameters p = { .count = 0 };
 	struct buf ignored = BUF_INIT;
+	enum queue_result result;
 
 	if (has_lease(s, worker_lease)) {
-		run_machine(s, SIGN_OUT, machine, pid, "", &ignored);
+		result = begin_call(s, &ignored);
+		add_text(&p, machine);
+		add_number(&p, getpid());
+		run(s, SIGN_OUT, &p, &result, &ignored);
 		release_lease(s, name);
 	}
 	find_lease(s, worker_lease)->session = 0;
@@ -1084,10 +1094,11 @@ store_unlock_worker(struct store *s, const char *machine, int64_t pid)
 }
 
 static enum queue_result
-store_find_worker(struct store *s, const char *machine,
-    struct queue_holder *holder, struct buf *why)
+store_find_worker(struct store *s, struct queue_holder *holder,
+    struct buf *why)
 {
-	char *name = lease_name_dup("worker", machine);
+	char machine[MACHINE_SIZE];
+	char *name = lease_name_dup("worker", machine_name(machine));
 	enum queue_result result = begin_call(s, why);
 	struct parameters p = { .count = 0 };
 	PGresult *r;
@@ -1106,27 +1117,29 @@ store_find_worker(struct store *s, const char *machine,
 }
 
 static void
-store_note(struct store *s, const char *machine, const char *note)
+store_note(struct store *s, const char *note)
 {
 	struct buf ignored = BUF_INIT;
 	enum queue_result result = begin_call(s, &ignored);
 	struct parameters p = { .count = 0 };
+	char machine[MACHINE_SIZE];
 
-	add_text(&p, machine);
+	add_text(&p, machine_name(machine));
 	add_text(&p, note);
 	run(s, NOTE, &p, &result, &ignored);
 	buf_release(&ignored);
 }
 
 static void
-store_read_note(struct store *s, const char *machine, struct buf *note)
+store_read_note(struct store *s, struct buf *note)
 {
 	struct buf ignored = BUF_INIT;
 	enum queue_result result = begin_call(s, &ignored);
 	struct parameters p = { .count = 0 };
+	char machine[MACHINE_SIZE];
 	PGresult *r;
 
-	add_text(&p, machine);
+	add_text(&p, machine_name(machine));
 	r = ask(s, READ_NOTE, &p, &result, &ignored);
 	if (r && s->pq->ntuples(r) > 0)
 		buf_adds(note, s->pq->getvalue(r, 0, 0));
