@@ -351,15 +351,16 @@ put_rows(struct store *s, struct stored *rows, const bool *bare,
 	return result;
 }
 
-/* How many wait for a destination, or 0 with a failure: see queue_room.h. */
-static int64_t
-count_waiting(struct store *s, enum which which, const char *destination,
-    enum queue_result *result, struct buf *why)
+enum queue_result
+pgsql_count_waiting(struct store *s, const char *destination, bool exactly,
+    int64_t *waiting, struct buf *why)
 {
 	struct parameters p = { .count = 0 };
+	enum queue_result result = QUEUE_OK;
 
 	add_text(&p, destination);
-	return ask_number(s, which, &p, result, why);
+	*waiting = ask_number(s, exactly ? COUNT_ONE : SPAN, &p, &result, why);
+	return result;
 }
 
 /* Which of the rows are above QUEUE_MAX. */
@@ -368,25 +369,13 @@ find_bare(struct store *s, const struct stored *rows, size_t count,
     bool *bare, struct buf *why)
 {
 	enum queue_result result = QUEUE_OK;
-	const char *known = "";
-	struct room *room;
-	int64_t waiting;
+	const char *last = "";
 	size_t i;
 
 	for (i = 0; i < count && result == QUEUE_OK; i++) {
-		room = rooms_find(&s->rooms, rows[i].destination);
-		/* What is put with it is not there to be counted yet. */
-		if (strcmp(known, rows[i].destination) != 0 &&
-		    room_is_stale(room)) {
-			waiting = count_waiting(s, SPAN, rows[i].destination,
-			    &result, why);
-			if (waiting > s->max_waiting)
-				waiting = count_waiting(s, COUNT_ONE,
-				    rows[i].destination, &result, why);
-			room_counted(room, waiting, s->max_waiting);
-		}
-		bare[i] = room_take(room, s->max_waiting);
-		known = rows[i].destination;
+		result = rooms_take(&s->rooms, s, rows[i].destination,
+		    strcmp(last, rows[i].destination) != 0, &bare[i], why);
+		last = rows[i].destination;
 	}
 	return result;
 }
@@ -824,120 +813,96 @@ change_others(struct store *s, enum queue_change change,
 
 /* -------------------------------------------------------------- leases */
 
-/* Where it is kept whether this session has a lease. */
-static struct lease *
-find_lease(struct store *s, const char *name)
+/*
+ * A lease, or the worker's lock, is a lock of the session (PostgreSQL,
+ * "Advisory Locks"), and gone with it. This is what it is called.
+ */
+static void
+add_lease(struct parameters *p, const char *kind, const char *name)
 {
-	struct lease *lease;
-	size_t i;
+	struct buf text = BUF_INIT;
 
-	for (i = 0; i < s->lease_count; i++)
-		if (strcmp(s->leases[i].name, name) == 0)
-			return &s->leases[i];
-	s->leases = mem_realloc(s->leases,
-	    (s->lease_count + 1) * sizeof(*s->leases));
-	lease = &s->leases[s->lease_count++];
-	lease->name = mem_dup(name);
-	lease->session = 0;
-	return lease;
+	buf_addf(&text, "%s/%s", kind, name);
+	add_text(p, text.data);
+	buf_release(&text);
 }
 
-/* As far as can be seen without a call. */
+/* Whether the session that took it goes on, as can be seen without a call. */
 static bool
-has_lease(struct store *s, const char *name)
+has_lease(struct store *s, unsigned session)
 {
-	return find_lease(s, name)->session == s->sessions &&
-	    session_lives(s, &s->main);
+	return session == s->sessions && session_lives(s, &s->main);
 }
 
 /* A lease that is held is not taken twice: one release would not do. */
 static enum queue_result
-take_lease(struct store *s, const char *name, bool *mine, struct buf *why)
+take_lease(struct store *s, const char *kind, const char *name,
+    unsigned *session, bool *mine, struct buf *why)
 {
 	enum queue_result result = begin_call(s, why);
 	struct parameters p = { .count = 0 };
 
-	*mine = has_lease(s, name);
+	*mine = has_lease(s, *session);
 	if (*mine)
 		return result;
-	add_text(&p, name);
+	add_lease(&p, kind, name);
 	*mine = ask_flag(s, LOCK, &p, &result, why);
 	if (*mine)
-		find_lease(s, name)->session = s->sessions;
+		*session = s->sessions;
 	return result;
 }
 
 static void
-release_lease(struct store *s, const char *name)
+release_lease(struct store *s, const char *kind, const char *name,
+    unsigned *session)
 {
 	enum queue_result result = QUEUE_OK;
 	struct parameters p = { .count = 0 };
 	struct buf ignored = BUF_INIT;
-	bool held = has_lease(s, name);
+	bool held = has_lease(s, *session);
 
-	find_lease(s, name)->session = 0;
+	*session = 0;
 	if (!held)
 		return;
 	session_begin_call(s);
-	add_text(&p, name);
+	add_lease(&p, kind, name);
 	run(s, UNLOCK, &p, &result, &ignored);
 	if (result != QUEUE_OK)
 		session_end(s, &s->main);
 	buf_release(&ignored);
 }
 
-/* The caller frees it. */
-static char *
-lease_name_dup(const char *kind, const char *name)
-{
-	struct buf text = BUF_INIT, clean = BUF_INIT;
-
-	utf8_mend(&clean, name, strlen(name));
-	buf_addf(&text, "%s/%s", kind, buf_text(&clean));
-	buf_release(&clean);
-	return buf_detach(&text);
-}
-
 static enum queue_result
 store_begin_turn(struct store *s, const char *destination, bool *mine,
     struct buf *why)
 {
-	char *name = lease_name_dup("destination", destination);
-	enum queue_result result = take_lease(s, name, mine, why);
-
-	free(name);
-	return result;
+	return take_lease(s, "destination", destination,
+	    &rooms_find(&s->rooms, destination)->session, mine, why);
 }
 
 static bool
 store_has_turn(struct store *s, const char *destination)
 {
-	char *name = lease_name_dup("destination", destination);
-	bool mine = has_lease(s, name);
-
-	free(name);
-	return mine;
+	return has_lease(s, rooms_find(&s->rooms, destination)->session);
 }
 
 static void
 store_end_turn(struct store *s, const char *destination)
 {
-	char *name = lease_name_dup("destination", destination);
-
-	release_lease(s, name);
-	free(name);
+	release_lease(s, "destination", destination,
+	    &rooms_find(&s->rooms, destination)->session);
 }
 
 /* The two answers of PROVE for a lease that this session took. */
 static enum queue_result
-ask_proof(struct store *s, const char *name, struct buf *why)
+ask_proof(struct store *s, const char *destination, struct buf *why)
 {
 	struct parameters p = { .count = 0 };
 	enum queue_result result = QUEUE_OK;
 	bool mine, known;
 	PGresult *r;
 
-	add_text(&p, name);
+	add_lease(&p, "destination", destination);
 	r = ask(s, PROVE, &p, &result, why);
 	mine = r && flag_at(s, r, 0);
 	known = r && flag_at(s, r, 1);
@@ -956,22 +921,17 @@ static enum queue_result
 prove_lease(struct store *s, const struct queue_batch *batch, bool *mine,
     struct buf *why)
 {
-	char *name = lease_name_dup("destination", batch->pace_of ?
-	    batch->pace_of : batch->destination);
-	enum queue_result result = QUEUE_OK;
+	const char *name = batch->pace_of ? batch->pace_of :
+	    batch->destination;
 
-	*mine = has_lease(s, name);
+	*mine = store_has_turn(s, name);
 	if (*mine)
-		result = ask_proof(s, name, why);
-	else
-		mark_all(batch, true);
-	if (!*mine && batch->count == 0) {
-		buf_addf(why, "%s: the lease of a destination was lost",
-		    s->place);
-		result = QUEUE_BUSY;
-	}
-	free(name);
-	return result;
+		return ask_proof(s, name, why);
+	mark_all(batch, true);
+	if (batch->count > 0)
+		return QUEUE_OK;
+	buf_addf(why, "%s: the lease of a destination was lost", s->place);
+	return QUEUE_BUSY;
 }
 
 /* What is no claim needs no lease, but tables that are ours. */
@@ -1047,63 +1007,52 @@ store_sign(struct store *s, const char *note, struct buf *why)
 	return result;
 }
 
-/* Where the worker's lock of this session is kept. */
-static const char worker_lease[] = "worker of this machine";
-
 static enum queue_result
 store_lock_worker(struct store *s, bool *mine, struct buf *why)
 {
 	char machine[MACHINE_SIZE];
-	char *name = lease_name_dup("worker", machine_name(machine));
-	enum queue_result result = take_lease(s, name, mine, why);
+	enum queue_result result = take_lease(s, "worker",
+	    machine_name(machine), &s->worker, mine, why);
 
-	free(name);
-	if (result == QUEUE_OK && *mine) {
-		find_lease(s, worker_lease)->session = s->sessions;
-		result = store_sign(s, "", why);
-	}
-	return result;
+	return result == QUEUE_OK && *mine ? store_sign(s, "", why) : result;
 }
 
 static bool
 store_has_worker_lock(struct store *s)
 {
-	return has_lease(s, worker_lease);
+	return has_lease(s, s->worker);
 }
 
 /* Others see that none is there, before it can be. */
 static void
 store_unlock_worker(struct store *s)
 {
-	char machine[MACHINE_SIZE];
-	char *name = lease_name_dup("worker", machine_name(machine));
 	struct parameters p = { .count = 0 };
 	struct buf ignored = BUF_INIT;
+	char machine[MACHINE_SIZE];
 	enum queue_result result;
 
-	if (has_lease(s, worker_lease)) {
+	if (has_lease(s, s->worker)) {
 		result = begin_call(s, &ignored);
-		add_text(&p, machine);
+		add_text(&p, machine_name(machine));
 		add_number(&p, getpid());
 		run(s, SIGN_OUT, &p, &result, &ignored);
-		release_lease(s, name);
+		release_lease(s, "worker", machine, &s->worker);
 	}
-	find_lease(s, worker_lease)->session = 0;
+	s->worker = 0;
 	buf_release(&ignored);
-	free(name);
 }
 
 static enum queue_result
 store_find_worker(struct store *s, struct queue_holder *holder,
     struct buf *why)
 {
-	char machine[MACHINE_SIZE];
-	char *name = lease_name_dup("worker", machine_name(machine));
 	enum queue_result result = begin_call(s, why);
 	struct parameters p = { .count = 0 };
+	char machine[MACHINE_SIZE];
 	PGresult *r;
 
-	add_text(&p, name);
+	add_lease(&p, "worker", machine_name(machine));
 	add_text(&p, machine);
 	r = ask(s, FIND_WORKER, &p, &result, why);
 	if (r) {
@@ -1112,7 +1061,6 @@ store_find_worker(struct store *s, struct queue_holder *holder,
 		holder->silent_ms = number_at(s, r, 0, 2);
 	}
 	s->pq->clear(r);
-	free(name);
 	return result;
 }
 

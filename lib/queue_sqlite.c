@@ -16,6 +16,39 @@
 #define VACUUM_PAGES 4096	/* given back at a time */
 #define CHECKED_PAGES 16384	/* of a file that is small enough to check */
 
+/* -------------------------------------------------------------- count */
+
+#define COUNTS 3
+
+/* The numbers of the one row that a statement about a destination gives. */
+static bool
+count(struct store *s, enum statement which, const char *name,
+    int64_t numbers[COUNTS])
+{
+	sqlite3_stmt *st = store_statement(s, which);
+	bool good = false;
+	int i;
+
+	if (st)
+		store_bind_text(st, 1, name);
+	while (st && store_step(st, &good))
+		for (i = 0; i < COUNTS && i < sqlite3_column_count(st); i++)
+			numbers[i] = sqlite3_column_int64(st, i);
+	return good;
+}
+
+enum queue_result
+store_count_waiting(struct store *s, const char *destination, bool exactly,
+    int64_t *waiting, struct buf *why)
+{
+	int64_t numbers[COUNTS] = { 0 };
+
+	if (!count(s, exactly ? COUNT_ONE : SPAN, destination, numbers))
+		return store_fail(s, "cannot be written to", why);
+	*waiting = numbers[0];
+	return QUEUE_OK;
+}
+
 /* ---------------------------------------------------------------- put */
 
 /* Without its record where that is too much. */
@@ -49,55 +82,21 @@ put_destination(struct store *s, const char *name)
 	return store_run(st);
 }
 
-/* The number that a statement gives; -1 on failure. */
-static int64_t
-run_count(struct store *s, enum statement which, const char *name)
-{
-	sqlite3_stmt *st = store_statement(s, which);
-	int64_t number = -1;
-
-	if (!st)
-		return -1;
-	if (name)
-		store_bind_text(st, 1, name);
-	if (sqlite3_step(st) == SQLITE_ROW)
-		number = sqlite3_column_int64(st, 0);
-	return sqlite3_reset(st) == SQLITE_OK ? number : -1;
-}
-
-/*
- * Whether so many wait for a destination that the next one is put without
- * its record; *good is false on failure. The span of their numbers says at
- * no cost that there is room; else they are counted, but not at every put.
- */
-static bool
-is_above(struct store *s, const char *destination, bool *good)
-{
-	struct room *room = rooms_find(&s->rooms, destination);
-	int64_t waiting;
-
-	*good = true;
-	if (room_is_stale(room)) {
-		waiting = run_count(s, SPAN, destination);
-		if (waiting > s->max_waiting)
-			waiting = run_count(s, COUNT_ONE, destination);
-		*good = waiting >= 0;
-		room_counted(room, waiting, s->max_waiting);
-	}
-	return room_take(room, s->max_waiting);
-}
-
 static enum queue_result
 put_rows(struct store *s, struct stored *rows, size_t count, int64_t now_ms,
     struct buf *why)
 {
 	const char *known = "";
-	bool bare, good;
+	enum queue_result result;
+	bool bare;
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		bare = is_above(s, rows[i].destination, &good);
-		if (!good || !put_row(s, &rows[i], bare, now_ms))
+		result = rooms_take(&s->rooms, s, rows[i].destination, true,
+		    &bare, why);
+		if (result != QUEUE_OK)
+			return result;
+		if (!put_row(s, &rows[i], bare, now_ms))
 			return store_fail(s, "cannot be written to", why);
 		if (rows[i].duplicate ||
 		    strcmp(known, rows[i].destination) == 0)
@@ -337,25 +336,6 @@ find_pace(struct store *s, const char *name, struct pace *p)
 		i = 0;
 		PACE_COLUMNS(TAKE_NUMBER, TAKE_TEXT, ;);
 	}
-	return good;
-}
-
-#define COUNTS 3
-
-/* The numbers of the one row that a statement about a destination gives. */
-static bool
-count(struct store *s, enum statement which, const char *name,
-    int64_t numbers[COUNTS])
-{
-	sqlite3_stmt *st = store_statement(s, which);
-	bool good = false;
-	int i;
-
-	if (st)
-		store_bind_text(st, 1, name);
-	while (st && store_step(st, &good))
-		for (i = 0; i < COUNTS && i < sqlite3_column_count(st); i++)
-			numbers[i] = sqlite3_column_int64(st, i);
 	return good;
 }
 

@@ -61,10 +61,13 @@ struct store {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENTS];
 	char *path;
-	int64_t max_waiting;
 	struct rooms rooms;
 	int turn;		/* a descriptor: see store_wait_for_turn() */
 };
+
+/* ------------------------------------------------------ queue_sqlite.c */
+
+room_count store_count_waiting;
 
 /* ------------------------------------------------- queue_sqlite_open.c */
 
