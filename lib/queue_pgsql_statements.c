@@ -53,6 +53,12 @@
 	" AND classid = 'log_stream_event'::regclass" \
 	" AND objid = (" LEASE_KEY ")::oid AND objsubid = 2"
 
+/* What was set aside waits again; what is there is gone. */
+#define RETRY "UPDATE log_stream_event SET state = 0," \
+	" changed_ms = $1::bigint, reason = NULL WHERE state = 1"
+#define REMOVE "UPDATE log_stream_event SET state = 2," \
+	" changed_ms = $1::bigint, record = NULL, reason = NULL"
+
 #define STATEMENT(which, parameters, text) \
 	[which] = { #which, text, parameters, which }
 
@@ -221,24 +227,14 @@ const struct statement pgsql_statements[STATEMENTS] = {
 		"  UNION ALL SELECT state FROM back) AS taken"),
 	STATEMENT(NAMES, 0, "SELECT name FROM log_stream_destination"
 		" ORDER BY name COLLATE \"C\""),
-	STATEMENT(RETRY_ID, 2, "UPDATE log_stream_event SET state = 0,"
-		" changed_ms = $1::bigint, reason = NULL"
-		" WHERE known = " KNOWN("$2::text") " AND state = 1"),
-	STATEMENT(RETRY_NUMBER, 2, "UPDATE log_stream_event SET state = 0,"
-		" changed_ms = $1::bigint, reason = NULL"
-		" WHERE number = $2::bigint AND state = 1"),
-	STATEMENT(RETRY_ALL, 1, "UPDATE log_stream_event SET state = 0,"
-		" changed_ms = $1::bigint, reason = NULL"
-		" WHERE " DONE " AND state = 1"),
-	STATEMENT(REMOVE_ID, 2, "UPDATE log_stream_event SET state = 2,"
-		" changed_ms = $1::bigint, record = NULL, reason = NULL"
-		" WHERE known = " KNOWN("$2::text") " AND state < 2"),
-	STATEMENT(REMOVE_NUMBER, 2, "UPDATE log_stream_event SET state = 2,"
-		" changed_ms = $1::bigint, record = NULL, reason = NULL"
-		" WHERE number = $2::bigint AND state < 2"),
-	STATEMENT(REMOVE_ALL, 1, "UPDATE log_stream_event SET state = 2,"
-		" changed_ms = $1::bigint, record = NULL, reason = NULL"
-		" WHERE " DONE " AND state = 1"),
+	STATEMENT(RETRY_ID, 2, RETRY " AND known = " KNOWN("$2::text")),
+	STATEMENT(RETRY_NUMBER, 2, RETRY " AND number = $2::bigint"),
+	STATEMENT(RETRY_ALL, 1, RETRY " AND " DONE),
+	STATEMENT(REMOVE_ID, 2, REMOVE " WHERE known = " KNOWN("$2::text")
+		" AND state < 2"),
+	STATEMENT(REMOVE_NUMBER, 2, REMOVE " WHERE number = $2::bigint"
+		" AND state < 2"),
+	STATEMENT(REMOVE_ALL, 1, REMOVE " WHERE " DONE " AND state = 1"),
 	STATEMENT(FORGET_REMOVED, 1, "DELETE FROM log_stream_event"
 		" WHERE " DONE " AND state = 2 AND changed_ms = $1::bigint"
 		" AND log_id IS NULL"),

@@ -26,12 +26,11 @@ count(struct store *s, enum statement which, const char *name,
     int64_t numbers[COUNTS])
 {
 	sqlite3_stmt *st = store_statement(s, which);
-	bool good = false;
+	bool good;
 	int i;
 
-	if (st)
-		store_bind_text(st, 1, name);
-	while (st && store_step(st, &good))
+	store_bind_text(st, 1, name);
+	while (store_step(st, &good))
 		for (i = 0; i < COUNTS && i < sqlite3_column_count(st); i++)
 			numbers[i] = sqlite3_column_int64(st, i);
 	return good;
@@ -57,8 +56,6 @@ put_row(struct store *s, struct stored *row, bool bare, int64_t now_ms)
 {
 	sqlite3_stmt *st = store_statement(s, PUT);
 
-	if (!st)
-		return false;
 	store_bind_text(st, 1, row->destination);
 	store_bind_text(st, 2, row->log_id);
 	store_bind_text(st, 3, row->type);
@@ -76,8 +73,6 @@ put_destination(struct store *s, const char *name)
 {
 	sqlite3_stmt *st = store_statement(s, PUT_DESTINATION);
 
-	if (!st)
-		return false;
 	store_bind_text(st, 1, name);
 	return store_run(st);
 }
@@ -223,8 +218,6 @@ store_read(struct store *s, const char *destination, size_t max,
 {
 	sqlite3_stmt *st = store_statement(s, READ);
 
-	if (!st)
-		return store_fail(s, "cannot be read", why);
 	store_bind_text(st, 1, destination);
 	sqlite3_bind_int64(st, 2, (int64_t)max);
 	sqlite3_bind_int64(st, 3, now_ms);
@@ -284,8 +277,6 @@ store_names(struct store *s, void (*take)(void *context, const char *name),
 	sqlite3_stmt *st = store_statement(s, NAMES);
 	bool good;
 
-	if (!st)
-		return store_fail(s, "cannot be read", why);
 	while (store_step(st, &good))
 		if (text_at(st, 0))
 			take(context, text_at(st, 0));
@@ -303,8 +294,6 @@ keep_pace(struct store *s, const char *name, const struct pace *p)
 	sqlite3_stmt *st = store_statement(s, KEEP_PACE);
 	int i = 1;
 
-	if (!st)
-		return false;
 	store_bind_text(st, i++, name);
 	PACE_COLUMNS(BIND_NUMBER, BIND_TEXT, ;);
 	return store_run(st);
@@ -329,8 +318,6 @@ find_pace(struct store *s, const char *name, struct pace *p)
 	bool good;
 	int i;
 
-	if (!st)
-		return false;
 	store_bind_text(st, 1, name);
 	while (store_step(st, &good)) {
 		i = 0;
@@ -382,11 +369,10 @@ store_last_done(struct store *s, int64_t until_ms, int64_t *done_ms,
     struct buf *why)
 {
 	sqlite3_stmt *st = store_statement(s, LAST_DONE);
-	bool good = false;
+	bool good;
 
-	if (st)
-		sqlite3_bind_int64(st, 1, until_ms);
-	while (st && store_step(st, &good))
+	sqlite3_bind_int64(st, 1, until_ms);
+	while (store_step(st, &good))
 		*done_ms = sqlite3_column_int64(st, 0);
 	return good ? QUEUE_OK : store_fail(s, "cannot be read", why);
 }
@@ -413,8 +399,6 @@ run_change(struct store *s, enum statement which, struct queue_key *key,
 {
 	sqlite3_stmt *st = store_statement(s, which);
 
-	if (!st)
-		return false;
 	sqlite3_bind_int64(st, 1, key->number);
 	sqlite3_bind_int64(st, 2, key->nonce);
 	sqlite3_bind_int64(st, 3, now_ms);
@@ -451,8 +435,6 @@ change_others(struct store *s, enum queue_change change,
 
 	if (change == QUEUE_RECALL) {
 		st = store_statement(s, RECALL);
-		if (!st)
-			return false;
 		store_bind_text(st, 1, batch->destination);
 		sqlite3_bind_int64(st, 2, now_ms);
 		store_bind_text(st, 3, batch->reason);
@@ -463,8 +445,7 @@ change_others(struct store *s, enum queue_change change,
 	if (!batch->told)
 		return true;
 	st = store_statement(s, TELL);
-	if (st)
-		store_bind_text(st, 1, batch->destination);
+	store_bind_text(st, 1, batch->destination);
 	return store_run(st);
 }
 
@@ -528,8 +509,6 @@ purge_rows(struct store *s, int64_t before_ms, size_t max, struct old *old,
 	enum queue_result result;
 	size_t i;
 
-	if (!st)
-		return store_fail(s, "cannot be read", why);
 	sqlite3_bind_int64(st, 1, before_ms);
 	sqlite3_bind_int64(st, 2, (int64_t)max);
 	result = take_rows(s, st, take_old, old, why);
@@ -598,8 +577,6 @@ edit_rows(struct store *s, enum queue_edit edit, const char *log_id,
 	sqlite3_stmt *st = store_statement(s, log_id ? edits[edit].by_id :
 	    number > 0 ? edits[edit].by_number : edits[edit].all);
 
-	if (!st)
-		return false;
 	if (log_id)
 		store_bind_text(st, 1, log_id);
 	else if (number > 0)
@@ -651,8 +628,6 @@ store_waits(struct store *s, const char *const *destinations, size_t count,
 		return result;
 	for (i = 0; i < count && good && !*waits; i++) {
 		st = store_statement(s, WAITS);
-		if (!st)
-			return store_fail(s, "cannot be read", why);
 		store_bind_text(st, 1, destinations[i]);
 		while (store_step(st, &good))
 			*waits = true;

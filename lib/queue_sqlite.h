@@ -106,7 +106,10 @@ void store_listen(void);
 enum queue_result store_fail(struct store *s, const char *what,
     struct buf *why);
 
-/* The statement, ready for its parameters; NULL when it cannot be made. */
+/*
+ * The statement, ready for its parameters; NULL when it cannot be made. That
+ * fails when it is stepped: SQLite refuses to bind to it, and that is all.
+ */
 sqlite3_stmt *store_statement(struct store *s, enum statement which);
 
 /* Text that outlives the statement's run; NULL is SQL's. */
@@ -118,7 +121,7 @@ void store_bind_text(sqlite3_stmt *st, int at, const char *text);
  */
 bool store_step(sqlite3_stmt *st, bool *good);
 
-/* Runs a statement that gives no rows; false when it failed, or is NULL. */
+/* Runs a statement that gives no rows; false when it failed. */
 bool store_run(sqlite3_stmt *st);
 
 /* The same without parameters, or with the number of an event. */

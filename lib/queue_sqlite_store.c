@@ -34,6 +34,12 @@
 
 #define PARAMETER(column) "?"
 
+/* What was set aside waits again; what is there is gone. */
+#define RETRY "UPDATE event SET state = 0, changed_ms = ?2, reason = NULL," \
+	" later_ms = 0 WHERE state = 1"
+#define REMOVE "UPDATE event SET state = 2, changed_ms = ?2," \
+	" record = NULL, reason = NULL"
+
 static const char *const sql[STATEMENTS] = {
 	/* A deferred one that then writes may fail with BUSY at once. */
 	[BEGIN] = "BEGIN IMMEDIATE",
@@ -120,18 +126,12 @@ static const char *const sql[STATEMENTS] = {
 		" WHERE event.state = 1"
 		" AND event.reason = '" QUEUE_EXPORTED "'",
 	[NAMES] = "SELECT name FROM destination ORDER BY name",
-	[RETRY_ID] = "UPDATE event SET state = 0, changed_ms = ?2,"
-		" reason = NULL, later_ms = 0 WHERE log_id = ?1 AND state = 1",
-	[RETRY_NUMBER] = "UPDATE event SET state = 0, changed_ms = ?2,"
-		" reason = NULL WHERE number = ?1 AND state = 1",
-	[RETRY_ALL] = "UPDATE event SET state = 0, changed_ms = ?2,"
-		" reason = NULL WHERE " DONE " AND state = 1",
-	[REMOVE_ID] = "UPDATE event SET state = 2, changed_ms = ?2,"
-		" record = NULL, reason = NULL WHERE log_id = ?1 AND state < 2",
-	[REMOVE_NUMBER] = "UPDATE event SET state = 2, changed_ms = ?2,"
-		" record = NULL, reason = NULL WHERE number = ?1 AND state < 2",
-	[REMOVE_ALL] = "UPDATE event SET state = 2, changed_ms = ?2,"
-		" record = NULL, reason = NULL WHERE " DONE " AND state = 1",
+	[RETRY_ID] = RETRY " AND log_id = ?1",
+	[RETRY_NUMBER] = RETRY " AND number = ?1",
+	[RETRY_ALL] = RETRY " AND " DONE,
+	[REMOVE_ID] = REMOVE " WHERE log_id = ?1 AND state < 2",
+	[REMOVE_NUMBER] = REMOVE " WHERE number = ?1 AND state < 2",
+	[REMOVE_ALL] = REMOVE " WHERE " DONE " AND state = 1",
 	[FORGET_REMOVED] = "DELETE FROM event"
 		" WHERE " DONE " AND state = 2 AND changed_ms = ?1"
 		" AND log_id IS NULL",
@@ -257,11 +257,11 @@ store_bind_text(sqlite3_stmt *st, int at, const char *text)
 bool
 store_step(sqlite3_stmt *st, bool *good)
 {
-	int code = sqlite3_step(st);
+	int code = st ? sqlite3_step(st) : SQLITE_MISUSE;
 
 	if (code == SQLITE_ROW)
 		return true;
-	*good = sqlite3_reset(st) == SQLITE_OK && code == SQLITE_DONE;
+	*good = st && sqlite3_reset(st) == SQLITE_OK && code == SQLITE_DONE;
 	return false;
 }
 
@@ -270,8 +270,6 @@ store_run(sqlite3_stmt *st)
 {
 	bool good;
 
-	if (!st)
-		return false;
 	while (store_step(st, &good))
 		;
 	return good;
@@ -288,8 +286,8 @@ store_run_number(struct store *s, enum statement which, int64_t number)
 {
 	sqlite3_stmt *st = store_statement(s, which);
 
-	return st && sqlite3_bind_int64(st, 1, number) == SQLITE_OK &&
-	    store_run(st);
+	sqlite3_bind_int64(st, 1, number);
+	return store_run(st);
 }
 
 static char *
@@ -403,9 +401,9 @@ check_version_now(struct store *s, struct buf *why)
 {
 	sqlite3_stmt *st = store_statement(s, VERSION_NOW);
 	int64_t version = -1;
-	bool good = false;
+	bool good;
 
-	while (st && store_step(st, &good))
+	while (store_step(st, &good))
 		version = sqlite3_column_int64(st, 0);
 	if (!good)
 		return store_fail(s, "cannot be read", why);
