@@ -10,6 +10,7 @@
 #include "envfile.h"
 #include "key.h"
 #include "log.h"
+#include "queue.h"
 #include "setting.h"
 #include "token.h"
 #include "url.h"
@@ -785,6 +786,17 @@ config_destination(const struct config *c, const char *name)
 	const struct destination *d = find_destination(c, name);
 
 	return d && d->webhook_url ? d : NULL;
+}
+
+struct queue_options
+config_queue_options(const struct config *c, bool settles)
+{
+	struct queue_options options = { .address = c->queue,
+	    .max_waiting = c->queue_max,
+	    .destinations = c->destination_count,
+	    .on_network = c->queue_on_network, .settles = settles };
+
+	return options;
 }
 
 void

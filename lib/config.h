@@ -28,6 +28,7 @@ enum { DESTINATION_NAME_MAX = 32 };	/* characters */
 #define DESTINATION_DEFAULT "default"	/* of the keys without a name */
 
 struct key;
+struct queue_options;
 
 /* One key's text and where it came from; both NULL for one not given. */
 struct config_value {
@@ -142,6 +143,10 @@ size_t config_destination_names(const struct config *c,
  */
 const struct destination *config_destination(const struct config *c,
     const char *name);
+
+/* For queue_open(); its text is borrowed from c. settles: see there. */
+struct queue_options config_queue_options(const struct config *c,
+    bool settles);
 
 /*
  * The same for a configuration out of a process that has it in force

@@ -18,7 +18,6 @@
 #define AGAIN_MS 1000		/* after the queue failed; then twice that */
 #define AGAIN_MAX_MS 4000	/* and so on */
 #define GIVE_UP_MS 15000	/* on a queue that fails, when it may end */
-#define COMPLAIN_MS 300000	/* after which the same is said again */
 #define WATCH_MS 7000		/* of a holder, before it is taken to hang */
 #define ENDING_MS 5000		/* in which a process that was killed ends */
 #define WATCH_AGAIN_MS 100
@@ -47,7 +46,7 @@ complain(const struct worker *w, struct complaint *c, const char *text)
 	log_say(LEVEL_ERROR, "%s", text);
 	free(c->text);
 	c->text = mem_dup(text);
-	c->again_at = worker_run_ms(w) + COMPLAIN_MS;
+	c->again_at = worker_run_ms(w) + LOG_AGAIN_MS;
 }
 
 static void
@@ -109,16 +108,14 @@ queue_recovered(struct worker *w)
 static void
 open_queue(struct worker *w)
 {
-	const struct config *c = &w->current.config;
-	struct queue_options options = { .address = w->address,
-	    .max_waiting = c->queue_max,
-	    .destinations = c->destination_count,
-	    .on_network = c->queue_on_network, .settles = true };
+	struct queue_options options = config_queue_options(
+	    &w->current.config, true);
 	enum queue_result result;
 	struct buf why = BUF_INIT;
 
 	if (w->queue || worker_run_ms(w) < w->open_at)
 		return;
+	options.address = w->address;
 	w->queue = queue_open(&options, &result, &why);
 	if (w->queue)
 		w->opened = true;
