@@ -60,7 +60,7 @@ struct config_stamp {
 /* A Slack channel and what it wants to know. */
 struct destination {
 	char *name;		/* "default", or what follows the key's _ */
-	char *webhook_url;	/* NULL: none; only "default" may have none */
+	const char *webhook_url; /* NULL: none; only "default" may have none */
 	struct filter *filter;
 	/*
 	 * Destinations with one webhook address share its rate limit: that
@@ -70,13 +70,13 @@ struct destination {
 	size_t shares;
 };
 
-/* All memory belongs to the structure. */
+/* All memory belongs to the structure; values are texts of its entries. */
 struct config {
 	struct destination *destinations; /* "default", then by name */
 	size_t destination_count;
-	char *tokens;		/* one a line; NULL: everyone may post */
+	const char *tokens;	/* one a line; NULL: everyone may post */
 	unsigned show;		/* of enum slack_show */
-	char *queue;		/* its address; NULL: no queue */
+	const char *queue;	/* its address; NULL: no queue */
 	char *queue_shown;	/* the same without a password */
 	bool queue_on_network;	/* it may be on a network file system */
 	int64_t slack_interval_ms;
@@ -88,7 +88,7 @@ struct config {
 	int64_t max_body;	/* bytes */
 	char *dashboard_url;	/* without a slash at its end */
 	bool syslog;
-	char *log_file;		/* absolute path; NULL: none */
+	const char *log_file;	/* absolute path; NULL: none */
 	enum log_level log_level;
 
 	char *path;		/* of the file read; NULL: none */

@@ -134,7 +134,7 @@ read_webhook(struct config *c, const struct config_entry *entry,
 		    "such messages: make an incoming webhook");
 		return false;
 	}
-	c->destinations[entry->destination].webhook_url = mem_dup(text);
+	c->destinations[entry->destination].webhook_url = text;
 	return true;
 }
 
@@ -149,7 +149,7 @@ read_tokens(struct config *c, const struct config_entry *entry,
 		buf_adds(why, "it holds no token");
 		return false;
 	}
-	c->tokens = mem_dup(text);
+	c->tokens = text;
 	return true;
 }
 
@@ -209,7 +209,7 @@ read_queue(struct config *c, const struct config_entry *entry,
 	if (fault)
 		buf_adds(why, fault);
 	else {
-		c->queue = mem_dup(text);
+		c->queue = text;
 		c->queue_shown = queue_shown_dup(text);
 	}
 	return !fault;
@@ -256,7 +256,7 @@ read_log(struct config *c, const struct config_entry *entry,
 	if (c->syslog || strcmp(text, "stderr") == 0)
 		return true;
 	if (*text == '/') {
-		c->log_file = mem_dup(text);
+		c->log_file = text;
 		return true;
 	}
 	log_quote(why, text, strlen(text));

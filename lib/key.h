@@ -10,7 +10,8 @@
 
 /*
  * Reads text, which is not empty, into its member of the configuration, or
- * of the entry's destination. Returns false and adds the reason to *why;
+ * of the entry's destination, where it may stay: it lives as long as the
+ * configuration. Returns false and adds the reason to *why;
  * no secret is in it.
  */
 typedef bool key_reader(struct config *c, const struct config_entry *entry,
