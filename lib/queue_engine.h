@@ -48,7 +48,17 @@ typedef bool store_take(void *context, const struct queue_row *row,
 	between NUMBER(changed_ms) between NUMBER(tries) \
 	between TEXT(destination) between TEXT(log_id) between TEXT(type)
 
-/* The same in SQL: their names, and what makes an insert an update. */
+/*
+ * What a count of a destination gives, in the order of its statement, like
+ * the members of struct queue_tally; PACE_COLUMNS come behind it.
+ */
+#define TALLY_COLUMNS(NUMBER, between) \
+	NUMBER(waiting) between NUMBER(oldest_ms) between NUMBER(postponed) \
+	between NUMBER(later_ms) between NUMBER(aside) \
+	between NUMBER(untold) between NUMBER(untold_ms) \
+	between NUMBER(clock_ms)
+
+/* Their names in SQL, and what makes an insert an update. */
 #define COLUMN_NAME(column) #column
 #define COLUMN_UPDATE(column) #column " = excluded." #column
 #define PACE_NAMES PACE_COLUMNS(COLUMN_NAME, COLUMN_NAME, ", ")

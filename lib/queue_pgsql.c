@@ -669,36 +669,25 @@ keep_pace(struct store *s, const char *name, const struct pace *pace,
 #define TAKE_NUMBER(column) p->column = number_at(s, r, 0, i++)
 #define TAKE_TEXT(column) snprintf(p->column, sizeof(p->column), "%s", \
 	s->pq->getvalue(r, 0, i++))
-
-/* From column i of COUNT on. */
-static void
-take_pace(const struct store *s, const PGresult *r, int i, struct pace *p)
-{
-	PACE_COLUMNS(TAKE_NUMBER, TAKE_TEXT, ;);
-}
+#define TAKE_COUNT(column) tally->column = number_at(s, r, 0, i++)
 
 static enum queue_result
 store_count(struct store *s, const char *destination, const char *pace_of,
     struct queue_tally *tally, struct buf *why)
 {
 	enum queue_result result = begin_call(s, why);
-	struct parameters p = { .count = 0 };
+	struct parameters about = { .count = 0 };
+	struct pace *p = &tally->pace;
 	PGresult *r;
+	int i = 0;
 
 	memset(tally, 0, sizeof(*tally));
-	add_text(&p, destination);
-	add_text(&p, pace_of);
-	r = ask(s, COUNT, &p, &result, why);
+	add_text(&about, destination);
+	add_text(&about, pace_of);
+	r = ask(s, COUNT, &about, &result, why);
 	if (r) {
-		tally->waiting = number_at(s, r, 0, 0);
-		tally->oldest_ms = number_at(s, r, 0, 1);
-		tally->aside = number_at(s, r, 0, 2);
-		tally->clock_ms = number_at(s, r, 0, 3);
-		tally->postponed = number_at(s, r, 0, 4);
-		tally->later_ms = number_at(s, r, 0, 5);
-		tally->untold = number_at(s, r, 0, 6);
-		tally->untold_ms = number_at(s, r, 0, 7);
-		take_pace(s, r, 8, &tally->pace);
+		TALLY_COLUMNS(TAKE_COUNT, ;);
+		PACE_COLUMNS(TAKE_NUMBER, TAKE_TEXT, ;);
 	}
 	s->pq->clear(r);
 	return result;

@@ -155,10 +155,9 @@ const struct statement pgsql_statements[STATEMENTS] = {
 		" least((SELECT queued_ms FROM log_stream_event"
 		"  WHERE " WAITING " AND destination = $1 AND later_ms = 0"
 		"  ORDER BY number LIMIT 1), p.queued_ms),"
-		" (SELECT count(*) FROM log_stream_event"
+		" p.count, p.later_ms, (SELECT count(*) FROM log_stream_event"
 		"  WHERE state = 1 AND destination = $1),"
-		" " CLOCK ", p.count, p.later_ms, u.count, u.changed_ms,"
-		" " PACE_NAMES
+		" u.count, u.changed_ms, " CLOCK ", " PACE_NAMES
 		" FROM (SELECT count(*), min(later_ms) AS later_ms,"
 		"  min(queued_ms) AS queued_ms FROM log_stream_event"
 		"  WHERE " WAITING " AND destination = $1 AND later_ms > 0)"

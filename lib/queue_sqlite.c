@@ -16,39 +16,18 @@
 #define VACUUM_PAGES 4096	/* given back at a time */
 #define CHECKED_PAGES 16384	/* of a file that is small enough to check */
 
-/* -------------------------------------------------------------- count */
-
-#define COUNTS 3
-
-/* The numbers of the one row that a statement about a destination gives. */
-static bool
-count(struct store *s, enum statement which, const char *name,
-    int64_t numbers[COUNTS])
-{
-	sqlite3_stmt *st = store_statement(s, which);
-	bool good;
-	int i;
-
-	store_bind_text(st, 1, name);
-	while (store_step(st, &good))
-		for (i = 0; i < COUNTS && i < sqlite3_column_count(st); i++)
-			numbers[i] = sqlite3_column_int64(st, i);
-	return good;
-}
+/* ---------------------------------------------------------------- put */
 
 enum queue_result
 store_count_waiting(struct store *s, const char *destination, bool exactly,
     int64_t *waiting, struct buf *why)
 {
-	int64_t numbers[COUNTS] = { 0 };
+	sqlite3_stmt *st = store_statement(s, exactly ? COUNT_ONE : SPAN);
 
-	if (!count(s, exactly ? COUNT_ONE : SPAN, destination, numbers))
-		return store_fail(s, "cannot be written to", why);
-	*waiting = numbers[0];
-	return QUEUE_OK;
+	store_bind_text(st, 1, destination);
+	return store_take_number(st, waiting) ? QUEUE_OK :
+	    store_fail(s, "cannot be written to", why);
 }
-
-/* ---------------------------------------------------------------- put */
 
 /* Without its record where that is too much. */
 static bool
@@ -311,57 +290,29 @@ take_text(sqlite3_stmt *st, int column, char *text, size_t size)
 #define TAKE_TEXT(column) \
 	take_text(st, i++, p->column, sizeof(p->column))
 
-static bool
-find_pace(struct store *s, const char *name, struct pace *p)
-{
-	sqlite3_stmt *st = store_statement(s, FIND_PACE);
-	bool good;
-	int i;
-
-	store_bind_text(st, 1, name);
-	while (store_step(st, &good)) {
-		i = 0;
-		PACE_COLUMNS(TAKE_NUMBER, TAKE_TEXT, ;);
-	}
-	return good;
-}
-
-static bool
-count_all(struct store *s, const char *name, struct queue_tally *tally)
-{
-	int64_t waiting[COUNTS] = { 0 }, postponed[COUNTS] = { 0 };
-	int64_t aside[COUNTS] = { 0 }, untold[COUNTS] = { 0 };
-
-	if (!count(s, COUNT_WAITING, name, waiting) ||
-	    !count(s, COUNT_POSTPONED, name, postponed) ||
-	    !count(s, COUNT_ASIDE, name, aside) ||
-	    !count(s, COUNT_UNTOLD, name, untold))
-		return false;
-	tally->waiting = waiting[0];
-	tally->oldest_ms = waiting[1];
-	tally->postponed = postponed[0];
-	tally->later_ms = postponed[1];
-	if (postponed[0] > 0 && (tally->oldest_ms == 0 ||
-	    postponed[2] < tally->oldest_ms))
-		tally->oldest_ms = postponed[2];
-	tally->aside = aside[0];
-	tally->untold = untold[0];
-	tally->untold_ms = untold[1];
-	return true;
-}
+#define TAKE_COUNT(column) tally->column = sqlite3_column_int64(st, i++)
 
 static enum queue_result
 store_count(struct store *s, const char *destination, const char *pace_of,
     struct queue_tally *tally, struct buf *why)
 {
 	enum queue_result result = store_check_unmoved(s, why);
+	sqlite3_stmt *st = store_statement(s, COUNT);
+	struct pace *p = &tally->pace;
+	bool good;
+	int i;
 
 	memset(tally, 0, sizeof(*tally));
 	if (result != QUEUE_OK)
 		return result;
-	return count_all(s, destination, tally) &&
-	    find_pace(s, pace_of, &tally->pace) ? QUEUE_OK :
-	    store_fail(s, "cannot be read", why);
+	store_bind_text(st, 1, destination);
+	store_bind_text(st, 2, pace_of);
+	while (store_step(st, &good)) {
+		i = 0;
+		TALLY_COLUMNS(TAKE_COUNT, ;);
+		PACE_COLUMNS(TAKE_NUMBER, TAKE_TEXT, ;);
+	}
+	return good ? QUEUE_OK : store_fail(s, "cannot be read", why);
 }
 
 static enum queue_result
@@ -369,12 +320,10 @@ store_last_done(struct store *s, int64_t until_ms, int64_t *done_ms,
     struct buf *why)
 {
 	sqlite3_stmt *st = store_statement(s, LAST_DONE);
-	bool good;
 
 	sqlite3_bind_int64(st, 1, until_ms);
-	while (store_step(st, &good))
-		*done_ms = sqlite3_column_int64(st, 0);
-	return good ? QUEUE_OK : store_fail(s, "cannot be read", why);
+	return store_take_number(st, done_ms) ? QUEUE_OK :
+	    store_fail(s, "cannot be read", why);
 }
 
 /* ------------------------------------------------------------- change */

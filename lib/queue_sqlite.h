@@ -33,12 +33,8 @@ enum statement {
 	TELL,
 	LAST_DONE,
 	KEEP_PACE,
-	COUNT_WAITING,
-	COUNT_POSTPONED,
+	COUNT,
 	WAITS,
-	COUNT_ASIDE,
-	COUNT_UNTOLD,
-	FIND_PACE,
 	OLD,
 	DELETE,
 	LIST,
@@ -124,7 +120,10 @@ bool store_step(sqlite3_stmt *st, bool *good);
 /* Runs a statement that gives no rows; false when it failed. */
 bool store_run(sqlite3_stmt *st);
 
-/* The same without parameters, or with the number of an event. */
+/* Runs one that gives a number, which stays as it is where there is none. */
+bool store_take_number(sqlite3_stmt *st, int64_t *number);
+
+/* store_run() without parameters, or with the number of an event. */
 bool store_run_plain(struct store *s, enum statement which);
 bool store_run_number(struct store *s, enum statement which, int64_t number);
 

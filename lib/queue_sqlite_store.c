@@ -88,20 +88,27 @@ static const char *const sql[STATEMENTS] = {
 	[KEEP_PACE] = "INSERT INTO destination (name, " PACE_NAMES ")"
 		" VALUES (?, " PACE_COLUMNS(PARAMETER, PARAMETER, ", ") ")"
 		" ON CONFLICT (name) DO UPDATE SET " PACE_UPDATES,
-	[COUNT_WAITING] = "SELECT count(*), (SELECT queued_ms FROM event"
+	/* There is no clock but the program's own. */
+	[COUNT] = "SELECT (SELECT count(*) FROM event"
+		"  WHERE " WAITING " AND destination = ?1),"
+		" coalesce(min(f.queued_ms, p.queued_ms), f.queued_ms,"
+		"  p.queued_ms), p.count, p.later_ms,"
+		" (SELECT count(*) FROM event"
+		"  WHERE state = 1 AND destination = ?1),"
+		" u.count, u.changed_ms, 0, " PACE_NAMES
+		" FROM (SELECT count(*) AS count, min(later_ms) AS later_ms,"
+		"  min(queued_ms) AS queued_ms FROM event"
+		"  WHERE " WAITING " AND destination = ?1 AND later_ms > 0)"
+		"  AS p,"
+		" (SELECT count(*) AS count, min(changed_ms) AS changed_ms"
+		"  FROM event WHERE state = 1 AND destination = ?1"
+		"  AND told = 0) AS u"
+		" LEFT JOIN (SELECT queued_ms FROM event"
 		"  WHERE " WAITING " AND destination = ?1 AND later_ms = 0"
-		"  ORDER BY number LIMIT 1)"
-		" FROM event WHERE " WAITING " AND destination = ?1",
-	[COUNT_POSTPONED] = "SELECT count(*), min(later_ms), min(queued_ms)"
-		" FROM event WHERE " WAITING " AND destination = ?1"
-		" AND later_ms > 0",
+		"  ORDER BY number LIMIT 1) AS f ON 1"
+		" LEFT JOIN destination ON name = ?2",
 	[WAITS] = "SELECT 1 FROM event"
 		" WHERE " WAITING " AND destination = ?1 LIMIT 1",
-	[COUNT_ASIDE] = "SELECT count(*) FROM event"
-		" WHERE state = 1 AND destination = ?1",
-	[COUNT_UNTOLD] = "SELECT count(*), min(changed_ms) FROM event"
-		" WHERE state = 1 AND destination = ?1 AND told = 0",
-	[FIND_PACE] = "SELECT " PACE_NAMES " FROM destination WHERE name = ?1",
 	[OLD] = "SELECT " COLUMNS " FROM event"
 		" WHERE " DONE " AND state IN (1, 2) AND changed_ms < ?1"
 		" AND (state = 2 OR told) LIMIT ?2",
@@ -276,6 +283,16 @@ store_run(sqlite3_stmt *st)
 }
 
 bool
+store_take_number(sqlite3_stmt *st, int64_t *number)
+{
+	bool good;
+
+	while (store_step(st, &good))
+		*number = sqlite3_column_int64(st, 0);
+	return good;
+}
+
+bool
 store_run_plain(struct store *s, enum statement which)
 {
 	return store_run(store_statement(s, which));
@@ -399,13 +416,9 @@ store_finish(struct store *s, enum queue_result result, struct buf *why)
 static enum queue_result
 check_version_now(struct store *s, struct buf *why)
 {
-	sqlite3_stmt *st = store_statement(s, VERSION_NOW);
 	int64_t version = -1;
-	bool good;
 
-	while (store_step(st, &good))
-		version = sqlite3_column_int64(st, 0);
-	if (!good)
+	if (!store_take_number(store_statement(s, VERSION_NOW), &version))
 		return store_fail(s, "cannot be read", why);
 	if (version == SCHEMA)
 		return QUEUE_OK;
