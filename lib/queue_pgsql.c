@@ -231,41 +231,27 @@ must_repeat(const struct store *s, struct attempt *attempt,
 
 /* ---------------------------------------------------------------- put */
 
-/* Where the search for the next row that was added begins. */
-static void
-mark_added(struct stored *rows, size_t count, size_t *at,
-    const char *destination, const char *log_id)
-{
-	const struct stored *row;
-	size_t i;
-
-	for (i = 0; i < count; i++, *at = (*at + 1) % count) {
-		row = &rows[*at];
-		if (row->duplicate &&
-		    strcmp(row->destination, destination) == 0 &&
-		    (row->log_id ? log_id && strcmp(row->log_id, log_id) == 0 :
-		    !log_id)) {
-			rows[*at].duplicate = false;
-			return;
-		}
-	}
-}
-
-/* All are duplicates but those that came back. */
-static void
+/*
+ * All are duplicates but those whose nonces came back, in their order. Returns
+ * whether any did.
+ */
+static bool
 mark_duplicates(const struct store *s, const PGresult *r,
     struct stored *rows, size_t count)
 {
-	int i, added = s->pq->ntuples(r);
-	size_t at = 0;
+	int i, given = s->pq->ntuples(r);
+	bool added = false;
+	size_t at;
 
-	for (at = 0; at < count; at++)
-		rows[at].duplicate = true;
-	at = 0;
-	for (i = 0; i < added; i++)
-		if (text_at(s, r, i, 1))
-			mark_added(rows, count, &at, text_at(s, r, i, 2),
-			    text_at(s, r, i, 3));
+	for (at = 0, i = 0; at < count; at++) {
+		rows[at].duplicate = i == given ||
+		    rows[at].nonce != number_at(s, r, i, 1);
+		if (!rows[at].duplicate) {
+			added = true;
+			i++;
+		}
+	}
+	return added;
 }
 
 /* The rows as an array of each column. */
@@ -290,17 +276,6 @@ add_columns(struct parameters *p, const struct stored *rows,
 	add_array(p, &records);
 	add_number(p, now_ms);
 	add_array(p, &nonces);
-}
-
-static bool
-adds_something(const struct stored *rows, size_t count)
-{
-	size_t i;
-
-	for (i = 0; i < count; i++)
-		if (!rows[i].duplicate)
-			return true;
-	return false;
 }
 
 /*
@@ -335,20 +310,18 @@ put_rows(struct store *s, struct stored *rows, const bool *bare,
 {
 	struct parameters p = { .count = 0 };
 	enum queue_result result = QUEUE_OK;
-	bool known;
+	bool known, added;
 	PGresult *r;
 
 	add_columns(&p, rows, bare, count, now_ms);
 	r = ask(s, PUT, &p, &result, why);
 	known = r && flag_at(s, r, 0);
-	if (known)
-		mark_duplicates(s, r, rows, count);
-	else if (r)
-		result = refuse_version(s, why);
+	added = known && mark_duplicates(s, r, rows, count);
 	s->pq->clear(r);
-	if (known && !adds_something(rows, count))
-		result = confirm(s, &rows[0], why);
-	return result;
+	if (result == QUEUE_OK && !known)
+		return refuse_version(s, why);
+	return result == QUEUE_OK && !added ? confirm(s, &rows[0], why) :
+	    result;
 }
 
 enum queue_result

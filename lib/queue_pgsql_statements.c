@@ -77,13 +77,13 @@ const struct statement pgsql_statements[STATEMENTS] = {
 		" record, $5::bigint, $5::bigint, nonce FROM input"
 		" WHERE (SELECT good FROM version) ORDER BY place"
 		" ON CONFLICT (known, destination) DO NOTHING"
-		" RETURNING number, destination, log_id"
+		" RETURNING number, nonce, destination"
 		"), names AS ("
 		"INSERT INTO log_stream_destination (name)"
 		" SELECT DISTINCT destination FROM added"
 		" ON CONFLICT (name) DO NOTHING"
-		") SELECT version.good, added.number, added.destination,"
-		" added.log_id FROM version LEFT JOIN added ON true"
+		") SELECT version.good, added.nonce"
+		" FROM version LEFT JOIN added ON true"
 		" ORDER BY added.number"),
 	STATEMENT(VERSION_NOW, 0, "SELECT " KNOWN_VERSION),
 	/* As many as can wait at the most but for those that are postponed,
