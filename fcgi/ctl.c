@@ -104,10 +104,7 @@ print_lines(FILE *to, const char *label, const struct buf *text)
 static struct queue *
 open_queue(const struct config *c, struct buf *why)
 {
-	struct queue_options options = { .address = c->queue,
-	    .max_waiting = c->queue_max,
-	    .destinations = c->destination_count,
-	    .on_network = c->queue_on_network, .settles = true };
+	struct queue_options options = config_queue_options(c, true);
 	enum queue_result result;
 
 	if (!c->queue)

@@ -235,14 +235,13 @@ keep_batch(struct worker *w, struct channel *ch, enum queue_change change,
 	bool good;
 
 	result = queue_change(w->queue, change, batch, queue_ms(w, ch), &why);
-	good = !worker_queue_failed(w, result, &why);
+	good = worker_queue_good(w, result, &why);
 	if (good && change == QUEUE_CLAIM)
 		good = !queue_missed(batch);
 	else if (good)
 		log_missed(ch, batch);
 	if (good)
 		keep_pace(w, ch, batch->pace);
-	buf_release(&why);
 	return good;
 }
 
@@ -320,16 +319,15 @@ channel_look(struct worker *w, struct channel *ch)
 
 	result = queue_count(w->queue, ch->name, ch->pace_of, &ch->tally,
 	    &why);
-	if (!worker_queue_failed(w, result, &why)) {
-		learn_time(ch, before_ms, worker_wall_ms(w));
-		if (!ch->counted || !same_wait(&before, &ch->tally.pace))
-			reckon(w, ch);
-		ch->counted = true;
-		ch->look_at = worker_run_ms(w) + (ch->tally.waiting > 0 ?
-		    LOOK_WAITING_MS : LOOK_MS);
-	}
-	buf_release(&why);
-	return result == QUEUE_OK;
+	if (!worker_queue_good(w, result, &why))
+		return false;
+	learn_time(ch, before_ms, worker_wall_ms(w));
+	if (!ch->counted || !same_wait(&before, &ch->tally.pace))
+		reckon(w, ch);
+	ch->counted = true;
+	ch->look_at = worker_run_ms(w) + (ch->tally.waiting > 0 ?
+	    LOOK_WAITING_MS : LOOK_MS);
+	return true;
 }
 
 /* ----------------------------------------------------------- claiming */
@@ -358,15 +356,12 @@ read_events(struct worker *w, struct channel *ch)
 	    ch->tally.waiting - ch->tally.postponed);
 	struct buf why = BUF_INIT;
 	enum queue_result result;
-	bool failed;
 
 	result = queue_read(w->queue, ch->name, budget, gather, ch,
 	    queue_ms(w, ch), &why);
-	failed = worker_queue_failed(w, result, &why);
-	buf_release(&why);
 	ch->digest = budget > SLACK_ATTACHMENTS_MAX;
 	event_list_sort(&ch->events);
-	return !failed && ch->events.count > 0;
+	return worker_queue_good(w, result, &why) && ch->events.count > 0;
 }
 
 /*
@@ -443,9 +438,8 @@ begin_turn(struct worker *w, struct channel *ch)
 	bool mine = false;
 
 	result = queue_begin_turn(w->queue, ch->pace_of, &mine, &why);
-	if (!worker_queue_failed(w, result, &why) && !mine)
+	if (worker_queue_good(w, result, &why) && !mine)
 		ch->not_before = ch->look_at = worker_run_ms(w) + LOOK_MS;
-	buf_release(&why);
 	return result == QUEUE_OK && mine;
 }
 
@@ -603,12 +597,11 @@ hurry(struct worker *w, struct channel *ch)
 	enum queue_result result;
 
 	result = queue_hurry(w->queue, ch->pace_of, &why);
-	if (!worker_queue_failed(w, result, &why)) {
-		ch->renewed = false;
-		ch->look_at = 0;
-	}
-	buf_release(&why);
-	return result == QUEUE_OK;
+	if (!worker_queue_good(w, result, &why))
+		return false;
+	ch->renewed = false;
+	ch->look_at = 0;
+	return true;
 }
 
 bool

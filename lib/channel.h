@@ -124,11 +124,10 @@ int64_t worker_run_ms(const struct worker *w);
 bool worker_can_post(struct worker *w);
 
 /*
- * Sees to a result of the queue: true when it failed, and is then closed.
- * The same complaint is logged every few minutes. The reason in *why is
- * used up.
+ * Sees to a result of the queue: false when it failed, and is then closed.
+ * The same complaint is logged every few minutes. Releases the reason.
  */
-bool worker_queue_failed(struct worker *w, enum queue_result result,
+bool worker_queue_good(struct worker *w, enum queue_result result,
     struct buf *why);
 
 #endif

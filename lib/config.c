@@ -10,6 +10,7 @@
 #include "envfile.h"
 #include "key.h"
 #include "log.h"
+#include "queue.h"
 #include "setting.h"
 #include "token.h"
 #include "url.h"
@@ -709,21 +710,24 @@ config_load(struct config *c, struct buf *problems)
 	return load(c, problems);
 }
 
-static bool
-has_webhook(const struct config *c)
+size_t
+config_destination_names(const struct config *c,
+    const char *names[DESTINATIONS_MAX])
 {
-	size_t i;
+	size_t i, count = 0;
 
 	for (i = 0; i < c->destination_count; i++)
 		if (c->destinations[i].webhook_url)
-			return true;
-	return false;
+			names[count++] = c->destinations[i].name;
+	return count;
 }
 
 static bool
 can_post(const struct config *c, struct buf *problems)
 {
-	if (has_webhook(c))
+	const char *names[DESTINATIONS_MAX];
+
+	if (config_destination_names(c, names) > 0)
 		return true;
 	buf_adds(problems, "SLACK_WEBHOOK_URL is not set: give it the "
 	    "address of a Slack incoming webhook\n");
@@ -767,24 +771,23 @@ config_load_copy(struct config *c, const struct buf *copy,
 	return load(c, problems) && can_serve(c, problems);
 }
 
-size_t
-config_destination_names(const struct config *c,
-    const char *names[DESTINATIONS_MAX])
-{
-	size_t i, count = 0;
-
-	for (i = 0; i < c->destination_count; i++)
-		if (c->destinations[i].webhook_url)
-			names[count++] = c->destinations[i].name;
-	return count;
-}
-
 const struct destination *
 config_destination(const struct config *c, const char *name)
 {
 	const struct destination *d = find_destination(c, name);
 
 	return d && d->webhook_url ? d : NULL;
+}
+
+struct queue_options
+config_queue_options(const struct config *c, bool settles)
+{
+	struct queue_options options = { .address = c->queue,
+	    .max_waiting = c->queue_max,
+	    .destinations = c->destination_count,
+	    .on_network = c->queue_on_network, .settles = settles };
+
+	return options;
 }
 
 void
@@ -807,7 +810,6 @@ release_destinations(struct config *c)
 
 	for (i = 0; i < c->destination_count; i++) {
 		free(c->destinations[i].name);
-		free(c->destinations[i].webhook_url);
 		filter_free(c->destinations[i].filter);
 	}
 	free(c->destinations);
@@ -832,11 +834,8 @@ config_release(struct config *c)
 	size_t i;
 
 	release_destinations(c);
-	free(c->tokens);
-	free(c->queue);
 	free(c->queue_shown);
 	free(c->dashboard_url);
-	free(c->log_file);
 	free(c->path);
 	release_entries(c);
 	for (i = 0; i < c->file_count; i++) {
@@ -879,39 +878,37 @@ add_masked(const struct config *c, const struct config_entry *entry,
 	}
 }
 
+/* The value, and where it came from. */
 static void
 add_value(const struct config *c, const struct config_entry *entry,
     struct buf *out)
 {
-	const char *text = entry->value.text, *fallback;
+	const char *text = entry->value.text, *origin = entry->value.origin;
 
-	fallback = entry->key->fallback;
-	if (!text || !*text)
-		buf_adds(out, fallback ? fallback : "");
-	else if (entry->key->secret)
+	if (!text || !*text) {
+		text = entry->key->fallback;
+		origin = text ? "default" : "not set";
+		buf_adds(out, text ? text : "");
+	} else if (entry->key->secret) {
 		add_masked(c, entry, out);
-	else
+	} else {
 		log_escape(out, text, strlen(text));
+	}
+	buf_addf(out, "    (%s)\n", origin);
 }
 
 void
 config_describe(const struct config *c, struct buf *out)
 {
 	const struct config_entry *entry;
-	const char *text;
 	size_t i;
 
 	for (i = 0; i < c->entry_count; i++) {
 		entry = &c->entries[i];
-		text = entry->value.text;
 		if (i == 0 || entry->key != entry[-1].key)
 			buf_addf(out, "# %s\n", entry->key->help);
 		buf_addf(out, "%s=", entry->label);
 		add_value(c, entry, out);
-		buf_adds(out, "    (");
-		buf_adds(out, text && *text ? entry->value.origin :
-		    entry->key->fallback ? "default" : "not set");
-		buf_adds(out, ")\n");
 	}
 }
 

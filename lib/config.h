@@ -28,6 +28,7 @@ enum { DESTINATION_NAME_MAX = 32 };	/* characters */
 #define DESTINATION_DEFAULT "default"	/* of the keys without a name */
 
 struct key;
+struct queue_options;
 
 /* One key's text and where it came from; both NULL for one not given. */
 struct config_value {
@@ -59,7 +60,7 @@ struct config_stamp {
 /* A Slack channel and what it wants to know. */
 struct destination {
 	char *name;		/* "default", or what follows the key's _ */
-	char *webhook_url;	/* NULL: none; only "default" may have none */
+	const char *webhook_url; /* NULL: none; only "default" may have none */
 	struct filter *filter;
 	/*
 	 * Destinations with one webhook address share its rate limit: that
@@ -69,13 +70,13 @@ struct destination {
 	size_t shares;
 };
 
-/* All memory belongs to the structure. */
+/* All memory belongs to the structure; values are texts of its entries. */
 struct config {
 	struct destination *destinations; /* "default", then by name */
 	size_t destination_count;
-	char *tokens;		/* one a line; NULL: everyone may post */
+	const char *tokens;	/* one a line; NULL: everyone may post */
 	unsigned show;		/* of enum slack_show */
-	char *queue;		/* its address; NULL: no queue */
+	const char *queue;	/* its address; NULL: no queue */
 	char *queue_shown;	/* the same without a password */
 	bool queue_on_network;	/* it may be on a network file system */
 	int64_t slack_interval_ms;
@@ -87,7 +88,7 @@ struct config {
 	int64_t max_body;	/* bytes */
 	char *dashboard_url;	/* without a slash at its end */
 	bool syslog;
-	char *log_file;		/* absolute path; NULL: none */
+	const char *log_file;	/* absolute path; NULL: none */
 	enum log_level log_level;
 
 	char *path;		/* of the file read; NULL: none */
@@ -142,6 +143,10 @@ size_t config_destination_names(const struct config *c,
  */
 const struct destination *config_destination(const struct config *c,
     const char *name);
+
+/* For queue_open(); its text is borrowed from c. settles: see there. */
+struct queue_options config_queue_options(const struct config *c,
+    bool settles);
 
 /*
  * The same for a configuration out of a process that has it in force

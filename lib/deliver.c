@@ -24,7 +24,6 @@
 #define LOOK_IDLE_MS 10000	/* the same, without a request */
 #define LAUNCH_MS 1000		/* after a worker was started, till the next */
 #define LAUNCH_MAX_MS 60000	/* is; then twice that and so on */
-#define COMPLAIN_MS 300000	/* after which the same is said again */
 
 struct deliverer {
 	struct poster *poster;	/* NULL until the first post */
@@ -197,10 +196,7 @@ static bool
 open_queue(struct deliverer *d, const struct config *c,
     enum queue_result *result, struct buf *why)
 {
-	struct queue_options options = { .address = c->queue,
-	    .max_waiting = c->queue_max,
-	    .destinations = c->destination_count,
-	    .on_network = c->queue_on_network };
+	struct queue_options options = config_queue_options(c, false);
 
 	*result = QUEUE_OK;
 	if (!d->queue)
@@ -454,7 +450,7 @@ look_failed(struct deliverer *d, enum queue_result result, const char *why)
 	d->look_at = now + LAUNCH_MAX_MS;
 	if (++d->failures == 1 || result == QUEUE_BUSY || now < d->complain_at)
 		return;
-	d->complain_at = now + COMPLAIN_MS;
+	d->complain_at = now + LOG_AGAIN_MS;
 	log_say(LEVEL_ERROR, "%s", why);
 }
 

@@ -25,19 +25,36 @@ struct unit {
 	int64_t factor;
 };
 
-static const struct unit durations[] = {
-	{ "ms", 1 }, { "s", 1000 }, { "min", 60000 }, { "h", 3600000 },
-	{ "d", 86400000 }, { NULL, 0 }
+struct quantity {
+	const char *fault;	/* of a text that is none: "not a ..." */
+	struct unit units[7];	/* behind the last: no name */
 };
 
-static const struct unit sizes[] = {
-	{ "B", 1 }, { "kB", 1000 }, { "MB", 1000000 }, { "KiB", 1024 },
-	{ "MiB", 1048576 }, { "GiB", 1073741824 }, { NULL, 0 }
+static const struct quantity duration = {
+	"not a duration: write a number and ms, s, min, h or d, such as 10s",
+	{ { "ms", 1 }, { "s", 1000 }, { "min", 60000 }, { "h", 3600000 },
+	{ "d", 86400000 } }
 };
 
-static const struct unit counts[] = {
-	{ "", 1 }, { NULL, 0 }
+static const struct quantity size = {
+	"not a size: write a number and B, kB, MB, KiB, MiB or GiB, such as "
+	    "16MiB",
+	{ { "B", 1 }, { "kB", 1000 }, { "MB", 1000000 }, { "KiB", 1024 },
+	{ "MiB", 1048576 }, { "GiB", 1073741824 } }
 };
+
+static const struct quantity count = {
+	"not a number: write digits alone, such as 60", { { "", 1 } }
+};
+
+/* Adds that a text is not what it should be. */
+static bool
+refuse(struct buf *why, const char *text, const char *what)
+{
+	log_quote(why, text, strlen(text));
+	buf_addf(why, " is %s", what);
+	return false;
+}
 
 /* A number as people write it: in the largest unit that divides it. */
 static void
@@ -55,10 +72,10 @@ add_amount(struct buf *out, int64_t number, const struct unit *units)
 /* The one reader of numbers: digits and a unit, from min to max. */
 static bool
 read_number(struct config *c, const struct config_entry *entry,
-    const char *text, const struct unit *units, const char *form,
-    struct buf *why)
+    const char *text, struct buf *why)
 {
 	const struct key *key = entry->key;
+	const struct unit *units = key->quantity->units;
 	size_t digits = strspn(text, ASCII_DIGITS);
 	const struct unit *unit;
 	long long number;
@@ -66,11 +83,8 @@ read_number(struct config *c, const struct config_entry *entry,
 	for (unit = units; unit->name; unit++)
 		if (strcmp(text + digits, unit->name) == 0)
 			break;
-	if (digits == 0 || !unit->name) {
-		log_quote(why, text, strlen(text));
-		buf_addf(why, " is not %s", form);
-		return false;
-	}
+	if (digits == 0 || !unit->name)
+		return refuse(why, text, key->quantity->fault);
 	errno = 0;
 	number = strtoll(text, NULL, 10);
 	if (errno != 0 || number > key->max / unit->factor ||
@@ -83,30 +97,6 @@ read_number(struct config *c, const struct config_entry *entry,
 	}
 	*(int64_t *)(void *)((char *)c + key->member) = number * unit->factor;
 	return true;
-}
-
-static bool
-read_duration(struct config *c, const struct config_entry *entry,
-    const char *text, struct buf *why)
-{
-	return read_number(c, entry, text, durations, "a duration: write a "
-	    "number and ms, s, min, h or d, such as 10s", why);
-}
-
-static bool
-read_size(struct config *c, const struct config_entry *entry,
-    const char *text, struct buf *why)
-{
-	return read_number(c, entry, text, sizes, "a size: write a number and "
-	    "B, kB, MB, KiB, MiB or GiB, such as 16MiB", why);
-}
-
-static bool
-read_count(struct config *c, const struct config_entry *entry,
-    const char *text, struct buf *why)
-{
-	return read_number(c, entry, text, counts, "a number: write digits "
-	    "alone, such as 60", why);
 }
 
 /* ------------------------------------------------------------ values */
@@ -134,7 +124,7 @@ read_webhook(struct config *c, const struct config_entry *entry,
 		    "such messages: make an incoming webhook");
 		return false;
 	}
-	c->destinations[entry->destination].webhook_url = mem_dup(text);
+	c->destinations[entry->destination].webhook_url = text;
 	return true;
 }
 
@@ -149,7 +139,7 @@ read_tokens(struct config *c, const struct config_entry *entry,
 		buf_adds(why, "it holds no token");
 		return false;
 	}
-	c->tokens = mem_dup(text);
+	c->tokens = text;
 	return true;
 }
 
@@ -209,7 +199,7 @@ read_queue(struct config *c, const struct config_entry *entry,
 	if (fault)
 		buf_adds(why, fault);
 	else {
-		c->queue = mem_dup(text);
+		c->queue = text;
 		c->queue_shown = queue_shown_dup(text);
 	}
 	return !fault;
@@ -221,11 +211,8 @@ read_queue_on_network(struct config *c, const struct config_entry *entry,
 {
 	(void)entry;
 	c->queue_on_network = strcmp(text, "yes") == 0;
-	if (c->queue_on_network || strcmp(text, "no") == 0)
-		return true;
-	log_quote(why, text, strlen(text));
-	buf_adds(why, " is neither yes nor no");
-	return false;
+	return c->queue_on_network || strcmp(text, "no") == 0 ||
+	    refuse(why, text, "neither yes nor no");
 }
 
 static bool
@@ -235,12 +222,9 @@ read_dashboard(struct config *c, const struct config_entry *entry,
 	size_t len;
 
 	(void)entry;
-	if (!url_host(text, &len)) {
-		log_quote(why, text, strlen(text));
-		buf_adds(why, " is not a URL such as "
+	if (!url_host(text, &len))
+		return refuse(why, text, "not a URL such as "
 		    "https://manage.auth0.com");
-		return false;
-	}
 	c->dashboard_url = mem_dup(text);
 	for (len = strlen(text); len > 0 && text[len - 1] == '/'; len--)
 		c->dashboard_url[len - 1] = '\0';
@@ -256,13 +240,11 @@ read_log(struct config *c, const struct config_entry *entry,
 	if (c->syslog || strcmp(text, "stderr") == 0)
 		return true;
 	if (*text == '/') {
-		c->log_file = mem_dup(text);
+		c->log_file = text;
 		return true;
 	}
-	log_quote(why, text, strlen(text));
-	buf_adds(why, " is neither stderr nor syslog nor the path of a file "
-	    "(/...)");
-	return false;
+	return refuse(why, text, "neither stderr nor syslog nor the path of "
+	    "a file (/...)");
 }
 
 static bool
@@ -283,9 +265,8 @@ read_log_level(struct config *c, const struct config_entry *entry,
 			c->log_level = (enum log_level)i;
 			return true;
 		}
-	log_quote(why, text, strlen(text));
-	buf_adds(why, " is not a level: choose from error warn info debug");
-	return false;
+	return refuse(why, text, "not a level: choose from error warn info "
+	    "debug");
 }
 
 /* ------------------------------------------------------------ doubts */
@@ -388,7 +369,8 @@ const struct key config_keys[CONFIG_KEYS] = {
 	}, {
 		.name = "SLACK_INTERVAL",
 		.help = "least time between messages to one webhook",
-		.read = read_duration,
+		.read = read_number,
+		.quantity = &duration,
 		.fallback = "1s",
 		.min = 1,
 		.max = 3600000,
@@ -396,7 +378,8 @@ const struct key config_keys[CONFIG_KEYS] = {
 	}, {
 		.name = "SLACK_TIMEOUT",
 		.help = "longest a post to Slack may take",
-		.read = read_duration,
+		.read = read_number,
+		.quantity = &duration,
 		.fallback = "10s",
 		.min = 100,
 		.max = 25000, /* all posts of a request together */
@@ -404,7 +387,8 @@ const struct key config_keys[CONFIG_KEYS] = {
 	}, {
 		.name = "SLACK_RETRY_MAX",
 		.help = "longest wait between tries",
-		.read = read_duration,
+		.read = read_number,
+		.quantity = &duration,
 		.fallback = "5min",
 		.min = 10,
 		.max = 86400000,
@@ -412,7 +396,8 @@ const struct key config_keys[CONFIG_KEYS] = {
 	}, {
 		.name = "DIGEST_AFTER",
 		.help = "events above which a message counts them; 0: never",
-		.read = read_count,
+		.read = read_number,
+		.quantity = &count,
 		.fallback = "60",
 		.min = 0,
 		.max = 1000000,
@@ -420,7 +405,8 @@ const struct key config_keys[CONFIG_KEYS] = {
 	}, {
 		.name = "RETENTION",
 		.help = "how long the queue remembers what it is done with",
-		.read = read_duration,
+		.read = read_number,
+		.quantity = &duration,
 		.fallback = "7d",
 		.min = 1000,
 		.max = 31536000000,
@@ -428,7 +414,8 @@ const struct key config_keys[CONFIG_KEYS] = {
 	}, {
 		.name = "QUEUE_MAX",
 		.help = "waiting events above which no more are taken",
-		.read = read_count,
+		.read = read_number,
+		.quantity = &count,
 		.fallback = "1000000",
 		.min = 1,
 		.max = 100000000,
@@ -436,7 +423,8 @@ const struct key config_keys[CONFIG_KEYS] = {
 	}, {
 		.name = "MAX_BODY",
 		.help = "largest request body",
-		.read = read_size,
+		.read = read_number,
+		.quantity = &size,
 		.fallback = "16MiB",
 		.min = 1000,
 		.max = 1073741824,

@@ -10,7 +10,8 @@
 
 /*
  * Reads text, which is not empty, into its member of the configuration, or
- * of the entry's destination. Returns false and adds the reason to *why;
+ * of the entry's destination, where it may stay: it lives as long as the
+ * configuration. Returns false and adds the reason to *why;
  * no secret is in it.
  */
 typedef bool key_reader(struct config *c, const struct config_entry *entry,
@@ -27,12 +28,15 @@ typedef void key_doubter(const struct config *c,
 /* As reasons show it to people. */
 #define QUEUE_EXAMPLE "sqlite:/var/lib/log-stream-to-slack/queue.db"
 
+struct quantity;
+
 struct key {
 	const char *name;
 	const char *help;
 	key_reader *read;
 	key_doubter *doubt;	/* NULL: every value is wise */
 	const char *fallback;	/* the default; NULL: none */
+	const struct quantity *quantity; /* of numbers: how they are written */
 	int64_t min, max;	/* of numbers, in the unit of the member */
 	size_t member;		/* of numbers: its place in struct config */
 	bool secret;		/* masked; may come from NAME_FILE */

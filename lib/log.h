@@ -95,6 +95,9 @@ void log_end(struct log_line *line);
 /* A line of one member: message="...", or error="..." at LEVEL_ERROR. */
 void log_say(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* What lasts is said again after so long, and not each time it is met. */
+enum { LOG_AGAIN_MS = 300000 };
+
 /*
  * Writes a plain text of up to 200 bytes as an error and ends the process
  * with EX_OSERR: for when there is no memory, and for signal handlers.

@@ -380,16 +380,6 @@ queue_lock_needs_queue(const struct queue_lock *lock)
 	return lock->path == NULL;
 }
 
-/* As others know this machine. */
-static const char *
-machine_name(char name[256])
-{
-	if (gethostname(name, 256) < 0)
-		return "";
-	name[255] = '\0';
-	return name;
-}
-
 /*
  * A worker whose session has ended, for the server was started anew, takes
  * the lock again and then settles what it has posted. Till then it counts as
@@ -400,11 +390,9 @@ find_by_session(struct queue_lock *lock, struct queue *q,
     struct queue_holder *holder, struct buf *why)
 {
 	enum queue_result result;
-	char name[256];
 
 	holder->looked_ms = INT64_MAX;
-	result = lock->engine->find_worker(q->store, machine_name(name),
-	    holder, why);
+	result = lock->engine->find_worker(q->store, holder, why);
 	if (holder->pid != getpid() && process_is_worker(holder->pid))
 		holder->held = true;
 	return result;
@@ -417,13 +405,11 @@ take_by_session(struct queue_lock *lock, struct queue *q, bool *mine,
 {
 	struct queue_holder holder = { 0 };
 	enum queue_result result = find_by_session(lock, q, &holder, why);
-	char name[256];
 
 	*mine = false;
 	if (result != QUEUE_OK || (holder.held && holder.pid != getpid()))
 		return result;
-	return lock->engine->lock_worker(q->store, machine_name(name),
-	    getpid(), mine, why);
+	return lock->engine->lock_worker(q->store, mine, why);
 }
 
 enum queue_result
@@ -452,11 +438,8 @@ queue_lock_is_mine(const struct queue_lock *lock, struct queue *q)
 void
 queue_lock_release(struct queue_lock *lock, struct queue *q)
 {
-	char name[256];
-
 	if (!lock->path && q)
-		lock->engine->unlock_worker(q->store, machine_name(name),
-		    getpid());
+		lock->engine->unlock_worker(q->store);
 	if (lock->fd >= 0)
 		close(lock->fd);
 	lock->fd = -1;
@@ -466,11 +449,8 @@ enum queue_result
 queue_lock_sign(struct queue_lock *lock, struct queue *q, const char *note,
     struct buf *why)
 {
-	char name[256];
-
 	if (!lock->path)
-		return lock->engine->sign(q->store, machine_name(name),
-		    getpid(), note, why);
+		return lock->engine->sign(q->store, note, why);
 	if (lock->fd >= 0)
 		lockfile_sign_note(lock->fd, note);
 	return QUEUE_OK;
@@ -509,24 +489,20 @@ queue_lock_stamp(struct queue_lock *lock)
 void
 queue_lock_note(struct queue_lock *lock, struct queue *q, const char *note)
 {
-	char name[256];
-
 	if (lock->path)
 		lockfile_note(lock->path, note);
 	else
-		lock->engine->note(q->store, machine_name(name), note);
+		lock->engine->note(q->store, note);
 }
 
 void
 queue_lock_read_note(struct queue_lock *lock, struct queue *q,
     struct buf *note)
 {
-	char name[256];
-
 	if (lock->path)
 		lockfile_read_note(lock->path, note);
 	else
-		lock->engine->read_note(q->store, machine_name(name), note);
+		lock->engine->read_note(q->store, note);
 }
 
 /* -------------------------------------------------------- for people */

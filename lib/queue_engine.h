@@ -28,6 +28,43 @@ struct stored {
 typedef bool store_take(void *context, const struct queue_row *row,
     const char *record, size_t len);
 
+/*
+ * The columns of a destination's state in every engine, named like the
+ * members of struct pace: NUMBER(x) for a number, TEXT(x) for a text, and
+ * between for what stands between two of them. Those of a row, like the
+ * members of struct queue_row; its reason and its record come behind them.
+ */
+#define PACE_COLUMNS(NUMBER, TEXT, between) \
+	NUMBER(set_ms) between NUMBER(until_ms) between NUMBER(obey_ms) \
+	between NUMBER(failures) between NUMBER(suspects) \
+	between NUMBER(posting) between NUMBER(refused) \
+	between NUMBER(success_ms) between NUMBER(error_ms) \
+	between NUMBER(condemned) between NUMBER(condemned_ms) \
+	between NUMBER(webhook) between TEXT(error) \
+	between TEXT(condemned_by)
+#define ROW_COLUMNS(NUMBER, TEXT, between) \
+	NUMBER(number) between NUMBER(nonce) between NUMBER(later_ms) \
+	between NUMBER(state) between NUMBER(queued_ms) \
+	between NUMBER(changed_ms) between NUMBER(tries) \
+	between TEXT(destination) between TEXT(log_id) between TEXT(type)
+
+/*
+ * What a count of a destination gives, in the order of its statement, like
+ * the members of struct queue_tally; PACE_COLUMNS come behind it.
+ */
+#define TALLY_COLUMNS(NUMBER, between) \
+	NUMBER(waiting) between NUMBER(oldest_ms) between NUMBER(postponed) \
+	between NUMBER(later_ms) between NUMBER(aside) \
+	between NUMBER(untold) between NUMBER(untold_ms) \
+	between NUMBER(clock_ms)
+
+/* Their names in SQL, and what makes an insert an update. */
+#define COLUMN_NAME(column) #column
+#define COLUMN_UPDATE(column) #column " = excluded." #column
+#define PACE_NAMES PACE_COLUMNS(COLUMN_NAME, COLUMN_NAME, ", ")
+#define ROW_NAMES ROW_COLUMNS(COLUMN_NAME, COLUMN_NAME, ", ")
+#define PACE_UPDATES PACE_COLUMNS(COLUMN_UPDATE, COLUMN_UPDATE, ", ")
+
 struct queue_engine {
 	const char *scheme;	/* what an address begins with, ":" included */
 
@@ -91,18 +128,16 @@ struct queue_engine {
 
 	/* See queue_lock_take() and what follows it. NULL, all of them: a
 	 * file is locked. */
-	enum queue_result (*lock_worker)(struct store *s, const char *machine,
-	    int64_t pid, bool *mine, struct buf *why);
+	enum queue_result (*lock_worker)(struct store *s, bool *mine,
+	    struct buf *why);
 	bool (*has_worker_lock)(struct store *s);
-	void (*unlock_worker)(struct store *s, const char *machine,
-	    int64_t pid);
-	enum queue_result (*sign)(struct store *s, const char *machine,
-	    int64_t pid, const char *note, struct buf *why);
-	enum queue_result (*find_worker)(struct store *s, const char *machine,
+	void (*unlock_worker)(struct store *s);
+	enum queue_result (*sign)(struct store *s, const char *note,
+	    struct buf *why);
+	enum queue_result (*find_worker)(struct store *s,
 	    struct queue_holder *holder, struct buf *why);
-	void (*note)(struct store *s, const char *machine, const char *note);
-	void (*read_note)(struct store *s, const char *machine,
-	    struct buf *note);
+	void (*note)(struct store *s, const char *note);
+	void (*read_note)(struct store *s, struct buf *note);
 
 	/* See queue_machines(). NULL: no other machine has it. */
 	enum queue_result (*machines)(struct store *s,

@@ -14,31 +14,37 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PARAMETERS_MAX 15
+#define MACHINE_SIZE 256	/* of its name, as Linux has it */
 
 /* ---------------------------------------------------------- parameters */
 
-/* Texts of a statement, and room for numbers among them. */
+/* Texts of a statement, which ask() frees; NULL is SQL's. */
 struct parameters {
-	const char *texts[PARAMETERS_MAX];
-	char numbers[PARAMETERS_MAX][24];
+	char *texts[PARAMETERS_MAX];
 	int count;
 };
 
+/* The server takes UTF-8 alone; Slack's words and names may be other. */
 static void
 add_text(struct parameters *p, const char *text)
 {
-	p->texts[p->count++] = text;
+	struct buf clean = BUF_INIT;
+
+	if (text)
+		utf8_mend(&clean, text, strlen(text));
+	p->texts[p->count++] = text ? buf_detach(&clean) : NULL;
 }
 
 static void
 add_number(struct parameters *p, int64_t number)
 {
-	char *text = p->numbers[p->count];
+	struct buf text = BUF_INIT;
 
-	snprintf(text, sizeof(p->numbers[0]), "%" PRId64, number);
-	add_text(p, text);
+	buf_addf(&text, "%" PRId64, number);
+	p->texts[p->count++] = buf_detach(&text);
 }
 
 /* An element of an array (PostgreSQL, "Array Input and Output Syntax"). */
@@ -66,6 +72,14 @@ static void
 add_to_numbers(struct buf *array, int64_t number)
 {
 	buf_addf(array, "%c%" PRId64, array->len > 0 ? ',' : '{', number);
+}
+
+/* Ends an array, which the parameters then have. */
+static void
+add_array(struct parameters *p, struct buf *array)
+{
+	buf_adds(array, array->len > 0 ? "}" : "{}");
+	p->texts[p->count++] = buf_detach(array);
 }
 
 /* --------------------------------------------------------- statements */
@@ -100,26 +114,34 @@ finish(struct store *s, enum queue_result result, struct buf *why)
 	return session_finish(s, &s->main, result, why);
 }
 
+/*
+ * Runs a statement unless *result is a failure already, and frees its
+ * parameters. NULL: it is one now.
+ */
 static PGresult *
-ask(struct store *s, enum which which, const struct parameters *p,
+ask(struct store *s, enum which which, struct parameters *p,
     enum queue_result *result, struct buf *why)
 {
-	return session_run(s, &s->main, &pgsql_statements[which], p->texts,
-	    result, why);
+	PGresult *r = NULL;
+
+	if (*result == QUEUE_OK)
+		r = session_run(s, &s->main, &pgsql_statements[which],
+		    (const char *const *)p->texts, result, why);
+	while (p->count > 0)
+		free(p->texts[--p->count]);
+	return r;
 }
 
-/* Runs one that changes rows; *count, unless it is NULL, is how many. */
-static enum queue_result
-run(struct store *s, enum which which, const struct parameters *p,
-    int64_t *count, struct buf *why)
+/* The same for one that changes rows; returns how many they were. */
+static int64_t
+run(struct store *s, enum which which, struct parameters *p,
+    enum queue_result *result, struct buf *why)
 {
-	enum queue_result result;
-	PGresult *r = ask(s, which, p, &result, why);
+	PGresult *r = ask(s, which, p, result, why);
+	int64_t count = r ? strtoll(s->pq->cmdTuples(r), NULL, 10) : 0;
 
-	if (r && count)
-		*count = strtoll(s->pq->cmdTuples(r), NULL, 10);
 	s->pq->clear(r);
-	return result;
+	return count;
 }
 
 static const char *
@@ -133,6 +155,37 @@ static int64_t
 number_at(const struct store *s, const PGresult *r, int row, int column)
 {
 	return strtoll(s->pq->getvalue(r, row, column), NULL, 10);
+}
+
+/* A boolean in the first row. */
+static bool
+flag_at(const struct store *s, const PGresult *r, int column)
+{
+	return strcmp(s->pq->getvalue(r, 0, column), "t") == 0;
+}
+
+/* The one number that a statement gives; 0 with a failure. */
+static int64_t
+ask_number(struct store *s, enum which which, struct parameters *p,
+    enum queue_result *result, struct buf *why)
+{
+	PGresult *r = ask(s, which, p, result, why);
+	int64_t number = r ? number_at(s, r, 0, 0) : 0;
+
+	s->pq->clear(r);
+	return number;
+}
+
+/* The one boolean; false with a failure. */
+static bool
+ask_flag(struct store *s, enum which which, struct parameters *p,
+    enum queue_result *result, struct buf *why)
+{
+	PGresult *r = ask(s, which, p, result, why);
+	bool flag = r && flag_at(s, r, 0);
+
+	s->pq->clear(r);
+	return flag;
 }
 
 /* --------------------------------------------------------------- again */
@@ -178,87 +231,51 @@ must_repeat(const struct store *s, struct attempt *attempt,
 
 /* ---------------------------------------------------------------- put */
 
-/* Where the search for the next row that was added begins. */
-static void
-mark_added(struct stored *rows, size_t count, size_t *at,
-    const char *destination, const char *log_id)
-{
-	const struct stored *row;
-	size_t i;
-
-	for (i = 0; i < count; i++, *at = (*at + 1) % count) {
-		row = &rows[*at];
-		if (row->duplicate &&
-		    strcmp(row->destination, destination) == 0 &&
-		    (row->log_id ? log_id && strcmp(row->log_id, log_id) == 0 :
-		    !log_id)) {
-			rows[*at].duplicate = false;
-			return;
-		}
-	}
-}
-
-/* All are duplicates but those that came back. */
-static void
+/*
+ * All are duplicates but those whose nonces came back, in their order. Returns
+ * whether any did.
+ */
+static bool
 mark_duplicates(const struct store *s, const PGresult *r,
     struct stored *rows, size_t count)
 {
-	int i, added = s->pq->ntuples(r);
-	size_t at = 0;
+	int i, given = s->pq->ntuples(r);
+	bool added = false;
+	size_t at;
 
-	for (at = 0; at < count; at++)
-		rows[at].duplicate = true;
-	at = 0;
-	for (i = 0; i < added; i++)
-		if (text_at(s, r, i, 1))
-			mark_added(rows, count, &at, text_at(s, r, i, 2),
-			    text_at(s, r, i, 3));
+	for (at = 0, i = 0; at < count; at++) {
+		rows[at].duplicate = i == given ||
+		    rows[at].nonce != number_at(s, r, i, 1);
+		if (!rows[at].duplicate) {
+			added = true;
+			i++;
+		}
+	}
+	return added;
 }
 
-/* The rows as arrays, one statement's parameters. */
-struct columns {
-	struct buf destinations, log_ids, types, records, nonces;
-};
-
+/* The rows as an array of each column. */
 static void
-add_columns(struct columns *c, const struct stored *rows, const bool *bare,
-    size_t count)
+add_columns(struct parameters *p, const struct stored *rows,
+    const bool *bare, size_t count, int64_t now_ms)
 {
+	struct buf destinations = BUF_INIT, log_ids = BUF_INIT;
+	struct buf types = BUF_INIT, records = BUF_INIT, nonces = BUF_INIT;
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		add_element(&c->destinations, rows[i].destination);
-		add_element(&c->log_ids, rows[i].log_id);
-		add_element(&c->types, rows[i].type);
-		add_element(&c->records, bare[i] ? NULL : rows[i].record);
-		add_to_numbers(&c->nonces, rows[i].nonce);
+		add_element(&destinations, rows[i].destination);
+		add_element(&log_ids, rows[i].log_id);
+		add_element(&types, rows[i].type);
+		add_element(&records, bare[i] ? NULL : rows[i].record);
+		add_to_numbers(&nonces, rows[i].nonce);
 	}
-	buf_addc(&c->nonces, '}');
-	buf_addc(&c->destinations, '}');
-	buf_addc(&c->log_ids, '}');
-	buf_addc(&c->types, '}');
-	buf_addc(&c->records, '}');
-}
-
-static void
-columns_release(struct columns *c)
-{
-	buf_release(&c->destinations);
-	buf_release(&c->log_ids);
-	buf_release(&c->types);
-	buf_release(&c->records);
-	buf_release(&c->nonces);
-}
-
-static bool
-adds_something(const struct stored *rows, size_t count)
-{
-	size_t i;
-
-	for (i = 0; i < count; i++)
-		if (!rows[i].duplicate)
-			return true;
-	return false;
+	add_array(p, &destinations);
+	add_array(p, &log_ids);
+	add_array(p, &types);
+	add_array(p, &records);
+	add_number(p, now_ms);
+	add_array(p, &nonces);
 }
 
 /*
@@ -270,10 +287,12 @@ static enum queue_result
 confirm(struct store *s, const struct stored *row, struct buf *why)
 {
 	struct parameters p = { .count = 0 };
+	enum queue_result result = QUEUE_OK;
 
 	add_text(&p, row->destination);
 	add_text(&p, row->log_id);
-	return run(s, CONFIRM, &p, NULL, why);
+	run(s, CONFIRM, &p, &result, why);
+	return result;
 }
 
 /* A program that runs on may not write what it does not understand. */
@@ -286,46 +305,35 @@ refuse_version(const struct store *s, struct buf *why)
 }
 
 static enum queue_result
-put_rows(struct store *s, const struct columns *c, struct stored *rows,
+put_rows(struct store *s, struct stored *rows, const bool *bare,
     size_t count, int64_t now_ms, struct buf *why)
 {
 	struct parameters p = { .count = 0 };
-	enum queue_result result;
-	bool known;
+	enum queue_result result = QUEUE_OK;
+	bool known, added;
 	PGresult *r;
 
-	add_text(&p, c->destinations.data);
-	add_text(&p, c->log_ids.data);
-	add_text(&p, c->types.data);
-	add_text(&p, c->records.data);
-	add_number(&p, now_ms);
-	add_text(&p, c->nonces.data);
+	add_columns(&p, rows, bare, count, now_ms);
 	r = ask(s, PUT, &p, &result, why);
-	known = r && strcmp(s->pq->getvalue(r, 0, 0), "t") == 0;
-	if (known)
-		mark_duplicates(s, r, rows, count);
-	else if (r)
-		result = refuse_version(s, why);
+	known = r && flag_at(s, r, 0);
+	added = known && mark_duplicates(s, r, rows, count);
 	s->pq->clear(r);
-	if (known && !adds_something(rows, count))
-		result = confirm(s, &rows[0], why);
-	return result;
+	if (result == QUEUE_OK && !known)
+		return refuse_version(s, why);
+	return result == QUEUE_OK && !added ? confirm(s, &rows[0], why) :
+	    result;
 }
 
-/* The number that a statement gives for a destination; 0 with a failure. */
-static int64_t
-ask_number(struct store *s, enum which which, const char *destination,
-    enum queue_result *result, struct buf *why)
+enum queue_result
+pgsql_count_waiting(struct store *s, const char *destination, bool exactly,
+    int64_t *waiting, struct buf *why)
 {
 	struct parameters p = { .count = 0 };
-	int64_t number;
-	PGresult *r;
+	enum queue_result result = QUEUE_OK;
 
 	add_text(&p, destination);
-	r = ask(s, which, &p, result, why);
-	number = r ? number_at(s, r, 0, 0) : 0;
-	s->pq->clear(r);
-	return number;
+	*waiting = ask_number(s, exactly ? COUNT_ONE : SPAN, &p, &result, why);
+	return result;
 }
 
 /* Which of the rows are above QUEUE_MAX. */
@@ -334,25 +342,13 @@ find_bare(struct store *s, const struct stored *rows, size_t count,
     bool *bare, struct buf *why)
 {
 	enum queue_result result = QUEUE_OK;
-	const char *known = "";
-	struct room *room;
-	int64_t waiting;
+	const char *last = "";
 	size_t i;
 
 	for (i = 0; i < count && result == QUEUE_OK; i++) {
-		room = rooms_find(&s->rooms, rows[i].destination);
-		/* What is put with it is not there to be counted yet. */
-		if (strcmp(known, rows[i].destination) != 0 &&
-		    room_is_stale(room)) {
-			waiting = ask_number(s, SPAN, rows[i].destination,
-			    &result, why);
-			if (result == QUEUE_OK && waiting > s->max_waiting)
-				waiting = ask_number(s, COUNT_ONE,
-				    rows[i].destination, &result, why);
-			room_counted(room, waiting, s->max_waiting);
-		}
-		bare[i] = room_take(room, s->max_waiting);
-		known = rows[i].destination;
+		result = rooms_take(&s->rooms, s, rows[i].destination,
+		    strcmp(last, rows[i].destination) != 0, &bare[i], why);
+		last = rows[i].destination;
 	}
 	return result;
 }
@@ -361,18 +357,13 @@ static enum queue_result
 put_once(struct store *s, struct stored *rows, size_t count, int64_t now_ms,
     struct buf *why)
 {
-	struct columns c = { BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT,
-	    BUF_INIT };
 	bool *bare = mem_alloc(count * sizeof(*bare));
 	enum queue_result result = begin_call(s, why);
 
 	if (result == QUEUE_OK)
 		result = find_bare(s, rows, count, bare, why);
-	if (result == QUEUE_OK) {
-		add_columns(&c, rows, bare, count);
-		result = put_rows(s, &c, rows, count, now_ms, why);
-	}
-	columns_release(&c);
+	if (result == QUEUE_OK)
+		result = put_rows(s, rows, bare, count, now_ms, why);
 	free(bare);
 	return result == QUEUE_OK ? session_check_warning(s, &s->main, why) :
 	    result;
@@ -416,12 +407,12 @@ add_moved(struct buf *columns, const struct queue_moved *moved)
 }
 
 /* What was set aside may wait again, with its old number. */
-static enum queue_result
-lower(struct store *s, struct buf *why)
+static void
+lower(struct store *s, enum queue_result *result, struct buf *why)
 {
 	struct parameters none = { .count = 0 };
 
-	return run(s, LOWER, &none, NULL, why);
+	run(s, LOWER, &none, result, why);
 }
 
 static enum queue_result
@@ -430,26 +421,24 @@ import_rows(struct store *s, const struct queue_moved *rows, size_t count,
 {
 	struct buf columns[MOVED_TEXTS + MOVED_NUMBERS] = { BUF_INIT };
 	struct parameters p = { .count = 0 };
-	enum queue_result result;
+	enum queue_result result = QUEUE_OK;
 	int64_t waiting = 0;
 	PGresult *r;
 	size_t i;
 
 	for (i = 0; i < count; i++)
 		add_moved(columns, &rows[i]);
-	for (i = 0; i < MOVED_TEXTS + MOVED_NUMBERS; i++) {
-		buf_addc(&columns[i], '}');
-		add_text(&p, columns[i].data);
-	}
+	for (i = 0; i < MOVED_TEXTS + MOVED_NUMBERS; i++)
+		add_array(&p, &columns[i]);
 	r = ask(s, IMPORT, &p, &result, why);
 	if (r) {
 		*added = (size_t)number_at(s, r, 0, 0);
 		waiting = number_at(s, r, 0, 1);
 	}
 	s->pq->clear(r);
-	for (i = 0; i < MOVED_TEXTS + MOVED_NUMBERS; i++)
-		buf_release(&columns[i]);
-	return result == QUEUE_OK && waiting > 0 ? lower(s, why) : result;
+	if (waiting > 0)
+		lower(s, &result, why);
+	return result;
 }
 
 static enum queue_result
@@ -483,28 +472,23 @@ store_import(struct store *s, const struct queue_moved *rows, size_t count,
 
 /* --------------------------------------------------------------- read */
 
+#define ROW_NUMBER(column) row.column = number_at(s, r, at, i++)
+#define ROW_TEXT(column) row.column = text_at(s, r, at, i++)
+
 /* Gives one row of COLUMNS away. */
 static bool
-take_row(const struct store *s, const PGresult *r, int i, store_take *take,
+take_row(const struct store *s, const PGresult *r, int at, store_take *take,
     void *context)
 {
-	struct queue_row row = { 0 };
+	struct queue_row row;
 	const char *record;
+	int i = 0;
 
-	row.number = number_at(s, r, i, 0);
-	row.nonce = number_at(s, r, i, 1);
-	row.destination = text_at(s, r, i, 2);
-	row.log_id = text_at(s, r, i, 3);
-	row.type = text_at(s, r, i, 4);
-	row.state = (enum queue_state)number_at(s, r, i, 5);
-	row.queued_ms = number_at(s, r, i, 6);
-	row.changed_ms = number_at(s, r, i, 7);
-	row.tries = number_at(s, r, i, 8);
-	row.reason = text_at(s, r, i, 9);
-	record = text_at(s, r, i, 10);
-	row.later_ms = number_at(s, r, i, 11);
+	ROW_COLUMNS(ROW_NUMBER, ROW_TEXT, ;);
+	row.reason = text_at(s, r, at, i++);
+	record = text_at(s, r, at, i);
 	return take(context, &row, record,
-	    record ? (size_t)s->pq->getlength(r, i, 10) : 0);
+	    record ? (size_t)s->pq->getlength(r, at, i) : 0);
 }
 
 /* Gives rows away, as long as they are wanted; false: no more. */
@@ -535,7 +519,7 @@ read_page(struct store *s, const char *destination, struct place *at,
 {
 	size_t page = at->left < PAGE_ROWS ? at->left : PAGE_ROWS;
 	struct parameters p = { .count = 0 };
-	enum queue_result result;
+	enum queue_result result = QUEUE_OK;
 	size_t count;
 	PGresult *r;
 
@@ -547,9 +531,9 @@ read_page(struct store *s, const char *destination, struct place *at,
 	r = ask(s, READ, &p, &result, why);
 	count = r ? (size_t)s->pq->ntuples(r) : 0;
 	at->left = count < page ? 0 : at->left - count;
-	if (count > 0) {
+	if (count > 0) { /* places in ROW_COLUMNS */
 		at->number = number_at(s, r, (int)count - 1, 0);
-		at->later_ms = number_at(s, r, (int)count - 1, 11);
+		at->later_ms = number_at(s, r, (int)count - 1, 2);
 	}
 	if (r && !take_rows(s, r, take, context))
 		at->left = 0;
@@ -575,10 +559,10 @@ store_read(struct store *s, const char *destination, size_t max,
 /* Those of a number above after, up to max. */
 static enum queue_result
 take_page(struct store *s, enum which which, int64_t after, size_t max,
-    store_take *take, void *context, struct buf *why)
+    store_take *take, void *context, enum queue_result result,
+    struct buf *why)
 {
 	struct parameters p = { .count = 0 };
-	enum queue_result result;
 	PGresult *r;
 
 	add_number(&p, after);
@@ -605,10 +589,8 @@ static enum queue_result
 store_list(struct store *s, int64_t after, size_t max, store_take *take,
     void *context, struct buf *why)
 {
-	enum queue_result result = begin_call(s, why);
-
-	return result == QUEUE_OK ? take_page(s, LIST, after, max, take,
-	    context, why) : result;
+	return take_page(s, LIST, after, max, take, context,
+	    begin_call(s, why), why);
 }
 
 static enum queue_result
@@ -619,9 +601,8 @@ store_export(struct store *s, int64_t after, size_t max, store_take *take,
 
 	if (result != QUEUE_OK)
 		return result;
-	result = take_page(s, NAME, after, max, take_none, NULL, why);
-	if (result == QUEUE_OK)
-		result = take_page(s, EXPORT, after, max, take, context, why);
+	result = take_page(s, NAME, after, max, take_none, NULL, result, why);
+	result = take_page(s, EXPORT, after, max, take, context, result, why);
 	return finish(s, result, why);
 }
 
@@ -631,12 +612,9 @@ store_names(struct store *s, void (*take)(void *context, const char *name),
 {
 	enum queue_result result = begin_call(s, why);
 	struct parameters none = { .count = 0 };
-	PGresult *r;
+	PGresult *r = ask(s, NAMES, &none, &result, why);
 	int i;
 
-	if (result != QUEUE_OK)
-		return result;
-	r = ask(s, NAMES, &none, &result, why);
 	for (i = 0; r && i < s->pq->ntuples(r); i++)
 		take(context, text_at(s, r, i, 0));
 	s->pq->clear(r);
@@ -645,77 +623,44 @@ store_names(struct store *s, void (*take)(void *context, const char *name),
 
 /* --------------------------------------------------------------- pace */
 
+#define ADD_NUMBER(column) add_number(&p, pace->column)
+#define ADD_TEXT(column) add_text(&p, pace->column)
+
 static enum queue_result
 keep_pace(struct store *s, const char *name, const struct pace *pace,
     struct buf *why)
 {
-	const int64_t numbers[] = { pace->set_ms, pace->until_ms,
-	    pace->obey_ms, pace->failures, pace->suspects, pace->posting,
-	    pace->refused, pace->success_ms, pace->error_ms,
-	    pace->condemned, pace->condemned_ms, pace->webhook };
 	struct parameters p = { .count = 0 };
-	struct buf error = BUF_INIT, word = BUF_INIT;
-	enum queue_result result;
-	size_t i;
+	enum queue_result result = QUEUE_OK;
 
 	add_text(&p, name);
-	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		add_number(&p, numbers[i]);
-	utf8_mend(&error, pace->error, strlen(pace->error));
-	add_text(&p, buf_text(&error));
-	utf8_mend(&word, pace->condemned_by, strlen(pace->condemned_by));
-	add_text(&p, buf_text(&word));
-	result = run(s, KEEP_PACE, &p, NULL, why);
-	buf_release(&error);
-	buf_release(&word);
+	PACE_COLUMNS(ADD_NUMBER, ADD_TEXT, ;);
+	run(s, KEEP_PACE, &p, &result, why);
 	return result;
 }
 
-/* From column 4 of COUNT on. */
-static void
-take_pace(const struct store *s, const PGresult *r, struct pace *p)
-{
-	p->set_ms = number_at(s, r, 0, 4);
-	p->until_ms = number_at(s, r, 0, 5);
-	p->obey_ms = number_at(s, r, 0, 6);
-	p->failures = number_at(s, r, 0, 7);
-	p->suspects = number_at(s, r, 0, 8);
-	p->posting = number_at(s, r, 0, 9) != 0;
-	p->refused = number_at(s, r, 0, 10) != 0;
-	p->success_ms = number_at(s, r, 0, 11);
-	p->error_ms = number_at(s, r, 0, 12);
-	snprintf(p->error, sizeof(p->error), "%s",
-	    s->pq->getvalue(r, 0, 13));
-	p->condemned = number_at(s, r, 0, 14);
-	p->condemned_ms = number_at(s, r, 0, 15);
-	p->webhook = number_at(s, r, 0, 16);
-	snprintf(p->condemned_by, sizeof(p->condemned_by), "%s",
-	    s->pq->getvalue(r, 0, 17));
-}
+#define TAKE_NUMBER(column) p->column = number_at(s, r, 0, i++)
+#define TAKE_TEXT(column) snprintf(p->column, sizeof(p->column), "%s", \
+	s->pq->getvalue(r, 0, i++))
+#define TAKE_COUNT(column) tally->column = number_at(s, r, 0, i++)
 
 static enum queue_result
 store_count(struct store *s, const char *destination, const char *pace_of,
     struct queue_tally *tally, struct buf *why)
 {
 	enum queue_result result = begin_call(s, why);
-	struct parameters p = { .count = 0 };
-	PGresult *r = NULL;
+	struct parameters about = { .count = 0 };
+	struct pace *p = &tally->pace;
+	PGresult *r;
+	int i = 0;
 
 	memset(tally, 0, sizeof(*tally));
-	add_text(&p, destination);
-	add_text(&p, pace_of);
-	if (result == QUEUE_OK)
-		r = ask(s, COUNT, &p, &result, why);
+	add_text(&about, destination);
+	add_text(&about, pace_of);
+	r = ask(s, COUNT, &about, &result, why);
 	if (r) {
-		tally->waiting = number_at(s, r, 0, 0);
-		tally->oldest_ms = number_at(s, r, 0, 1);
-		tally->aside = number_at(s, r, 0, 2);
-		tally->clock_ms = number_at(s, r, 0, 3);
-		take_pace(s, r, &tally->pace);
-		tally->postponed = number_at(s, r, 0, 18);
-		tally->later_ms = number_at(s, r, 0, 19);
-		tally->untold = number_at(s, r, 0, 20);
-		tally->untold_ms = number_at(s, r, 0, 21);
+		TALLY_COLUMNS(TAKE_COUNT, ;);
+		PACE_COLUMNS(TAKE_NUMBER, TAKE_TEXT, ;);
 	}
 	s->pq->clear(r);
 	return result;
@@ -753,17 +698,30 @@ mark_all(const struct queue_batch *batch, bool missed)
 }
 
 /* Runs a statement for the rows of a batch, and marks those that it met. */
-static enum queue_result
-change_named(struct store *s, enum which which, const struct parameters *p,
-    const struct queue_batch *batch, struct buf *why)
+static void
+change_named(struct store *s, enum which which,
+    const struct queue_batch *batch, int64_t now_ms,
+    enum queue_result *result, struct buf *why)
 {
-	enum queue_result result;
-	PGresult *r = ask(s, which, p, &result, why);
+	struct buf numbers = BUF_INIT, nonces = BUF_INIT;
+	struct parameters p = { .count = 0 };
+	PGresult *r;
+	size_t i;
 
+	for (i = 0; i < batch->count; i++) {
+		add_to_numbers(&numbers, batch->keys[i].number);
+		add_to_numbers(&nonces, batch->keys[i].nonce);
+	}
+	add_array(&p, &numbers);
+	add_array(&p, &nonces);
+	add_number(&p, now_ms);
+	add_text(&p, batch->reason ? batch->reason : "");
+	add_number(&p, batch->later_ms);
+	add_number(&p, batch->expired_ms);
+	r = ask(s, which, &p, result, why);
 	if (r)
 		mark_met(s, r, batch);
 	s->pq->clear(r);
-	return result;
 }
 
 /* Which statements make a change: all of them run, for the rows left over. */
@@ -778,202 +736,138 @@ static const struct {
 	[QUEUE_PUT_BACK] = { STATEMENTS, STATEMENTS },
 };
 
-static enum queue_result
+static void
 change_rows(struct store *s, enum queue_change change,
-    const struct queue_batch *batch, const struct parameters *p,
-    struct buf *why)
+    const struct queue_batch *batch, int64_t now_ms,
+    enum queue_result *result, struct buf *why)
 {
 	enum which first = changes[change].first;
 	enum which second = changes[change].second;
-	enum queue_result result = QUEUE_OK;
 
 	mark_all(batch, first != STATEMENTS);
 	if (first != STATEMENTS)
-		result = change_named(s, first, p, batch, why);
-	if (result == QUEUE_OK && second != STATEMENTS)
-		result = change_named(s, second, p, batch, why);
-	return result;
-}
-
-static enum queue_result
-change_batch(struct store *s, enum queue_change change,
-    const struct queue_batch *batch, int64_t now_ms, struct buf *why)
-{
-	struct buf numbers = BUF_INIT, nonces = BUF_INIT, reason = BUF_INIT;
-	struct parameters p = { .count = 0 };
-	enum queue_result result;
-	size_t i;
-
-	for (i = 0; i < batch->count; i++) {
-		add_to_numbers(&numbers, batch->keys[i].number);
-		add_to_numbers(&nonces, batch->keys[i].nonce);
-	}
-	buf_addc(&numbers, '}');
-	buf_addc(&nonces, '}');
-	add_text(&p, numbers.data);
-	add_text(&p, nonces.data);
-	add_number(&p, now_ms);
-	/* The server takes UTF-8 alone; Slack's words may be other. */
-	if (batch->reason)
-		utf8_mend(&reason, batch->reason, strlen(batch->reason));
-	add_text(&p, buf_text(&reason));
-	add_number(&p, batch->later_ms);
-	add_number(&p, batch->expired_ms);
-	result = change_rows(s, change, batch, &p, why);
-	buf_release(&numbers);
-	buf_release(&nonces);
-	buf_release(&reason);
-	return result;
+		change_named(s, first, batch, now_ms, result, why);
+	if (second != STATEMENTS)
+		change_named(s, second, batch, now_ms, result, why);
 }
 
 /* What a change does to other rows of the destination. */
-static enum queue_result
+static void
 change_others(struct store *s, enum queue_change change,
-    const struct queue_batch *batch, int64_t now_ms, struct buf *why)
+    const struct queue_batch *batch, int64_t now_ms,
+    enum queue_result *result, struct buf *why)
 {
-	struct parameters p = { .count = 0 }, tell = { .count = 0 };
-	enum queue_result result = QUEUE_OK;
+	struct parameters p = { .count = 0 };
 
-	add_text(&p, batch->destination);
-	add_number(&p, now_ms);
-	add_text(&p, batch->reason);
-	add_number(&p, batch->since_ms);
-	add_text(&tell, batch->destination);
-	if (change == QUEUE_RECALL)
-		result = run(s, RECALL, &p, NULL, why);
-	if (result == QUEUE_OK && change == QUEUE_RECALL)
-		result = lower(s, why);
-	if (result == QUEUE_OK && batch->told)
-		result = run(s, TELL, &tell, NULL, why);
-	return result;
+	if (change == QUEUE_RECALL) {
+		add_text(&p, batch->destination);
+		add_number(&p, now_ms);
+		add_text(&p, batch->reason);
+		add_number(&p, batch->since_ms);
+		run(s, RECALL, &p, result, why);
+		lower(s, result, why);
+	}
+	if (batch->told) {
+		add_text(&p, batch->destination);
+		run(s, TELL, &p, result, why);
+	}
 }
 
 /* -------------------------------------------------------------- leases */
 
-/* Where it is kept whether this session has a lease. */
-static struct lease *
-find_lease(struct store *s, const char *name)
+/*
+ * A lease, or the worker's lock, is a lock of the session (PostgreSQL,
+ * "Advisory Locks"), and gone with it. This is what it is called.
+ */
+static void
+add_lease(struct parameters *p, const char *kind, const char *name)
 {
-	struct lease *lease;
-	size_t i;
+	struct buf text = BUF_INIT;
 
-	for (i = 0; i < s->lease_count; i++)
-		if (strcmp(s->leases[i].name, name) == 0)
-			return &s->leases[i];
-	s->leases = mem_realloc(s->leases,
-	    (s->lease_count + 1) * sizeof(*s->leases));
-	lease = &s->leases[s->lease_count++];
-	lease->name = mem_dup(name);
-	lease->session = 0;
-	return lease;
+	buf_addf(&text, "%s/%s", kind, name);
+	add_text(p, text.data);
+	buf_release(&text);
 }
 
-/* As far as can be seen without a call. */
+/* Whether the session that took it goes on, as can be seen without a call. */
 static bool
-has_lease(struct store *s, const char *name)
+has_lease(struct store *s, unsigned session)
 {
-	return find_lease(s, name)->session == s->sessions &&
-	    session_lives(s, &s->main);
-}
-
-/* Runs a statement that answers with a boolean. */
-static enum queue_result
-ask_flag(struct store *s, enum which which, const char *text, bool *flag,
-    struct buf *why)
-{
-	struct parameters p = { .count = 0 };
-	enum queue_result result;
-	PGresult *r;
-
-	add_text(&p, text);
-	r = ask(s, which, &p, &result, why);
-	*flag = r && strcmp(s->pq->getvalue(r, 0, 0), "t") == 0;
-	s->pq->clear(r);
-	return result;
+	return session == s->sessions && session_lives(s, &s->main);
 }
 
 /* A lease that is held is not taken twice: one release would not do. */
 static enum queue_result
-take_lease(struct store *s, const char *name, bool *mine, struct buf *why)
+take_lease(struct store *s, const char *kind, const char *name,
+    unsigned *session, bool *mine, struct buf *why)
 {
 	enum queue_result result = begin_call(s, why);
+	struct parameters p = { .count = 0 };
 
-	*mine = result == QUEUE_OK && has_lease(s, name);
-	if (result == QUEUE_OK && !*mine)
-		result = ask_flag(s, LOCK, name, mine, why);
-	if (result == QUEUE_OK && *mine)
-		find_lease(s, name)->session = s->sessions;
+	*mine = has_lease(s, *session);
+	if (*mine)
+		return result;
+	add_lease(&p, kind, name);
+	*mine = ask_flag(s, LOCK, &p, &result, why);
+	if (*mine)
+		*session = s->sessions;
 	return result;
 }
 
 static void
-release_lease(struct store *s, const char *name)
+release_lease(struct store *s, const char *kind, const char *name,
+    unsigned *session)
 {
-	bool held = has_lease(s, name), done;
+	enum queue_result result = QUEUE_OK;
+	struct parameters p = { .count = 0 };
 	struct buf ignored = BUF_INIT;
+	bool held = has_lease(s, *session);
 
-	find_lease(s, name)->session = 0;
+	*session = 0;
+	if (!held)
+		return;
 	session_begin_call(s);
-	if (held && ask_flag(s, UNLOCK, name, &done, &ignored) != QUEUE_OK)
+	add_lease(&p, kind, name);
+	run(s, UNLOCK, &p, &result, &ignored);
+	if (result != QUEUE_OK)
 		session_end(s, &s->main);
 	buf_release(&ignored);
-}
-
-/* The caller frees it. */
-static char *
-lease_name_dup(const char *kind, const char *name)
-{
-	struct buf text = BUF_INIT, clean = BUF_INIT;
-
-	utf8_mend(&clean, name, strlen(name));
-	buf_addf(&text, "%s/%s", kind, buf_text(&clean));
-	buf_release(&clean);
-	return buf_detach(&text);
 }
 
 static enum queue_result
 store_begin_turn(struct store *s, const char *destination, bool *mine,
     struct buf *why)
 {
-	char *name = lease_name_dup("destination", destination);
-	enum queue_result result = take_lease(s, name, mine, why);
-
-	free(name);
-	return result;
+	return take_lease(s, "destination", destination,
+	    &rooms_find(&s->rooms, destination)->session, mine, why);
 }
 
 static bool
 store_has_turn(struct store *s, const char *destination)
 {
-	char *name = lease_name_dup("destination", destination);
-	bool mine = has_lease(s, name);
-
-	free(name);
-	return mine;
+	return has_lease(s, rooms_find(&s->rooms, destination)->session);
 }
 
 static void
 store_end_turn(struct store *s, const char *destination)
 {
-	char *name = lease_name_dup("destination", destination);
-
-	release_lease(s, name);
-	free(name);
+	release_lease(s, "destination", destination,
+	    &rooms_find(&s->rooms, destination)->session);
 }
 
 /* The two answers of PROVE for a lease that this session took. */
 static enum queue_result
-ask_proof(struct store *s, const char *name, struct buf *why)
+ask_proof(struct store *s, const char *destination, struct buf *why)
 {
 	struct parameters p = { .count = 0 };
-	enum queue_result result;
+	enum queue_result result = QUEUE_OK;
 	bool mine, known;
 	PGresult *r;
 
-	add_text(&p, name);
+	add_lease(&p, "destination", destination);
 	r = ask(s, PROVE, &p, &result, why);
-	mine = r && strcmp(s->pq->getvalue(r, 0, 0), "t") == 0;
-	known = r && strcmp(s->pq->getvalue(r, 0, 1), "t") == 0;
+	mine = r && flag_at(s, r, 0);
+	known = r && flag_at(s, r, 1);
 	s->pq->clear(r);
 	if (result == QUEUE_OK && !known)
 		return refuse_version(s, why);
@@ -989,22 +883,17 @@ static enum queue_result
 prove_lease(struct store *s, const struct queue_batch *batch, bool *mine,
     struct buf *why)
 {
-	char *name = lease_name_dup("destination", batch->pace_of ?
-	    batch->pace_of : batch->destination);
-	enum queue_result result = QUEUE_OK;
+	const char *name = batch->pace_of ? batch->pace_of :
+	    batch->destination;
 
-	*mine = has_lease(s, name);
+	*mine = store_has_turn(s, name);
 	if (*mine)
-		result = ask_proof(s, name, why);
-	else
-		mark_all(batch, true);
-	if (!*mine && batch->count == 0) {
-		buf_addf(why, "%s: the lease of a destination was lost",
-		    s->place);
-		result = QUEUE_BUSY;
-	}
-	free(name);
-	return result;
+		return ask_proof(s, name, why);
+	mark_all(batch, true);
+	if (batch->count > 0)
+		return QUEUE_OK;
+	buf_addf(why, "%s: the lease of a destination was lost", s->place);
+	return QUEUE_BUSY;
 }
 
 /* What is no claim needs no lease, but tables that are ours. */
@@ -1012,11 +901,9 @@ static enum queue_result
 check_version(struct store *s, struct buf *why)
 {
 	struct parameters none = { .count = 0 };
-	enum queue_result result;
-	PGresult *r = ask(s, VERSION_NOW, &none, &result, why);
-	bool known = r && strcmp(s->pq->getvalue(r, 0, 0), "t") == 0;
+	enum queue_result result = QUEUE_OK;
+	bool known = ask_flag(s, VERSION_NOW, &none, &result, why);
 
-	s->pq->clear(r);
 	return result == QUEUE_OK && !known ? refuse_version(s, why) : result;
 }
 
@@ -1032,13 +919,12 @@ change_once(struct store *s, enum queue_change change,
 	result = claim ? prove_lease(s, batch, &mine, why) :
 	    check_version(s, why);
 	if (result == QUEUE_OK && mine && batch->count > 0)
-		result = change_batch(s, change, batch, now_ms, why);
+		change_rows(s, change, batch, now_ms, &result, why);
 	if (result == QUEUE_OK && claim && queue_missed(batch)) {
 		finish(s, QUEUE_FAILED, why);
 		return QUEUE_OK;
 	}
-	if (result == QUEUE_OK)
-		result = change_others(s, change, batch, now_ms, why);
+	change_others(s, change, batch, now_ms, &result, why);
 	if (result == QUEUE_OK && batch->pace)
 		result = keep_pace(s, batch->pace_of, batch->pace, why);
 	return finish(s, result, why);
@@ -1059,131 +945,115 @@ store_change(struct store *s, enum queue_change change,
 
 /* ------------------------------------------------------------- workers */
 
-/* Runs a statement about a machine, which gives no rows. */
+/* As others know this machine. */
+static char *
+machine_name(char name[MACHINE_SIZE])
+{
+	if (gethostname(name, MACHINE_SIZE) < 0)
+		*name = '\0';
+	name[MACHINE_SIZE - 1] = '\0';
+	return name;
+}
+
 static enum queue_result
-run_machine(struct store *s, enum which which, const char *machine,
-    int64_t pid, const char *note, struct buf *why)
+store_sign(struct store *s, const char *note, struct buf *why)
 {
 	enum queue_result result = begin_call(s, why);
 	struct parameters p = { .count = 0 };
-	struct buf clean = BUF_INIT, clean_note = BUF_INIT;
+	char machine[MACHINE_SIZE];
 
-	utf8_mend(&clean, machine, strlen(machine));
-	utf8_mend(&clean_note, note, strlen(note));
-	add_text(&p, buf_text(&clean));
-	add_number(&p, pid);
-	add_text(&p, buf_text(&clean_note));
-	if (result == QUEUE_OK)
-		result = run(s, which, &p, NULL, why);
-	buf_release(&clean);
-	buf_release(&clean_note);
+	add_text(&p, machine_name(machine));
+	add_number(&p, getpid());
+	add_text(&p, note);
+	run(s, SIGN, &p, &result, why);
 	return result;
 }
 
 static enum queue_result
-store_sign(struct store *s, const char *machine, int64_t pid,
-    const char *note, struct buf *why)
+store_lock_worker(struct store *s, bool *mine, struct buf *why)
 {
-	return run_machine(s, SIGN, machine, pid, note, why);
-}
+	char machine[MACHINE_SIZE];
+	enum queue_result result = take_lease(s, "worker",
+	    machine_name(machine), &s->worker, mine, why);
 
-/* Where the worker's lock of this session is kept. */
-static const char worker_lease[] = "worker of this machine";
-
-static enum queue_result
-store_lock_worker(struct store *s, const char *machine, int64_t pid,
-    bool *mine, struct buf *why)
-{
-	char *name = lease_name_dup("worker", machine);
-	enum queue_result result = take_lease(s, name, mine, why);
-
-	free(name);
-	if (result == QUEUE_OK && *mine) {
-		find_lease(s, worker_lease)->session = s->sessions;
-		result = store_sign(s, machine, pid, "", why);
-	}
-	return result;
+	return result == QUEUE_OK && *mine ? store_sign(s, "", why) : result;
 }
 
 static bool
 store_has_worker_lock(struct store *s)
 {
-	return has_lease(s, worker_lease);
+	return has_lease(s, s->worker);
 }
 
 /* Others see that none is there, before it can be. */
 static void
-store_unlock_worker(struct store *s, const char *machine, int64_t pid)
+store_unlock_worker(struct store *s)
 {
-	char *name = lease_name_dup("worker", machine);
+	struct parameters p = { .count = 0 };
 	struct buf ignored = BUF_INIT;
+	char machine[MACHINE_SIZE];
+	enum queue_result result;
 
-	if (has_lease(s, worker_lease)) {
-		run_machine(s, SIGN_OUT, machine, pid, "", &ignored);
-		release_lease(s, name);
+	if (has_lease(s, s->worker)) {
+		result = begin_call(s, &ignored);
+		add_text(&p, machine_name(machine));
+		add_number(&p, getpid());
+		run(s, SIGN_OUT, &p, &result, &ignored);
+		release_lease(s, "worker", machine, &s->worker);
 	}
-	find_lease(s, worker_lease)->session = 0;
+	s->worker = 0;
 	buf_release(&ignored);
-	free(name);
 }
 
 static enum queue_result
-store_find_worker(struct store *s, const char *machine,
-    struct queue_holder *holder, struct buf *why)
+store_find_worker(struct store *s, struct queue_holder *holder,
+    struct buf *why)
 {
-	char *name = lease_name_dup("worker", machine);
 	enum queue_result result = begin_call(s, why);
 	struct parameters p = { .count = 0 };
-	PGresult *r = NULL;
+	char machine[MACHINE_SIZE];
+	PGresult *r;
 
-	add_text(&p, name);
-	add_text(&p, name + strlen("worker/"));
-	if (result == QUEUE_OK)
-		r = ask(s, FIND_WORKER, &p, &result, why);
+	add_lease(&p, "worker", machine_name(machine));
+	add_text(&p, machine);
+	r = ask(s, FIND_WORKER, &p, &result, why);
 	if (r) {
-		holder->held = strcmp(s->pq->getvalue(r, 0, 0), "t") == 0;
+		holder->held = flag_at(s, r, 0);
 		holder->pid = (pid_t)number_at(s, r, 0, 1);
 		holder->silent_ms = number_at(s, r, 0, 2);
 	}
 	s->pq->clear(r);
-	free(name);
 	return result;
 }
 
 static void
-store_note(struct store *s, const char *machine, const char *note)
+store_note(struct store *s, const char *note)
 {
-	struct buf clean = BUF_INIT, name = BUF_INIT, ignored = BUF_INIT;
+	struct buf ignored = BUF_INIT;
 	enum queue_result result = begin_call(s, &ignored);
 	struct parameters p = { .count = 0 };
+	char machine[MACHINE_SIZE];
 
-	utf8_mend(&name, machine, strlen(machine));
-	utf8_mend(&clean, note, strlen(note));
-	add_text(&p, buf_text(&name));
-	add_text(&p, buf_text(&clean));
-	if (result == QUEUE_OK)
-		run(s, NOTE, &p, NULL, &ignored);
-	buf_release(&name);
-	buf_release(&clean);
+	add_text(&p, machine_name(machine));
+	add_text(&p, note);
+	run(s, NOTE, &p, &result, &ignored);
 	buf_release(&ignored);
 }
 
 static void
-store_read_note(struct store *s, const char *machine, struct buf *note)
+store_read_note(struct store *s, struct buf *note)
 {
-	struct buf name = BUF_INIT, ignored = BUF_INIT;
+	struct buf ignored = BUF_INIT;
 	enum queue_result result = begin_call(s, &ignored);
 	struct parameters p = { .count = 0 };
-	PGresult *r = NULL;
+	char machine[MACHINE_SIZE];
+	PGresult *r;
 
-	utf8_mend(&name, machine, strlen(machine));
-	add_text(&p, buf_text(&name));
-	if (result == QUEUE_OK)
-		r = ask(s, READ_NOTE, &p, &result, &ignored);
+	add_text(&p, machine_name(machine));
+	r = ask(s, READ_NOTE, &p, &result, &ignored);
 	if (r && s->pq->ntuples(r) > 0)
 		buf_adds(note, s->pq->getvalue(r, 0, 0));
 	s->pq->clear(r);
-	buf_release(&name);
 	buf_release(&ignored);
 }
 
@@ -1192,15 +1062,14 @@ store_waits(struct store *s, const char *const *destinations, size_t count,
     bool *waits, struct buf *why)
 {
 	enum queue_result result = begin_call(s, why);
+	struct parameters p = { .count = 0 };
 	struct buf names = BUF_INIT;
 	size_t i;
 
 	for (i = 0; i < count; i++)
 		add_element(&names, destinations[i]);
-	buf_adds(&names, count > 0 ? "}" : "{}");
-	if (result == QUEUE_OK)
-		result = ask_flag(s, WAITS, names.data, waits, why);
-	buf_release(&names);
+	add_array(&p, &names);
+	*waits = ask_flag(s, WAITS, &p, &result, why);
 	return result;
 }
 
@@ -1210,12 +1079,10 @@ store_machines(struct store *s, queue_show_machine *show, void *context,
 {
 	enum queue_result result = begin_call(s, why);
 	struct parameters none = { .count = 0 };
+	PGresult *r = ask(s, MACHINES, &none, &result, why);
 	struct queue_machine machine;
-	PGresult *r = NULL;
 	int i;
 
-	if (result == QUEUE_OK)
-		r = ask(s, MACHINES, &none, &result, why);
 	for (i = 0; r && i < s->pq->ntuples(r); i++) {
 		machine.name = text_at(s, r, i, 0);
 		machine.pid = number_at(s, r, i, 1);
@@ -1235,14 +1102,9 @@ store_last_done(struct store *s, int64_t until_ms, int64_t *done_ms,
 {
 	enum queue_result result = begin_call(s, why);
 	struct parameters p = { .count = 0 };
-	PGresult *r = NULL;
 
 	add_number(&p, until_ms);
-	if (result == QUEUE_OK)
-		r = ask(s, LAST_DONE, &p, &result, why);
-	if (r)
-		*done_ms = number_at(s, r, 0, 0);
-	s->pq->clear(r);
+	*done_ms = ask_number(s, LAST_DONE, &p, &result, why);
 	return result;
 }
 
@@ -1252,16 +1114,12 @@ delete_rows(struct store *s, const PGresult *r, struct buf *why)
 	struct parameters p = { .count = 0 };
 	struct buf numbers = BUF_INIT;
 	enum queue_result result = QUEUE_OK;
-	int i, count = s->pq->ntuples(r);
+	int i;
 
-	for (i = 0; i < count; i++)
-		buf_addf(&numbers, "%c%s", i > 0 ? ',' : '{',
-		    s->pq->getvalue(r, i, 0));
-	buf_addc(&numbers, '}');
-	add_text(&p, numbers.data);
-	if (count > 0)
-		result = run(s, DELETE, &p, NULL, why);
-	buf_release(&numbers);
+	for (i = 0; i < s->pq->ntuples(r); i++)
+		add_to_numbers(&numbers, number_at(s, r, i, 0));
+	add_array(&p, &numbers);
+	run(s, DELETE, &p, &result, why);
 	return result;
 }
 
@@ -1281,7 +1139,7 @@ store_purge(struct store *s, int64_t retention_ms, int64_t now_ms,
 	add_number(&p, retention_ms);
 	add_number(&p, (int64_t)max);
 	r = ask(s, OLD, &p, &result, why);
-	if (r)
+	if (r && s->pq->ntuples(r) > 0)
 		result = delete_rows(s, r, why);
 	result = finish(s, result, why);
 	if (r && result == QUEUE_OK) {
@@ -1307,24 +1165,23 @@ edit_rows(struct store *s, enum queue_edit edit, const char *log_id,
 {
 	enum which which = edits[edit].all;
 	struct parameters p = { .count = 0 };
-	struct buf clean = BUF_INIT;
-	enum queue_result result;
+	enum queue_result result = QUEUE_OK;
 
 	add_number(&p, now_ms);
 	if (log_id) {
 		which = edits[edit].by_id;
-		utf8_mend(&clean, log_id, strlen(log_id));
-		add_text(&p, buf_text(&clean));
+		add_text(&p, log_id);
 	} else if (number > 0) {
 		which = edits[edit].by_number;
 		add_number(&p, number);
 	}
-	result = run(s, which, &p, count, why);
-	buf_release(&clean);
-	if (result == QUEUE_OK && edit == QUEUE_REMOVE)
-		result = run(s, FORGET_REMOVED, &p, NULL, why);
-	if (result == QUEUE_OK && edit == QUEUE_RETRY && *count > 0)
-		result = lower(s, why);
+	*count = run(s, which, &p, &result, why);
+	if (edit == QUEUE_REMOVE) {
+		add_number(&p, now_ms);
+		run(s, FORGET_REMOVED, &p, &result, why);
+	} else if (*count > 0) {
+		lower(s, &result, why);
+	}
 	return result;
 }
 
@@ -1362,7 +1219,8 @@ store_hurry(struct store *s, const char *destination, struct buf *why)
 	struct parameters p = { .count = 0 };
 
 	add_text(&p, destination);
-	return result == QUEUE_OK ? run(s, HURRY, &p, NULL, why) : result;
+	run(s, HURRY, &p, &result, why);
+	return result;
 }
 
 /* A change of nothing is refused like any other. */

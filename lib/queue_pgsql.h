@@ -85,30 +85,22 @@ struct session {
 	struct buf warning;	/* of the server, since the call began */
 };
 
-/*
- * A lock of the session (PostgreSQL, "Advisory Locks"): the worker's, or
- * the lease of a destination. It is gone with the session.
- */
-struct lease {
-	char *name;
-	unsigned session;	/* of which it is: store.sessions then; 0: of
-				 * none */
-};
-
 struct store {
 	const struct libpq *pq;
 	char *address;
 	char *place;		/* the address without its secrets */
-	int64_t max_waiting;
 	struct rooms rooms;
 	bool settles;		/* it is a worker's, or a person's */
 	int64_t end_ms;		/* by clock_ms(): of the call in hand */
 	char state[6];		/* the SQLSTATE of the last failure */
 	struct session main;
 	unsigned sessions;	/* begun so far */
-	struct lease *leases;
-	size_t lease_count;
+	unsigned worker;	/* the one that took the worker's lock */
 };
+
+/* ------------------------------------------------------- queue_pgsql.c */
+
+room_count pgsql_count_waiting;
 
 /* ---------------------------------------------- queue_pgsql_connect.c */
 

@@ -425,11 +425,6 @@ check_schema(struct store *s, struct buf *why)
 void
 pgsql_close(struct store *s)
 {
-	size_t i;
-
-	for (i = 0; i < s->lease_count; i++)
-		free(s->leases[i].name);
-	free(s->leases);
 	session_end(s, &s->main);
 	rooms_release(&s->rooms);
 	free(s->address);
@@ -452,7 +447,8 @@ pgsql_open(const struct queue_options *options, enum queue_result *result,
 	s->pq = pq;
 	s->address = mem_dup(options->address);
 	s->place = queue_place_dup(options->address);
-	s->max_waiting = options->max_waiting;
+	s->rooms.max = options->max_waiting;
+	s->rooms.count_waiting = pgsql_count_waiting;
 	s->settles = options->settles;
 	if (check_address(s, why))
 		*result = pgsql_connect(s, &s->main, why);

@@ -2,9 +2,8 @@
 /* The SQL of a queue on PostgreSQL, a statement each. */
 #include "queue_pgsql.h"
 
-/* What a row is read from, in the order of take_row(). */
-#define COLUMNS "number, nonce, destination, log_id, type, state, " \
-	"queued_ms, changed_ms, tries, reason, record, later_ms"
+/* What a row is read from, for take_row(). */
+#define COLUMNS ROW_NAMES ", reason, record"
 
 /* Conditions as the indexes have them. */
 #define WAITING "state = 0"
@@ -54,6 +53,12 @@
 	" AND classid = 'log_stream_event'::regclass" \
 	" AND objid = (" LEASE_KEY ")::oid AND objsubid = 2"
 
+/* What was set aside waits again; what is there is gone. */
+#define RETRY "UPDATE log_stream_event SET state = 0," \
+	" changed_ms = $1::bigint, reason = NULL WHERE state = 1"
+#define REMOVE "UPDATE log_stream_event SET state = 2," \
+	" changed_ms = $1::bigint, record = NULL, reason = NULL"
+
 #define STATEMENT(which, parameters, text) \
 	[which] = { #which, text, parameters, which }
 
@@ -72,13 +77,13 @@ const struct statement pgsql_statements[STATEMENTS] = {
 		" record, $5::bigint, $5::bigint, nonce FROM input"
 		" WHERE (SELECT good FROM version) ORDER BY place"
 		" ON CONFLICT (known, destination) DO NOTHING"
-		" RETURNING number, destination, log_id"
+		" RETURNING number, nonce, destination"
 		"), names AS ("
 		"INSERT INTO log_stream_destination (name)"
 		" SELECT DISTINCT destination FROM added"
 		" ON CONFLICT (name) DO NOTHING"
-		") SELECT version.good, added.number, added.destination,"
-		" added.log_id FROM version LEFT JOIN added ON true"
+		") SELECT version.good, added.nonce"
+		" FROM version LEFT JOIN added ON true"
 		" ORDER BY added.number"),
 	STATEMENT(VERSION_NOW, 0, "SELECT " KNOWN_VERSION),
 	/* As many as can wait at the most but for those that are postponed,
@@ -134,25 +139,10 @@ const struct statement pgsql_statements[STATEMENTS] = {
 		"(SELECT max(changed_ms) FROM log_stream_event"
 		"  WHERE " DONE " AND state = 2 AND changed_ms <= $1::bigint),"
 		" 0)"),
-	STATEMENT(KEEP_PACE, 15, "INSERT INTO log_stream_destination (name,"
-		" set_ms, until_ms, obey_ms, failures, suspects, posting,"
-		" refused, success_ms, error_ms, condemned, condemned_ms,"
-		" webhook, error, condemned_by)"
-		" VALUES ($1, $2::bigint, $3::bigint, $4::bigint,"
-		" $5::bigint, $6::bigint, $7::smallint, $8::smallint,"
-		" $9::bigint, $10::bigint, $11::bigint, $12::bigint,"
-		" $13::bigint, $14, $15)"
-		" ON CONFLICT (name) DO UPDATE SET set_ms = excluded.set_ms,"
-		" until_ms = excluded.until_ms, obey_ms = excluded.obey_ms,"
-		" failures = excluded.failures,"
-		" suspects = excluded.suspects, posting = excluded.posting,"
-		" refused = excluded.refused,"
-		" success_ms = excluded.success_ms,"
-		" error_ms = excluded.error_ms, error = excluded.error,"
-		" condemned = excluded.condemned,"
-		" condemned_ms = excluded.condemned_ms,"
-		" condemned_by = excluded.condemned_by,"
-		" webhook = excluded.webhook,"
+	STATEMENT(KEEP_PACE, 15, "INSERT INTO log_stream_destination"
+		" (name, " PACE_NAMES ") VALUES ($1, $2, $3, $4, $5, $6, $7,"
+		" $8, $9, $10, $11, $12, $13, $14, $15)"
+		" ON CONFLICT (name) DO UPDATE SET " PACE_UPDATES ","
 		" low = coalesce(" FIRST_WAITING("excluded.name",
 		"log_stream_destination.low")
 		", (SELECT max(number) FROM log_stream_event),"
@@ -165,13 +155,9 @@ const struct statement pgsql_statements[STATEMENTS] = {
 		" least((SELECT queued_ms FROM log_stream_event"
 		"  WHERE " WAITING " AND destination = $1 AND later_ms = 0"
 		"  ORDER BY number LIMIT 1), p.queued_ms),"
-		" (SELECT count(*) FROM log_stream_event"
+		" p.count, p.later_ms, (SELECT count(*) FROM log_stream_event"
 		"  WHERE state = 1 AND destination = $1),"
-		" " CLOCK ","
-		" set_ms, until_ms, obey_ms, failures, suspects, posting,"
-		" refused, success_ms, error_ms, error, condemned,"
-		" condemned_ms, webhook, condemned_by,"
-		" p.count, p.later_ms, u.count, u.changed_ms"
+		" u.count, u.changed_ms, " CLOCK ", " PACE_NAMES
 		" FROM (SELECT count(*), min(later_ms) AS later_ms,"
 		"  min(queued_ms) AS queued_ms FROM log_stream_event"
 		"  WHERE " WAITING " AND destination = $1 AND later_ms > 0)"
@@ -189,12 +175,11 @@ const struct statement pgsql_statements[STATEMENTS] = {
 	STATEMENT(DELETE, 1, "DELETE FROM log_stream_event"
 		" WHERE number = ANY ($1::bigint[])"),
 	/* What waits has no reason of its own, but that of its destination. */
-	STATEMENT(LIST, 2, "SELECT number, nonce, destination, log_id, type,"
-		" state, queued_ms, changed_ms, tries,"
+	STATEMENT(LIST, 2, "SELECT " ROW_NAMES ","
 		" CASE state WHEN 1 THEN reason ELSE"
 		"  (SELECT error FROM log_stream_destination"
-		"  WHERE name = destination AND failures > 0) END, NULL,"
-		" later_ms FROM log_stream_event"
+		"  WHERE name = destination AND failures > 0) END, NULL"
+		" FROM log_stream_event"
 		" WHERE " LISTED " AND number > $1::bigint"
 		" ORDER BY number LIMIT $2::bigint"),
 	STATEMENT(NAME, 2, "UPDATE log_stream_event SET"
@@ -241,24 +226,14 @@ const struct statement pgsql_statements[STATEMENTS] = {
 		"  UNION ALL SELECT state FROM back) AS taken"),
 	STATEMENT(NAMES, 0, "SELECT name FROM log_stream_destination"
 		" ORDER BY name COLLATE \"C\""),
-	STATEMENT(RETRY_ID, 2, "UPDATE log_stream_event SET state = 0,"
-		" changed_ms = $1::bigint, reason = NULL"
-		" WHERE known = " KNOWN("$2::text") " AND state = 1"),
-	STATEMENT(RETRY_NUMBER, 2, "UPDATE log_stream_event SET state = 0,"
-		" changed_ms = $1::bigint, reason = NULL"
-		" WHERE number = $2::bigint AND state = 1"),
-	STATEMENT(RETRY_ALL, 1, "UPDATE log_stream_event SET state = 0,"
-		" changed_ms = $1::bigint, reason = NULL"
-		" WHERE " DONE " AND state = 1"),
-	STATEMENT(REMOVE_ID, 2, "UPDATE log_stream_event SET state = 2,"
-		" changed_ms = $1::bigint, record = NULL, reason = NULL"
-		" WHERE known = " KNOWN("$2::text") " AND state < 2"),
-	STATEMENT(REMOVE_NUMBER, 2, "UPDATE log_stream_event SET state = 2,"
-		" changed_ms = $1::bigint, record = NULL, reason = NULL"
-		" WHERE number = $2::bigint AND state < 2"),
-	STATEMENT(REMOVE_ALL, 1, "UPDATE log_stream_event SET state = 2,"
-		" changed_ms = $1::bigint, record = NULL, reason = NULL"
-		" WHERE " DONE " AND state = 1"),
+	STATEMENT(RETRY_ID, 2, RETRY " AND known = " KNOWN("$2::text")),
+	STATEMENT(RETRY_NUMBER, 2, RETRY " AND number = $2::bigint"),
+	STATEMENT(RETRY_ALL, 1, RETRY " AND " DONE),
+	STATEMENT(REMOVE_ID, 2, REMOVE " WHERE known = " KNOWN("$2::text")
+		" AND state < 2"),
+	STATEMENT(REMOVE_NUMBER, 2, REMOVE " WHERE number = $2::bigint"
+		" AND state < 2"),
+	STATEMENT(REMOVE_ALL, 1, REMOVE " WHERE " DONE " AND state = 1"),
 	STATEMENT(FORGET_REMOVED, 1, "DELETE FROM log_stream_event"
 		" WHERE " DONE " AND state = 2 AND changed_ms = $1::bigint"
 		" AND log_id IS NULL"),

@@ -2,7 +2,6 @@
 /* Counting what waits, now and then. It asks no database. */
 #include "queue_room.h"
 
-#include "buf.h"
 #include "clock.h"
 
 #include <stdlib.h>
@@ -36,23 +35,32 @@ rooms_release(struct rooms *rooms)
 	rooms->list = NULL;
 }
 
-bool
-room_is_stale(const struct room *room)
+static enum queue_result
+count(const struct rooms *rooms, struct store *s, struct room *room,
+    struct buf *why)
 {
-	return room->left <= 0 || clock_ms() >= room->until_ms;
-}
+	enum queue_result result;
 
-void
-room_counted(struct room *room, int64_t waiting, int64_t max)
-{
-	room->waiting = waiting;
-	room->left = max / 100;
+	result = rooms->count_waiting(s, room->destination, false,
+	    &room->waiting, why);
+	if (result == QUEUE_OK && room->waiting > rooms->max)
+		result = rooms->count_waiting(s, room->destination, true,
+		    &room->waiting, why);
+	room->left = rooms->max / 100;
 	room->until_ms = clock_ms() + COUNTED_MS;
+	return result;
 }
 
-bool
-room_take(struct room *room, int64_t max)
+enum queue_result
+rooms_take(struct rooms *rooms, struct store *s, const char *destination,
+    bool may_count, bool *above, struct buf *why)
 {
+	struct room *room = rooms_find(rooms, destination);
+	enum queue_result result = QUEUE_OK;
+
+	if (may_count && (room->left <= 0 || clock_ms() >= room->until_ms))
+		result = count(rooms, s, room, why);
 	room->left--;
-	return room->waiting++ >= max;
+	*above = room->waiting++ >= rooms->max;
+	return result;
 }

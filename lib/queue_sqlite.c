@@ -18,14 +18,23 @@
 
 /* ---------------------------------------------------------------- put */
 
+enum queue_result
+store_count_waiting(struct store *s, const char *destination, bool exactly,
+    int64_t *waiting, struct buf *why)
+{
+	sqlite3_stmt *st = store_statement(s, exactly ? COUNT_ONE : SPAN);
+
+	store_bind_text(st, 1, destination);
+	return store_take_number(st, waiting) ? QUEUE_OK :
+	    store_fail(s, "cannot be written to", why);
+}
+
 /* Without its record where that is too much. */
 static bool
 put_row(struct store *s, struct stored *row, bool bare, int64_t now_ms)
 {
 	sqlite3_stmt *st = store_statement(s, PUT);
 
-	if (!st)
-		return false;
 	store_bind_text(st, 1, row->destination);
 	store_bind_text(st, 2, row->log_id);
 	store_bind_text(st, 3, row->type);
@@ -43,48 +52,8 @@ put_destination(struct store *s, const char *name)
 {
 	sqlite3_stmt *st = store_statement(s, PUT_DESTINATION);
 
-	if (!st)
-		return false;
 	store_bind_text(st, 1, name);
 	return store_run(st);
-}
-
-/* The number that a statement gives; -1 on failure. */
-static int64_t
-run_count(struct store *s, enum statement which, const char *name)
-{
-	sqlite3_stmt *st = store_statement(s, which);
-	int64_t number = -1;
-
-	if (!st)
-		return -1;
-	if (name)
-		store_bind_text(st, 1, name);
-	if (sqlite3_step(st) == SQLITE_ROW)
-		number = sqlite3_column_int64(st, 0);
-	return sqlite3_reset(st) == SQLITE_OK ? number : -1;
-}
-
-/*
- * Whether so many wait for a destination that the next one is put without
- * its record; *good is false on failure. The span of their numbers says at
- * no cost that there is room; else they are counted, but not at every put.
- */
-static bool
-is_above(struct store *s, const char *destination, bool *good)
-{
-	struct room *room = rooms_find(&s->rooms, destination);
-	int64_t waiting;
-
-	*good = true;
-	if (room_is_stale(room)) {
-		waiting = run_count(s, SPAN, destination);
-		if (waiting > s->max_waiting)
-			waiting = run_count(s, COUNT_ONE, destination);
-		*good = waiting >= 0;
-		room_counted(room, waiting, s->max_waiting);
-	}
-	return room_take(room, s->max_waiting);
 }
 
 static enum queue_result
@@ -92,12 +61,16 @@ put_rows(struct store *s, struct stored *rows, size_t count, int64_t now_ms,
     struct buf *why)
 {
 	const char *known = "";
-	bool bare, good;
+	enum queue_result result;
+	bool bare;
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		bare = is_above(s, rows[i].destination, &good);
-		if (!good || !put_row(s, &rows[i], bare, now_ms))
+		result = rooms_take(&s->rooms, s, rows[i].destination, true,
+		    &bare, why);
+		if (result != QUEUE_OK)
+			return result;
+		if (!put_row(s, &rows[i], bare, now_ms))
 			return store_fail(s, "cannot be written to", why);
 		if (rows[i].duplicate ||
 		    strcmp(known, rows[i].destination) == 0)
@@ -181,31 +154,26 @@ text_at(sqlite3_stmt *st, int column)
 	return (const char *)sqlite3_column_text(st, column);
 }
 
+#define ROW_NUMBER(column) row.column = sqlite3_column_int64(st, i++)
+#define ROW_TEXT(column) row.column = text_at(st, i++)
+
 /* Gives one row of COLUMNS away. */
 static bool
 take_row(sqlite3_stmt *st, store_take *take, void *context)
 {
-	struct queue_row row = { 0 };
+	struct queue_row row;
 	const char *record;
+	int i = 0;
 
-	row.number = sqlite3_column_int64(st, 0);
-	row.nonce = sqlite3_column_int64(st, 1);
-	row.destination = text_at(st, 2);
-	row.log_id = text_at(st, 3);
-	row.type = text_at(st, 4);
-	row.state = (enum queue_state)sqlite3_column_int(st, 5);
-	row.queued_ms = sqlite3_column_int64(st, 6);
-	row.changed_ms = sqlite3_column_int64(st, 7);
-	row.tries = sqlite3_column_int64(st, 8);
-	row.reason = text_at(st, 9);
-	record = text_at(st, 10);
-	row.later_ms = sqlite3_column_int64(st, 11);
+	ROW_COLUMNS(ROW_NUMBER, ROW_TEXT, ;);
+	row.reason = text_at(st, i++);
+	record = text_at(st, i);
 	if (!row.destination)
 		row.destination = "";
 	if (!row.type)
 		row.type = "";
 	return take(context, &row, record,
-	    record ? (size_t)sqlite3_column_bytes(st, 10) : 0);
+	    record ? (size_t)sqlite3_column_bytes(st, i) : 0);
 }
 
 /* Gives the rows of a bound statement away, as long as they are wanted. */
@@ -229,8 +197,6 @@ store_read(struct store *s, const char *destination, size_t max,
 {
 	sqlite3_stmt *st = store_statement(s, READ);
 
-	if (!st)
-		return store_fail(s, "cannot be read", why);
 	store_bind_text(st, 1, destination);
 	sqlite3_bind_int64(st, 2, (int64_t)max);
 	sqlite3_bind_int64(st, 3, now_ms);
@@ -290,8 +256,6 @@ store_names(struct store *s, void (*take)(void *context, const char *name),
 	sqlite3_stmt *st = store_statement(s, NAMES);
 	bool good;
 
-	if (!st)
-		return store_fail(s, "cannot be read", why);
 	while (store_step(st, &good))
 		if (text_at(st, 0))
 			take(context, text_at(st, 0));
@@ -300,117 +264,55 @@ store_names(struct store *s, void (*take)(void *context, const char *name),
 
 /* --------------------------------------------------------------- pace */
 
+#define BIND_NUMBER(column) sqlite3_bind_int64(st, i++, p->column)
+#define BIND_TEXT(column) store_bind_text(st, i++, p->column)
+
 static bool
 keep_pace(struct store *s, const char *name, const struct pace *p)
 {
-	const int64_t numbers[] = { p->set_ms, p->until_ms, p->obey_ms,
-	    p->failures, p->suspects, p->posting, p->refused, p->success_ms,
-	    p->error_ms, p->condemned, p->condemned_ms, p->webhook };
-	const int count = sizeof(numbers) / sizeof(numbers[0]);
 	sqlite3_stmt *st = store_statement(s, KEEP_PACE);
-	int i;
+	int i = 1;
 
-	if (!st)
-		return false;
-	store_bind_text(st, 1, name);
-	for (i = 0; i < count; i++)
-		sqlite3_bind_int64(st, 2 + i, numbers[i]);
-	store_bind_text(st, 2 + count, p->error);
-	store_bind_text(st, 3 + count, p->condemned_by);
+	store_bind_text(st, i++, name);
+	PACE_COLUMNS(BIND_NUMBER, BIND_TEXT, ;);
 	return store_run(st);
 }
 
 static void
-take_pace(sqlite3_stmt *st, struct pace *p)
+take_text(sqlite3_stmt *st, int column, char *text, size_t size)
 {
-	const char *error = text_at(st, 12), *word = text_at(st, 13);
+	const char *kept = text_at(st, column);
 
-	p->set_ms = sqlite3_column_int64(st, 0);
-	p->until_ms = sqlite3_column_int64(st, 1);
-	p->obey_ms = sqlite3_column_int64(st, 2);
-	p->failures = sqlite3_column_int64(st, 3);
-	p->suspects = sqlite3_column_int64(st, 4);
-	p->posting = sqlite3_column_int(st, 5) != 0;
-	p->refused = sqlite3_column_int(st, 6) != 0;
-	p->success_ms = sqlite3_column_int64(st, 7);
-	p->error_ms = sqlite3_column_int64(st, 8);
-	p->condemned = sqlite3_column_int64(st, 9);
-	p->condemned_ms = sqlite3_column_int64(st, 10);
-	p->webhook = sqlite3_column_int64(st, 11);
-	snprintf(p->error, sizeof(p->error), "%s", error ? error : "");
-	snprintf(p->condemned_by, sizeof(p->condemned_by), "%s",
-	    word ? word : "");
+	snprintf(text, size, "%s", kept ? kept : "");
 }
 
-static bool
-find_pace(struct store *s, const char *name, struct pace *p)
-{
-	sqlite3_stmt *st = store_statement(s, FIND_PACE);
-	bool good;
+#define TAKE_NUMBER(column) p->column = sqlite3_column_int64(st, i++)
+#define TAKE_TEXT(column) \
+	take_text(st, i++, p->column, sizeof(p->column))
 
-	if (!st)
-		return false;
-	store_bind_text(st, 1, name);
-	while (store_step(st, &good))
-		take_pace(st, p);
-	return good;
-}
-
-#define COUNTS 3
-
-/* The numbers of the one row that a statement about a destination gives. */
-static bool
-count(struct store *s, enum statement which, const char *name,
-    int64_t numbers[COUNTS])
-{
-	sqlite3_stmt *st = store_statement(s, which);
-	bool good = false;
-	int i;
-
-	if (st)
-		store_bind_text(st, 1, name);
-	while (st && store_step(st, &good))
-		for (i = 0; i < COUNTS && i < sqlite3_column_count(st); i++)
-			numbers[i] = sqlite3_column_int64(st, i);
-	return good;
-}
-
-static bool
-count_all(struct store *s, const char *name, struct queue_tally *tally)
-{
-	int64_t waiting[COUNTS] = { 0 }, postponed[COUNTS] = { 0 };
-	int64_t aside[COUNTS] = { 0 }, untold[COUNTS] = { 0 };
-
-	if (!count(s, COUNT_WAITING, name, waiting) ||
-	    !count(s, COUNT_POSTPONED, name, postponed) ||
-	    !count(s, COUNT_ASIDE, name, aside) ||
-	    !count(s, COUNT_UNTOLD, name, untold))
-		return false;
-	tally->waiting = waiting[0];
-	tally->oldest_ms = waiting[1];
-	tally->postponed = postponed[0];
-	tally->later_ms = postponed[1];
-	if (postponed[0] > 0 && (tally->oldest_ms == 0 ||
-	    postponed[2] < tally->oldest_ms))
-		tally->oldest_ms = postponed[2];
-	tally->aside = aside[0];
-	tally->untold = untold[0];
-	tally->untold_ms = untold[1];
-	return true;
-}
+#define TAKE_COUNT(column) tally->column = sqlite3_column_int64(st, i++)
 
 static enum queue_result
 store_count(struct store *s, const char *destination, const char *pace_of,
     struct queue_tally *tally, struct buf *why)
 {
 	enum queue_result result = store_check_unmoved(s, why);
+	sqlite3_stmt *st = store_statement(s, COUNT);
+	struct pace *p = &tally->pace;
+	bool good;
+	int i;
 
 	memset(tally, 0, sizeof(*tally));
 	if (result != QUEUE_OK)
 		return result;
-	return count_all(s, destination, tally) &&
-	    find_pace(s, pace_of, &tally->pace) ? QUEUE_OK :
-	    store_fail(s, "cannot be read", why);
+	store_bind_text(st, 1, destination);
+	store_bind_text(st, 2, pace_of);
+	while (store_step(st, &good)) {
+		i = 0;
+		TALLY_COLUMNS(TAKE_COUNT, ;);
+		PACE_COLUMNS(TAKE_NUMBER, TAKE_TEXT, ;);
+	}
+	return good ? QUEUE_OK : store_fail(s, "cannot be read", why);
 }
 
 static enum queue_result
@@ -418,13 +320,10 @@ store_last_done(struct store *s, int64_t until_ms, int64_t *done_ms,
     struct buf *why)
 {
 	sqlite3_stmt *st = store_statement(s, LAST_DONE);
-	bool good = false;
 
-	if (st)
-		sqlite3_bind_int64(st, 1, until_ms);
-	while (st && store_step(st, &good))
-		*done_ms = sqlite3_column_int64(st, 0);
-	return good ? QUEUE_OK : store_fail(s, "cannot be read", why);
+	sqlite3_bind_int64(st, 1, until_ms);
+	return store_take_number(st, done_ms) ? QUEUE_OK :
+	    store_fail(s, "cannot be read", why);
 }
 
 /* ------------------------------------------------------------- change */
@@ -449,8 +348,6 @@ run_change(struct store *s, enum statement which, struct queue_key *key,
 {
 	sqlite3_stmt *st = store_statement(s, which);
 
-	if (!st)
-		return false;
 	sqlite3_bind_int64(st, 1, key->number);
 	sqlite3_bind_int64(st, 2, key->nonce);
 	sqlite3_bind_int64(st, 3, now_ms);
@@ -487,8 +384,6 @@ change_others(struct store *s, enum queue_change change,
 
 	if (change == QUEUE_RECALL) {
 		st = store_statement(s, RECALL);
-		if (!st)
-			return false;
 		store_bind_text(st, 1, batch->destination);
 		sqlite3_bind_int64(st, 2, now_ms);
 		store_bind_text(st, 3, batch->reason);
@@ -499,8 +394,7 @@ change_others(struct store *s, enum queue_change change,
 	if (!batch->told)
 		return true;
 	st = store_statement(s, TELL);
-	if (st)
-		store_bind_text(st, 1, batch->destination);
+	store_bind_text(st, 1, batch->destination);
 	return store_run(st);
 }
 
@@ -564,8 +458,6 @@ purge_rows(struct store *s, int64_t before_ms, size_t max, struct old *old,
 	enum queue_result result;
 	size_t i;
 
-	if (!st)
-		return store_fail(s, "cannot be read", why);
 	sqlite3_bind_int64(st, 1, before_ms);
 	sqlite3_bind_int64(st, 2, (int64_t)max);
 	result = take_rows(s, st, take_old, old, why);
@@ -634,8 +526,6 @@ edit_rows(struct store *s, enum queue_edit edit, const char *log_id,
 	sqlite3_stmt *st = store_statement(s, log_id ? edits[edit].by_id :
 	    number > 0 ? edits[edit].by_number : edits[edit].all);
 
-	if (!st)
-		return false;
 	if (log_id)
 		store_bind_text(st, 1, log_id);
 	else if (number > 0)
@@ -687,8 +577,6 @@ store_waits(struct store *s, const char *const *destinations, size_t count,
 		return result;
 	for (i = 0; i < count && good && !*waits; i++) {
 		st = store_statement(s, WAITS);
-		if (!st)
-			return store_fail(s, "cannot be read", why);
 		store_bind_text(st, 1, destinations[i]);
 		while (store_step(st, &good))
 			*waits = true;

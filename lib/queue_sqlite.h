@@ -33,12 +33,8 @@ enum statement {
 	TELL,
 	LAST_DONE,
 	KEEP_PACE,
-	COUNT_WAITING,
-	COUNT_POSTPONED,
+	COUNT,
 	WAITS,
-	COUNT_ASIDE,
-	COUNT_UNTOLD,
-	FIND_PACE,
 	OLD,
 	DELETE,
 	LIST,
@@ -61,10 +57,13 @@ struct store {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENTS];
 	char *path;
-	int64_t max_waiting;
 	struct rooms rooms;
 	int turn;		/* a descriptor: see store_wait_for_turn() */
 };
+
+/* ------------------------------------------------------ queue_sqlite.c */
+
+room_count store_count_waiting;
 
 /* ------------------------------------------------- queue_sqlite_open.c */
 
@@ -103,7 +102,10 @@ void store_listen(void);
 enum queue_result store_fail(struct store *s, const char *what,
     struct buf *why);
 
-/* The statement, ready for its parameters; NULL when it cannot be made. */
+/*
+ * The statement, ready for its parameters; NULL when it cannot be made. That
+ * fails when it is stepped: SQLite refuses to bind to it, and that is all.
+ */
 sqlite3_stmt *store_statement(struct store *s, enum statement which);
 
 /* Text that outlives the statement's run; NULL is SQL's. */
@@ -115,10 +117,13 @@ void store_bind_text(sqlite3_stmt *st, int at, const char *text);
  */
 bool store_step(sqlite3_stmt *st, bool *good);
 
-/* Runs a statement that gives no rows; false when it failed, or is NULL. */
+/* Runs a statement that gives no rows; false when it failed. */
 bool store_run(sqlite3_stmt *st);
 
-/* The same without parameters, or with the number of an event. */
+/* Runs one that gives a number, which stays as it is where there is none. */
+bool store_take_number(sqlite3_stmt *st, int64_t *number);
+
+/* store_run() without parameters, or with the number of an event. */
 bool store_run_plain(struct store *s, enum statement which);
 bool store_run_number(struct store *s, enum statement which, int64_t number);
 

@@ -350,7 +350,8 @@ store_open(const struct queue_options *options, enum queue_result *result,
 	s = mem_alloc(sizeof(*s));
 	memset(s, 0, sizeof(*s));
 	s->path = mem_dup(path);
-	s->max_waiting = options->max_waiting;
+	s->rooms.max = options->max_waiting;
+	s->rooms.count_waiting = store_count_waiting;
 	s->turn = -1;
 	*result = set_up(s, options, network != NULL, why);
 	if (*result == QUEUE_OK)

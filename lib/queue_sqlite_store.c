@@ -18,9 +18,8 @@
 #define TURN_S 10		/* see BUSY_MS */
 #define TURN_AGAIN_US 100000
 
-/* What a row is read from, in the order of take_row(). */
-#define COLUMNS "number, nonce, destination, log_id, type, state, " \
-	"queued_ms, changed_ms, tries, reason, record, later_ms"
+/* What a row is read from, for take_row(). */
+#define COLUMNS ROW_NAMES ", reason, record"
 
 /*
  * Conditions as the indexes have them (SQLite, "Partial Indexes": one is
@@ -32,6 +31,14 @@
 
 /* What names a row: see struct queue_key. */
 #define KEY "number = ?1 AND nonce = ?2"
+
+#define PARAMETER(column) "?"
+
+/* What was set aside waits again; what is there is gone. */
+#define RETRY "UPDATE event SET state = 0, changed_ms = ?2, reason = NULL," \
+	" later_ms = 0 WHERE state = 1"
+#define REMOVE "UPDATE event SET state = 2, changed_ms = ?2," \
+	" record = NULL, reason = NULL"
 
 static const char *const sql[STATEMENTS] = {
 	/* A deferred one that then writes may fail with BUSY at once. */
@@ -78,45 +85,38 @@ static const char *const sql[STATEMENTS] = {
 		"  WHERE " DONE " AND state = 1 AND changed_ms <= ?1), 0),"
 		" ifnull((SELECT max(changed_ms) FROM event"
 		"  WHERE " DONE " AND state = 2 AND changed_ms <= ?1), 0))",
-	[KEEP_PACE] = "INSERT INTO destination (name, set_ms, until_ms,"
-		" obey_ms, failures, suspects, posting, refused, success_ms,"
-		" error_ms, condemned, condemned_ms, webhook, error,"
-		" condemned_by)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
-		" ?13, ?14, ?15)"
-		" ON CONFLICT (name) DO UPDATE SET set_ms = ?2,"
-		" until_ms = ?3, obey_ms = ?4, failures = ?5, suspects = ?6,"
-		" posting = ?7, refused = ?8, success_ms = ?9,"
-		" error_ms = ?10, condemned = ?11, condemned_ms = ?12,"
-		" webhook = ?13, error = ?14, condemned_by = ?15",
-	[COUNT_WAITING] = "SELECT count(*), (SELECT queued_ms FROM event"
+	[KEEP_PACE] = "INSERT INTO destination (name, " PACE_NAMES ")"
+		" VALUES (?, " PACE_COLUMNS(PARAMETER, PARAMETER, ", ") ")"
+		" ON CONFLICT (name) DO UPDATE SET " PACE_UPDATES,
+	/* There is no clock but the program's own. */
+	[COUNT] = "SELECT (SELECT count(*) FROM event"
+		"  WHERE " WAITING " AND destination = ?1),"
+		" coalesce(min(f.queued_ms, p.queued_ms), f.queued_ms,"
+		"  p.queued_ms), p.count, p.later_ms,"
+		" (SELECT count(*) FROM event"
+		"  WHERE state = 1 AND destination = ?1),"
+		" u.count, u.changed_ms, 0, " PACE_NAMES
+		" FROM (SELECT count(*) AS count, min(later_ms) AS later_ms,"
+		"  min(queued_ms) AS queued_ms FROM event"
+		"  WHERE " WAITING " AND destination = ?1 AND later_ms > 0)"
+		"  AS p,"
+		" (SELECT count(*) AS count, min(changed_ms) AS changed_ms"
+		"  FROM event WHERE state = 1 AND destination = ?1"
+		"  AND told = 0) AS u"
+		" LEFT JOIN (SELECT queued_ms FROM event"
 		"  WHERE " WAITING " AND destination = ?1 AND later_ms = 0"
-		"  ORDER BY number LIMIT 1)"
-		" FROM event WHERE " WAITING " AND destination = ?1",
-	[COUNT_POSTPONED] = "SELECT count(*), min(later_ms), min(queued_ms)"
-		" FROM event WHERE " WAITING " AND destination = ?1"
-		" AND later_ms > 0",
+		"  ORDER BY number LIMIT 1) AS f ON 1"
+		" LEFT JOIN destination ON name = ?2",
 	[WAITS] = "SELECT 1 FROM event"
 		" WHERE " WAITING " AND destination = ?1 LIMIT 1",
-	[COUNT_ASIDE] = "SELECT count(*) FROM event"
-		" WHERE state = 1 AND destination = ?1",
-	[COUNT_UNTOLD] = "SELECT count(*), min(changed_ms) FROM event"
-		" WHERE state = 1 AND destination = ?1 AND told = 0",
-	[FIND_PACE] = "SELECT set_ms, until_ms, obey_ms, failures, suspects,"
-		" posting, refused, success_ms, error_ms, condemned,"
-		" condemned_ms, webhook, error, condemned_by"
-		" FROM destination WHERE name = ?1",
 	[OLD] = "SELECT " COLUMNS " FROM event"
 		" WHERE " DONE " AND state IN (1, 2) AND changed_ms < ?1"
 		" AND (state = 2 OR told) LIMIT ?2",
 	[DELETE] = "DELETE FROM event WHERE number = ?1",
 	/* What waits has no reason of its own, but that of its destination. */
-	[LIST] = "SELECT number, nonce, destination, log_id, type, state,"
-		" queued_ms, changed_ms, tries,"
-		" CASE state WHEN 1 THEN reason ELSE"
+	[LIST] = "SELECT " ROW_NAMES ", CASE state WHEN 1 THEN reason ELSE"
 		"  (SELECT error FROM destination"
-		"  WHERE name = destination AND failures > 0) END, NULL,"
-		" later_ms"
+		"  WHERE name = destination AND failures > 0) END, NULL"
 		" FROM event WHERE " LISTED " AND number > ?1"
 		" ORDER BY number LIMIT ?2",
 	[NAME] = "UPDATE event SET log_id = '#' || number || '@' || queued_ms"
@@ -133,18 +133,12 @@ static const char *const sql[STATEMENTS] = {
 		" WHERE event.state = 1"
 		" AND event.reason = '" QUEUE_EXPORTED "'",
 	[NAMES] = "SELECT name FROM destination ORDER BY name",
-	[RETRY_ID] = "UPDATE event SET state = 0, changed_ms = ?2,"
-		" reason = NULL, later_ms = 0 WHERE log_id = ?1 AND state = 1",
-	[RETRY_NUMBER] = "UPDATE event SET state = 0, changed_ms = ?2,"
-		" reason = NULL WHERE number = ?1 AND state = 1",
-	[RETRY_ALL] = "UPDATE event SET state = 0, changed_ms = ?2,"
-		" reason = NULL WHERE " DONE " AND state = 1",
-	[REMOVE_ID] = "UPDATE event SET state = 2, changed_ms = ?2,"
-		" record = NULL, reason = NULL WHERE log_id = ?1 AND state < 2",
-	[REMOVE_NUMBER] = "UPDATE event SET state = 2, changed_ms = ?2,"
-		" record = NULL, reason = NULL WHERE number = ?1 AND state < 2",
-	[REMOVE_ALL] = "UPDATE event SET state = 2, changed_ms = ?2,"
-		" record = NULL, reason = NULL WHERE " DONE " AND state = 1",
+	[RETRY_ID] = RETRY " AND log_id = ?1",
+	[RETRY_NUMBER] = RETRY " AND number = ?1",
+	[RETRY_ALL] = RETRY " AND " DONE,
+	[REMOVE_ID] = REMOVE " WHERE log_id = ?1 AND state < 2",
+	[REMOVE_NUMBER] = REMOVE " WHERE number = ?1 AND state < 2",
+	[REMOVE_ALL] = REMOVE " WHERE " DONE " AND state = 1",
 	[FORGET_REMOVED] = "DELETE FROM event"
 		" WHERE " DONE " AND state = 2 AND changed_ms = ?1"
 		" AND log_id IS NULL",
@@ -270,11 +264,11 @@ store_bind_text(sqlite3_stmt *st, int at, const char *text)
 bool
 store_step(sqlite3_stmt *st, bool *good)
 {
-	int code = sqlite3_step(st);
+	int code = st ? sqlite3_step(st) : SQLITE_MISUSE;
 
 	if (code == SQLITE_ROW)
 		return true;
-	*good = sqlite3_reset(st) == SQLITE_OK && code == SQLITE_DONE;
+	*good = st && sqlite3_reset(st) == SQLITE_OK && code == SQLITE_DONE;
 	return false;
 }
 
@@ -283,10 +277,18 @@ store_run(sqlite3_stmt *st)
 {
 	bool good;
 
-	if (!st)
-		return false;
 	while (store_step(st, &good))
 		;
+	return good;
+}
+
+bool
+store_take_number(sqlite3_stmt *st, int64_t *number)
+{
+	bool good;
+
+	while (store_step(st, &good))
+		*number = sqlite3_column_int64(st, 0);
 	return good;
 }
 
@@ -301,8 +303,8 @@ store_run_number(struct store *s, enum statement which, int64_t number)
 {
 	sqlite3_stmt *st = store_statement(s, which);
 
-	return st && sqlite3_bind_int64(st, 1, number) == SQLITE_OK &&
-	    store_run(st);
+	sqlite3_bind_int64(st, 1, number);
+	return store_run(st);
 }
 
 static char *
@@ -414,13 +416,9 @@ store_finish(struct store *s, enum queue_result result, struct buf *why)
 static enum queue_result
 check_version_now(struct store *s, struct buf *why)
 {
-	sqlite3_stmt *st = store_statement(s, VERSION_NOW);
 	int64_t version = -1;
-	bool good = false;
 
-	while (st && store_step(st, &good))
-		version = sqlite3_column_int64(st, 0);
-	if (!good)
+	if (!store_take_number(store_statement(s, VERSION_NOW), &version))
 		return store_fail(s, "cannot be read", why);
 	if (version == SCHEMA)
 		return QUEUE_OK;

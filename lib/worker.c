@@ -18,7 +18,6 @@
 #define AGAIN_MS 1000		/* after the queue failed; then twice that */
 #define AGAIN_MAX_MS 4000	/* and so on */
 #define GIVE_UP_MS 15000	/* on a queue that fails, when it may end */
-#define COMPLAIN_MS 300000	/* after which the same is said again */
 #define WATCH_MS 7000		/* of a holder, before it is taken to hang */
 #define ENDING_MS 5000		/* in which a process that was killed ends */
 #define WATCH_AGAIN_MS 100
@@ -47,7 +46,7 @@ complain(const struct worker *w, struct complaint *c, const char *text)
 	log_say(LEVEL_ERROR, "%s", text);
 	free(c->text);
 	c->text = mem_dup(text);
-	c->again_at = worker_run_ms(w) + COMPLAIN_MS;
+	c->again_at = worker_run_ms(w) + LOG_AGAIN_MS;
 }
 
 static void
@@ -75,13 +74,14 @@ worker_can_post(struct worker *w)
 }
 
 bool
-worker_queue_failed(struct worker *w, enum queue_result result,
+worker_queue_good(struct worker *w, enum queue_result result,
     struct buf *why)
 {
+	if (result != QUEUE_OK)
+		complain(w, &w->of_queue, buf_text(why));
+	buf_release(why);
 	if (result == QUEUE_OK)
-		return false;
-	complain(w, &w->of_queue, buf_text(why));
-	buf_clear(why);
+		return true;
 	w->result = result;
 	if (w->failing_since < 0)
 		w->failing_since = worker_run_ms(w);
@@ -91,7 +91,7 @@ worker_queue_failed(struct worker *w, enum queue_result result,
 	if (w->again_ms > AGAIN_MAX_MS)
 		w->again_ms = AGAIN_MAX_MS;
 	w->open_at = worker_run_ms(w) + w->again_ms;
-	return true;
+	return false;
 }
 
 /*
@@ -109,22 +109,17 @@ queue_recovered(struct worker *w)
 static void
 open_queue(struct worker *w)
 {
-	const struct config *c = &w->current.config;
-	struct queue_options options = { .address = w->address,
-	    .max_waiting = c->queue_max,
-	    .destinations = c->destination_count,
-	    .on_network = c->queue_on_network, .settles = true };
+	struct queue_options options = config_queue_options(
+	    &w->current.config, true);
 	enum queue_result result;
 	struct buf why = BUF_INIT;
 
 	if (w->queue || worker_run_ms(w) < w->open_at)
 		return;
+	options.address = w->address;
 	w->queue = queue_open(&options, &result, &why);
-	if (w->queue)
+	if (worker_queue_good(w, w->queue ? QUEUE_OK : result, &why))
 		w->opened = true;
-	else
-		worker_queue_failed(w, result, &why);
-	buf_release(&why);
 }
 
 /* From here on the run clock says what date it should be. */
@@ -184,10 +179,9 @@ purge(struct worker *w)
 	if (result == QUEUE_OK && sure)
 		result = queue_purge(w->queue, retention, worker_wall_ms(w),
 		    &why);
-	worker_queue_failed(w, result, &why);
+	worker_queue_good(w, result, &why);
 	w->purge_at = worker_run_ms(w) +
 	    (retention < PURGE_MS ? retention : PURGE_MS);
-	buf_release(&why);
 }
 
 static void
@@ -195,10 +189,9 @@ sign(struct worker *w)
 {
 	struct buf why = BUF_INIT;
 
-	worker_queue_failed(w, queue_lock_sign(w->lock, w->queue,
+	worker_queue_good(w, queue_lock_sign(w->lock, w->queue,
 	    w->of_post.text ? w->of_post.text : "", &why), &why);
 	w->sign_at = worker_run_ms(w) + SIGN_MS;
-	buf_release(&why);
 }
 
 static bool
@@ -242,11 +235,11 @@ become_the_worker(struct worker *w)
 	if (queue_lock_needs_queue(w->lock) && !w->queue)
 		return false;
 	result = queue_lock_take(w->lock, w->queue, &mine, &why);
-	worker_queue_failed(w, result, &why);
-	w->locked_out = result == QUEUE_OK && !mine;
+	if (!worker_queue_good(w, result, &why))
+		return false;
+	w->locked_out = !mine;
 	if (mine)
 		sign(w);
-	buf_release(&why);
 	return mine;
 }
 
@@ -255,12 +248,9 @@ static bool
 look_at_holder(struct worker *w, struct queue_holder *holder)
 {
 	struct buf why = BUF_INIT;
-	enum queue_result result;
 
-	result = queue_lock_look(w->lock, w->queue, holder, &why);
-	worker_queue_failed(w, result, &why);
-	buf_release(&why);
-	return result == QUEUE_OK;
+	return worker_queue_good(w, queue_lock_look(w->lock, w->queue, holder,
+	    &why), &why);
 }
 
 static void

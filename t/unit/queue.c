@@ -7,6 +7,7 @@
 #include "queue.h"
 
 #include "log.h"
+#include "queue_engine.h"
 #include "tap.h"
 #include "utf8.h"
 
@@ -940,6 +941,11 @@ test_waits(void)
 	ok(!waits, "what is delivered or set aside does not wait");
 }
 
+#define IS_NUMBER(column) \
+	is_num(p->column, want->column, "%s: " #column, title)
+#define IS_TEXT(column) \
+	is_str(p->column, want->column, "%s: " #column, title)
+
 static void
 is_pace(const char *destination, const struct pace *want, const char *title)
 {
@@ -949,12 +955,7 @@ is_pace(const char *destination, const struct pace *want, const char *title)
 	memset(&tally, 0x55, sizeof(tally));
 	must(queue_count(at.q, destination, destination, &tally, &at.why),
 	    "count");
-	ok(p->set_ms == want->set_ms && p->until_ms == want->until_ms &&
-	    p->obey_ms == want->obey_ms && p->failures == want->failures &&
-	    p->suspects == want->suspects && p->posting == want->posting &&
-	    p->refused == want->refused && p->success_ms == want->success_ms &&
-	    p->error_ms == want->error_ms, "%s", title);
-	is_str(p->error, want->error, "... with the last error");
+	PACE_COLUMNS(IS_NUMBER, IS_TEXT, ;);
 }
 
 static void
