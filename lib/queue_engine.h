@@ -93,14 +93,6 @@ struct queue_engine {
 	/* Waiting and set aside rows of a number above after, up to max. */
 	enum queue_result (*list)(struct store *s, int64_t after, size_t max,
 	    store_take *take, void *context, struct buf *why);
-	/* The same of all rows, with their records; those that have no
-	 * log_id get "#number@queued_ms". */
-	enum queue_result (*export)(struct store *s, int64_t after, size_t max,
-	    store_take *take, void *context, struct buf *why);
-	/* See queue_import(). */
-	enum queue_result (*import)(struct store *s,
-	    const struct queue_moved *rows, size_t count, size_t *added,
-	    struct buf *why);
 	enum queue_result (*names)(struct store *s,
 	    void (*take)(void *context, const char *name), void *context,
 	    struct buf *why);

@@ -15,12 +15,14 @@
 #include "token.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define READ_SIZE 65536
 #define CODING_MAX 20		/* bytes of a Content-Encoding that are shown */
 #define LOOK_MS 10000		/* with a configuration that is bad */
+#define FEED_EVENTS 1000	/* that are delivered together */
 
 struct relay {
 	struct current current;
@@ -116,6 +118,11 @@ is_target(const struct config *c, size_t destination)
 struct sieve {
 	const struct config *config;
 	struct buf *terms;	/* of relay_try(), or NULL */
+	int64_t max_bytes;
+	/* After each part of the body; false ends it. NULL: goes on. */
+	bool (*part)(void *context, const struct event_reader *reader,
+	    uint64_t bytes, struct buf *why);
+	void *context;
 };
 
 /* "ops: fu 9002...: sent, by failure"; one destination needs no name. */
@@ -230,8 +237,8 @@ explain(struct head *head, const struct request *request, struct buf *why)
 enum reading { READ_BAD, READ_TOO_LONG, READ_WHOLE };
 
 static enum reading
-feed(struct event_reader *reader, const struct request *request,
-    int64_t max_bytes, uint64_t *bytes, struct buf *why)
+read_body(const struct sieve *sieve, struct event_reader *reader,
+    const struct request *request, uint64_t *bytes, struct buf *why)
 {
 	char *part = mem_alloc(READ_SIZE);
 	enum reading result = READ_BAD;
@@ -244,7 +251,7 @@ feed(struct event_reader *reader, const struct request *request,
 		    why);
 		if (state != BODY_MORE)
 			break;
-		if (*bytes + len > (uint64_t)max_bytes) {
+		if (*bytes + len > (uint64_t)sieve->max_bytes) {
 			result = READ_TOO_LONG;
 			goto out;
 		}
@@ -253,6 +260,9 @@ feed(struct event_reader *reader, const struct request *request,
 			explain(&head, request, why);
 			goto out;
 		}
+		if (sieve->part && !sieve->part(sieve->context, reader,
+		    *bytes + len, why))
+			goto out;
 	}
 	if (state == BODY_END && event_reader_end(reader, why))
 		result = READ_WHOLE;
@@ -277,8 +287,8 @@ read_events(struct sieve *sieve, const struct request *request,
 		if (is_target(c, i))
 			filter_each_field(c->destinations[i].filter, want,
 			    reader);
-	if (request->content_length <= c->max_body)
-		result = feed(reader, request, c->max_body, bytes, why);
+	if (request->content_length <= sieve->max_bytes)
+		result = read_body(sieve, reader, request, bytes, why);
 	if (result == READ_TOO_LONG)
 		buf_addf(why, "the body is longer than MAX_BODY, %" PRId64
 		    " bytes", c->max_body);
@@ -338,9 +348,10 @@ check_token(struct handling *h)
 static bool
 check_body(struct handling *h)
 {
-	struct sieve sieve = { &h->relay->current.config, NULL };
+	struct sieve sieve = { .config = &h->relay->current.config };
 	enum reading result;
 
+	sieve.max_bytes = sieve.config->max_body;
 	result = read_events(&sieve, h->request, &h->events, &h->counts,
 	    &h->bytes, &h->why);
 	if (result == READ_WHOLE)
@@ -460,7 +471,8 @@ relay_try(const struct config *c, const struct request *request, bool json,
     struct buf *out, struct buf *terms, struct event_counts *counts,
     struct buf *why)
 {
-	struct sieve sieve = { c, terms };
+	struct sieve sieve = { .config = c, .terms = terms,
+	    .max_bytes = c->max_body };
 	struct event_list events = { 0 };
 	enum reading result;
 	uint64_t bytes = 0;
@@ -471,6 +483,76 @@ relay_try(const struct config *c, const struct request *request, bool json,
 		show_messages(c, i, json, &events, out);
 	event_list_release(&events);
 	return result == READ_WHOLE;
+}
+
+/* A file that is fed. */
+struct feeding {
+	const struct config *config;
+	struct deliverer *deliverer;
+	struct event_list events;	/* not delivered yet */
+	feed_progress *progress;
+	void *context;
+	struct feed_counts *counts;
+	unsigned long delivered;
+};
+
+static bool
+deliver_fed(struct feeding *f, struct buf *why)
+{
+	struct answer answer = { 0 };
+	size_t new;
+	bool good;
+
+	if (f->events.count == 0)
+		return true;
+	if (f->delivered > 0 && !f->config->queue)
+		poll(NULL, 0, (int)f->config->slack_interval_ms);
+	event_list_sort(&f->events);
+	new = deliver_events(f->deliverer, f->config, &f->events, &answer);
+	good = answer.status == 200;
+	if (good) {
+		f->delivered += f->events.count;
+		f->counts->new += new;
+	} else {
+		buf_add(why, answer.body.data, answer.body.len - 1);
+	}
+	event_list_release(&f->events);
+	buf_release(&answer.body);
+	return good;
+}
+
+static bool
+take_part(void *context, const struct event_reader *reader, uint64_t bytes,
+    struct buf *why)
+{
+	struct feeding *f = context;
+	bool good = f->events.count < FEED_EVENTS || deliver_fed(f, why);
+
+	f->counts->read = *event_reader_counts(reader);
+	f->counts->bytes = bytes;
+	if (good)
+		f->progress(f->context, f->counts);
+	return good;
+}
+
+bool
+relay_feed(const struct config *c, const struct request *request,
+    feed_progress *progress, void *context, struct feed_counts *counts,
+    struct buf *why)
+{
+	struct feeding f = { c, deliverer_new(), { 0 }, progress, context,
+	    counts, 0 };
+	struct sieve sieve = { .config = c, .max_bytes = INT64_MAX,
+	    .part = take_part, .context = &f };
+	bool good;
+
+	memset(counts, 0, sizeof(*counts));
+	good = read_events(&sieve, request, &f.events, &counts->read,
+	    &counts->bytes, why) == READ_WHOLE && deliver_fed(&f, why);
+	counts->read.kept = f.delivered;
+	event_list_release(&f.events);
+	deliverer_free(f.deliverer);
+	return good;
 }
 
 void

@@ -544,6 +544,7 @@ usage: log-stream-ctl VERB [ARGUMENT]
   check                   show the configuration and what is wrong with it
   send                    send a test message and print Slack's answer
   try [--json] FILE|-     show what a request body would send; nothing is sent
+  feed [--json] FILE|-    send what a file holds, like a request's body
   types [FILTER]          list the event types and which of them are sent
   work [--until-idle]     deliver what is queued, until told to stop
   drain                   deliver what is due; ends with 3 if some must wait
