@@ -552,8 +552,6 @@ usage: log-stream-ctl VERB [ARGUMENT]
   list [--json]           list the events that wait or are set aside
   retry ID...|--all       send again what was set aside
   remove ID...|--all      take events out of the queue, unsent
-  export                  print the queue for import; it sends no more of that
-  import                  take what export printed into the queue
   schema                  print the SQL of a queue's tables, for PostgreSQL
 
   --help                  show this
