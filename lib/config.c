@@ -248,10 +248,10 @@ check_mode(const struct config *c, const char *path, const char *key,
 	if (c->copied)
 		return;
 	log_escape(&name, path, strlen(path));
-	if (envfile_all_may_write(path))
+	if (envfile_has_mode(path, S_IWOTH))
 		buf_addf(problems, "%s: every user of this machine may write "
 		    "to it: run chmod o-w on it\n", buf_text(&name));
-	if (key && envfile_all_may_read(path))
+	if (key && envfile_has_mode(path, S_IROTH))
 		buf_addf(problems, "%s: every user of this machine may read "
 		    "it, and it holds %s: run chmod o-r on it\n",
 		    buf_text(&name), key);
