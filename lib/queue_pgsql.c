@@ -1160,13 +1160,16 @@ static const struct {
 };
 
 static enum queue_result
-edit_rows(struct store *s, enum queue_edit edit, const char *log_id,
+edit_once(struct store *s, enum queue_edit edit, const char *log_id,
     int64_t number, int64_t now_ms, int64_t *count, struct buf *why)
 {
 	enum which which = edits[edit].all;
 	struct parameters p = { .count = 0 };
-	enum queue_result result = QUEUE_OK;
+	enum queue_result result = begin(s, why);
 
+	*count = 0;
+	if (result != QUEUE_OK)
+		return result;
 	add_number(&p, now_ms);
 	if (log_id) {
 		which = edits[edit].by_id;
@@ -1182,19 +1185,6 @@ edit_rows(struct store *s, enum queue_edit edit, const char *log_id,
 	} else if (*count > 0) {
 		lower(s, &result, why);
 	}
-	return result;
-}
-
-static enum queue_result
-edit_once(struct store *s, enum queue_edit edit, const char *log_id,
-    int64_t number, int64_t now_ms, int64_t *count, struct buf *why)
-{
-	enum queue_result result = begin(s, why);
-
-	*count = 0;
-	if (result != QUEUE_OK)
-		return result;
-	result = edit_rows(s, edit, log_id, number, now_ms, count, why);
 	return finish(s, result, why);
 }
 

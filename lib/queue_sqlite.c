@@ -398,20 +398,6 @@ change_others(struct store *s, enum queue_change change,
 	return store_run(st);
 }
 
-/* Ends a transaction; one of a claim that met not every row does nothing. */
-static enum queue_result
-finish_change(struct store *s, enum queue_change change,
-    const struct queue_batch *batch, enum queue_result result,
-    struct buf *why)
-{
-	if (result == QUEUE_OK && change == QUEUE_CLAIM &&
-	    queue_missed(batch)) {
-		store_finish(s, QUEUE_FAILED, why);
-		return QUEUE_OK;
-	}
-	return store_finish(s, result, why);
-}
-
 static enum queue_result
 store_change(struct store *s, enum queue_change change,
     const struct queue_batch *batch, int64_t now_ms, struct buf *why)
@@ -428,7 +414,12 @@ store_change(struct store *s, enum queue_change change,
 	    (!change_others(s, change, batch, now_ms) ||
 	    (batch->pace && !keep_pace(s, batch->pace_of, batch->pace))))
 		result = store_fail(s, "cannot be written to", why);
-	return finish_change(s, change, batch, result, why);
+	if (result == QUEUE_OK && change == QUEUE_CLAIM &&
+	    queue_missed(batch)) {
+		store_finish(s, QUEUE_FAILED, why);
+		return QUEUE_OK;
+	}
+	return store_finish(s, result, why);
 }
 
 /* -------------------------------------------------------------- purge */
