@@ -424,38 +424,15 @@ store_change(struct store *s, enum queue_change change,
 
 /* -------------------------------------------------------------- purge */
 
-struct old {
-	store_take *take;
-	void *context;
-	int64_t *numbers;
-	size_t count;
-};
-
-static bool
-take_old(void *context, const struct queue_row *row, const char *record,
-    size_t len)
+static sqlite3_stmt *
+purge_statement(struct store *s, enum statement which, int64_t before_ms,
+    size_t max)
 {
-	struct old *old = context;
-
-	old->numbers[old->count++] = row->number;
-	return old->take(old->context, row, record, len);
-}
-
-static enum queue_result
-purge_rows(struct store *s, int64_t before_ms, size_t max, struct old *old,
-    struct buf *why)
-{
-	sqlite3_stmt *st = store_statement(s, OLD);
-	enum queue_result result;
-	size_t i;
+	sqlite3_stmt *st = store_statement(s, which);
 
 	sqlite3_bind_int64(st, 1, before_ms);
 	sqlite3_bind_int64(st, 2, (int64_t)max);
-	result = take_rows(s, st, take_old, old, why);
-	for (i = 0; i < old->count && result == QUEUE_OK; i++)
-		if (!store_run_number(s, DELETE, old->numbers[i]))
-			result = store_fail(s, "cannot be written to", why);
-	return result;
+	return st;
 }
 
 /*
@@ -485,17 +462,18 @@ store_purge(struct store *s, int64_t retention_ms, int64_t now_ms,
     struct buf *why)
 {
 	int64_t before_ms = now_ms - retention_ms;
-	struct old old = { take, context, NULL, 0 };
 	enum queue_result result = store_begin(s, why);
 
 	*count = 0;
 	if (result != QUEUE_OK)
 		return result;
-	old.numbers = mem_alloc(max * sizeof(*old.numbers));
-	result = store_finish(s, purge_rows(s, before_ms, max, &old, why), why);
-	if (result == QUEUE_OK)
-		*count = old.count;
-	free(old.numbers);
+	result = take_rows(s, purge_statement(s, OLD, before_ms, max), take,
+	    context, why);
+	if (result == QUEUE_OK &&
+	    !store_run(purge_statement(s, DELETE, before_ms, max)))
+		result = store_fail(s, "cannot be written to", why);
+	*count = (size_t)sqlite3_changes(s->db);
+	result = store_finish(s, result, why);
 	if (result == QUEUE_OK)
 		give_back(s);
 	return result;

@@ -20,6 +20,7 @@ enum statement {
 	COMMIT,
 	ROLLBACK,
 	PUT_DESTINATION,
+	OLD,
 	STATEMENTS
 };
 
