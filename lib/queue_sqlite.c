@@ -203,17 +203,15 @@ store_read(struct store *s, const char *destination, size_t max,
 	return take_rows(s, st, take, context, why);
 }
 
-/* For those of a number above after, up to max. */
+/* For up to max rows: of a number above after, or of a time before it. */
 static sqlite3_stmt *
 page_statement(struct store *s, enum statement which, int64_t after,
     size_t max)
 {
 	sqlite3_stmt *st = store_statement(s, which);
 
-	if (st) {
-		sqlite3_bind_int64(st, 1, after);
-		sqlite3_bind_int64(st, 2, (int64_t)max);
-	}
+	sqlite3_bind_int64(st, 1, after);
+	sqlite3_bind_int64(st, 2, (int64_t)max);
 	return st;
 }
 
@@ -221,10 +219,8 @@ static enum queue_result
 take_page(struct store *s, enum statement which, int64_t after, size_t max,
     store_take *take, void *context, struct buf *why)
 {
-	sqlite3_stmt *st = page_statement(s, which, after, max);
-
-	return st ? take_rows(s, st, take, context, why) :
-	    store_fail(s, "cannot be read", why);
+	return take_rows(s, page_statement(s, which, after, max), take,
+	    context, why);
 }
 
 static enum queue_result
@@ -424,17 +420,6 @@ store_change(struct store *s, enum queue_change change,
 
 /* -------------------------------------------------------------- purge */
 
-static sqlite3_stmt *
-purge_statement(struct store *s, enum statement which, int64_t before_ms,
-    size_t max)
-{
-	sqlite3_stmt *st = store_statement(s, which);
-
-	sqlite3_bind_int64(st, 1, before_ms);
-	sqlite3_bind_int64(st, 2, (int64_t)max);
-	return st;
-}
-
 /*
  * Free pages go back to the disk, some at a time: others wait for us. A
  * file that was made by another hand, with .recover, cannot shrink.
@@ -467,10 +452,9 @@ store_purge(struct store *s, int64_t retention_ms, int64_t now_ms,
 	*count = 0;
 	if (result != QUEUE_OK)
 		return result;
-	result = take_rows(s, purge_statement(s, OLD, before_ms, max), take,
-	    context, why);
+	result = take_page(s, OLD, before_ms, max, take, context, why);
 	if (result == QUEUE_OK &&
-	    !store_run(purge_statement(s, DELETE, before_ms, max)))
+	    !store_run(page_statement(s, DELETE, before_ms, max)))
 		result = store_fail(s, "cannot be written to", why);
 	*count = (size_t)sqlite3_changes(s->db);
 	result = store_finish(s, result, why);
@@ -503,8 +487,11 @@ edit_rows(struct store *s, enum queue_edit edit, const char *log_id,
 	if (!store_run(st))
 		return false;
 	*count = sqlite3_changes(s->db);
-	return edit == QUEUE_RETRY ||
-	    store_run_number(s, FORGET_REMOVED, now_ms);
+	if (edit == QUEUE_RETRY)
+		return true;
+	st = store_statement(s, FORGET_REMOVED);
+	sqlite3_bind_int64(st, 1, now_ms);
+	return store_run(st);
 }
 
 static enum queue_result

@@ -94,9 +94,8 @@ bool store_run(sqlite3_stmt *st);
 /* Runs one that gives a number, which stays as it is where there is none. */
 bool store_take_number(sqlite3_stmt *st, int64_t *number);
 
-/* store_run() without parameters, or with the number of an event. */
+/* store_run() without parameters. */
 bool store_run_plain(struct store *s, enum statement which);
-bool store_run_number(struct store *s, enum statement which, int64_t number);
 
 /* Runs any SQL, which gives no rows. */
 bool store_execute(struct store *s, const char *text);

@@ -302,15 +302,6 @@ store_run_plain(struct store *s, enum statement which)
 	return store_run(store_statement(s, which));
 }
 
-bool
-store_run_number(struct store *s, enum statement which, int64_t number)
-{
-	sqlite3_stmt *st = store_statement(s, which);
-
-	sqlite3_bind_int64(st, 1, number);
-	return store_run(st);
-}
-
 static char *
 turn_path_dup(const struct store *s)
 {
