@@ -136,25 +136,13 @@ config_look_in(struct config *c, int64_t ms)
 
 /* --------------------------------------------------- half-written files */
 
-static const struct config_stamp *
-find_stamp(const struct config *c, const char *path)
-{
-	size_t i;
-
-	for (i = 0; i < c->stamp_count; i++)
-		if (strcmp(c->stamps[i].path, path) == 0)
-			return &c->stamps[i];
-	return NULL;
-}
-
 /* How long until the file is old enough; 0 when it is. */
 static int64_t
-youth_ms(const struct config *c, const char *path)
+youth_ms(const struct config_stamp *stamp)
 {
-	const struct config_stamp *stamp = find_stamp(c, path);
 	int64_t age;
 
-	if (!stamp || stamp->error)
+	if (stamp->error)
 		return 0;
 	age = clock_wall_ms() - (int64_t)stamp->stat.st_mtim.tv_sec * 1000 -
 	    stamp->stat.st_mtim.tv_nsec / 1000000;
@@ -183,11 +171,13 @@ bool
 config_is_settled(struct config *c, bool needs_token, struct buf *problems)
 {
 	int64_t youth, longest = 0;
+	const struct config_stamp *stamp;
 	const struct config_file *file;
 
-	for (file = c->files; file < c->files + c->file_count; file++) {
-		youth = youth_ms(c, file->path);
-		if (youth == 0)
+	for (stamp = c->stamps; stamp < c->stamps + c->stamp_count; stamp++) {
+		file = find_file(c, stamp->path);
+		youth = youth_ms(stamp);
+		if (!file || youth == 0)
 			continue;
 		if (is_cut(file->text))
 			add_unsettled(problems, file->path, "its last line has "
@@ -248,10 +238,10 @@ check_mode(const struct config *c, const char *path, const char *key,
 	if (c->copied)
 		return;
 	log_escape(&name, path, strlen(path));
-	if (envfile_all_may_write(path))
+	if (envfile_has_mode(path, S_IWOTH))
 		buf_addf(problems, "%s: every user of this machine may write "
 		    "to it: run chmod o-w on it\n", buf_text(&name));
-	if (key && envfile_all_may_read(path))
+	if (key && envfile_has_mode(path, S_IROTH))
 		buf_addf(problems, "%s: every user of this machine may read "
 		    "it, and it holds %s: run chmod o-r on it\n",
 		    buf_text(&name), key);

@@ -63,24 +63,12 @@ envfile_slurp(const char *path, struct buf *text, uid_t *owner,
 	return !reason;
 }
 
-static bool
-has_mode(const char *path, mode_t bit)
+bool
+envfile_has_mode(const char *path, mode_t bit)
 {
 	struct stat info;
 
 	return stat(path, &info) == 0 && (info.st_mode & bit) != 0;
-}
-
-bool
-envfile_all_may_read(const char *path)
-{
-	return has_mode(path, S_IROTH);
-}
-
-bool
-envfile_all_may_write(const char *path)
-{
-	return has_mode(path, S_IWOTH);
 }
 
 /* What stands in quotes; the closing one must end the line. */

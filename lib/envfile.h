@@ -28,9 +28,8 @@
 bool envfile_slurp(const char *path, struct buf *text, uid_t *owner,
     struct buf *why);
 
-/* Whether every user of the machine may read the file, or write to it. */
-bool envfile_all_may_read(const char *path);
-bool envfile_all_may_write(const char *path);
+/* Whether bit is in the file's mode: with S_IROTH, all users may read it. */
+bool envfile_has_mode(const char *path, mode_t bit);
 
 /*
  * Gets one setting: name, value, and its origin, "path:line", the path as

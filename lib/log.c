@@ -346,6 +346,21 @@ log_say(enum log_level level, const char *fmt, ...)
 	buf_release(&text);
 }
 
+void
+log_event(enum log_level level, const char *log_id, const char *type,
+    const char *destination, const char *reason, const char *outcome)
+{
+	struct log_line line;
+
+	log_begin(&line, level);
+	log_str(&line, "log_id", log_id ? log_id : "");
+	log_str(&line, "type", type);
+	log_str(&line, "destination", destination);
+	log_str(&line, "reason", reason);
+	log_str(&line, "outcome", outcome);
+	log_end(&line);
+}
+
 /*
  * What is called here allocates nothing, but for the time zone, which does
  * without. What takes lines for the program has no use for this one, because

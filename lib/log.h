@@ -95,6 +95,10 @@ void log_end(struct log_line *line);
 /* A line of one member: message="...", or error="..." at LEVEL_ERROR. */
 void log_say(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* The line of an event. A reason of NULL is left out, and a log_id empty. */
+void log_event(enum log_level level, const char *log_id, const char *type,
+    const char *destination, const char *reason, const char *outcome);
+
 /* What lasts is said again after so long, and not each time it is met. */
 enum { LOG_AGAIN_MS = 300000 };
 

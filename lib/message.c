@@ -62,14 +62,7 @@ void
 message_log_event(enum log_level level, const struct event *e,
     const char *destination, const char *outcome)
 {
-	struct log_line line;
-
-	log_begin(&line, level);
-	log_str(&line, "log_id", e->log_id ? e->log_id : "");
-	log_str(&line, "type", e->type);
-	log_str(&line, "destination", destination);
-	log_str(&line, "outcome", outcome);
-	log_end(&line);
+	log_event(level, e->log_id, e->type, destination, NULL, outcome);
 }
 
 void

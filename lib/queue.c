@@ -157,21 +157,6 @@ struct reading {
 	size_t bad;
 };
 
-static void
-log_row(enum log_level level, const struct queue_row *row,
-    const char *reason, const char *outcome)
-{
-	struct log_line line;
-
-	log_begin(&line, level);
-	log_str(&line, "log_id", row->log_id ? row->log_id : "");
-	log_str(&line, "type", row->type);
-	log_str(&line, "destination", row->destination);
-	log_str(&line, "reason", reason);
-	log_str(&line, "outcome", outcome);
-	log_end(&line);
-}
-
 static struct queue_key
 key_of(const struct queue_row *row)
 {
@@ -183,7 +168,8 @@ key_of(const struct queue_row *row)
 static bool
 take_bad(struct reading *r, const struct queue_row *row, char *reason)
 {
-	log_row(LEVEL_ERROR, row, reason, "set-aside");
+	log_event(LEVEL_ERROR, row->log_id, row->type, row->destination,
+	    reason, "set-aside");
 	r->keys[r->bad] = key_of(row);
 	r->reasons[r->bad++] = reason;
 	return r->bad < PAGE;
@@ -329,7 +315,8 @@ log_expired(void *context, const struct queue_row *row, const char *record,
 	(void)record;
 	(void)len;
 	if (row->state == QUEUE_ASIDE)
-		log_row(LEVEL_WARN, row, row->reason, "expired");
+		log_event(LEVEL_WARN, row->log_id, row->type,
+		    row->destination, row->reason, "expired");
 	return true;
 }
 

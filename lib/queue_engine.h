@@ -65,6 +65,13 @@ typedef bool store_take(void *context, const struct queue_row *row,
 #define ROW_NAMES ROW_COLUMNS(COLUMN_NAME, COLUMN_NAME, ", ")
 #define PACE_UPDATES PACE_COLUMNS(COLUMN_UPDATE, COLUMN_UPDATE, ", ")
 
+/* The statements that both engines have, each in its own SQL. */
+#define COMMON_STATEMENTS PUT, VERSION_NOW, SPAN, COUNT_ONE, READ, CLAIM, \
+	FORGET_NAMELESS, SETTLE, SET_ASIDE, POSTPONE, RECALL, TELL, \
+	LAST_DONE, KEEP_PACE, COUNT, WAITS, DELETE, LIST, \
+	NAMES, RETRY_ID, RETRY_NUMBER, RETRY_ALL, REMOVE_ID, \
+	REMOVE_NUMBER, REMOVE_ALL, FORGET_REMOVED, HURRY
+
 struct queue_engine {
 	const char *scheme;	/* what an address begins with, ":" included */
 

@@ -1008,43 +1008,21 @@ store_last_done(struct store *s, int64_t until_ms, int64_t *done_ms,
 }
 
 static enum queue_result
-delete_rows(struct store *s, const PGresult *r, struct buf *why)
-{
-	struct parameters p = { .count = 0 };
-	struct buf numbers = BUF_INIT;
-	enum queue_result result = QUEUE_OK;
-	int i;
-
-	for (i = 0; i < s->pq->ntuples(r); i++)
-		add_to_numbers(&numbers, number_at(s, r, i, 0));
-	add_array(&p, &numbers);
-	run(s, DELETE, &p, &result, why);
-	return result;
-}
-
-static enum queue_result
 store_purge(struct store *s, int64_t retention_ms, int64_t now_ms,
     size_t max, store_take *take, void *context, size_t *count,
     struct buf *why)
 {
-	enum queue_result result = begin(s, why);
+	enum queue_result result = begin_call(s, why);
 	struct parameters p = { .count = 0 };
 	PGresult *r;
 
-	*count = 0;
-	if (result != QUEUE_OK)
-		return result;
 	add_number(&p, now_ms);
 	add_number(&p, retention_ms);
 	add_number(&p, (int64_t)max);
-	r = ask(s, OLD, &p, &result, why);
-	if (r && s->pq->ntuples(r) > 0)
-		result = delete_rows(s, r, why);
-	result = finish(s, result, why);
-	if (r && result == QUEUE_OK) {
-		*count = (size_t)s->pq->ntuples(r);
+	r = ask(s, DELETE, &p, &result, why);
+	*count = r ? (size_t)s->pq->ntuples(r) : 0;
+	if (r)
 		take_rows(s, r, take, context);
-	}
 	s->pq->clear(r);
 	return result;
 }
@@ -1059,13 +1037,16 @@ static const struct {
 };
 
 static enum queue_result
-edit_rows(struct store *s, enum queue_edit edit, const char *log_id,
+edit_once(struct store *s, enum queue_edit edit, const char *log_id,
     int64_t number, int64_t now_ms, int64_t *count, struct buf *why)
 {
 	enum which which = edits[edit].all;
 	struct parameters p = { .count = 0 };
-	enum queue_result result = QUEUE_OK;
+	enum queue_result result = begin(s, why);
 
+	*count = 0;
+	if (result != QUEUE_OK)
+		return result;
 	add_number(&p, now_ms);
 	if (log_id) {
 		which = edits[edit].by_id;
@@ -1081,19 +1062,6 @@ edit_rows(struct store *s, enum queue_edit edit, const char *log_id,
 	} else if (*count > 0) {
 		lower(s, &result, why);
 	}
-	return result;
-}
-
-static enum queue_result
-edit_once(struct store *s, enum queue_edit edit, const char *log_id,
-    int64_t number, int64_t now_ms, int64_t *count, struct buf *why)
-{
-	enum queue_result result = begin(s, why);
-
-	*count = 0;
-	if (result != QUEUE_OK)
-		return result;
-	result = edit_rows(s, edit, log_id, number, now_ms, count, why);
 	return finish(s, result, why);
 }
 

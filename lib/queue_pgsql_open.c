@@ -223,13 +223,6 @@ pgsql_connect(struct store *s, struct session *session, struct buf *why)
 
 /* -------------------------------------------------------------- schema */
 
-static int64_t
-number_of(struct store *s, PGresult *r)
-{
-	return s->pq->ntuples(r) > 0 && !s->pq->getisnull(r, 0, 0) ?
-	    strtoll(s->pq->getvalue(r, 0, 0), NULL, 10) : 0;
-}
-
 enum queue_result
 pgsql_check_rights(struct store *s, struct buf *why)
 {
@@ -253,28 +246,6 @@ pgsql_check_rights(struct store *s, struct buf *why)
 			    s->pq->getvalue(r, i, 0));
 	}
 	s->pq->clear(r);
-	return result;
-}
-
-/* *version is 0 where there are no tables. */
-static enum queue_result
-find_version(struct store *s, int64_t *version, struct buf *why)
-{
-	struct buf words = BUF_INIT;
-	enum queue_result result;
-	PGresult *r;
-
-	*version = 0;
-	r = session_execute(s, &s->main,
-	    "SELECT max(version) FROM log_stream_version", &result, &words);
-	if (r)
-		*version = number_of(s, r);
-	else if (session_failed_with(s, "42P01")) /* undefined table */
-		result = QUEUE_OK;
-	else
-		buf_adds(why, buf_text(&words));
-	s->pq->clear(r);
-	buf_release(&words);
 	return result;
 }
 
@@ -356,13 +327,15 @@ pgsql_check_sessions(struct store *s, struct buf *why)
 	return result;
 }
 
-/* The first number of a statement; 0: none, or it failed. */
+#define VERSION_FOUND "SELECT max(version) FROM log_stream_version"
+
+/* The one number that a statement gives; 0: NULL, or it failed. */
 static int64_t
 ask_number(struct store *s, const char *text, enum queue_result *result,
     struct buf *why)
 {
 	PGresult *r = session_execute(s, &s->main, text, result, why);
-	int64_t number = r ? number_of(s, r) : 0;
+	int64_t number = r ? strtoll(s->pq->getvalue(r, 0, 0), NULL, 10) : 0;
 
 	s->pq->clear(r);
 	return number;
@@ -378,8 +351,7 @@ make_once(struct store *s, struct buf *why)
 	version = ask_number(s, "SELECT count(to_regclass("
 	    "'log_stream_version'))", &result, why);
 	if (version > 0)
-		version = ask_number(s, "SELECT max(version)"
-		    " FROM log_stream_version", &result, why);
+		version = ask_number(s, VERSION_FOUND, &result, why);
 	return result == QUEUE_OK && version < SCHEMA ?
 	    session_do(s, &s->main, tables, why) : result;
 }
@@ -403,11 +375,13 @@ static enum queue_result
 check_schema(struct store *s, struct buf *why)
 {
 	struct buf words = BUF_INIT;
-	int64_t version;
-	enum queue_result result = find_version(s, &version, &words);
+	enum queue_result result;
+	int64_t version = ask_number(s, VERSION_FOUND, &result, &words);
 
-	if (result != QUEUE_OK && (!session_failed_with(s, "42501") ||
-	    pgsql_check_rights(s, why) == QUEUE_OK))
+	if (session_failed_with(s, "42P01")) /* undefined table */
+		result = QUEUE_OK;
+	else if (!session_failed_with(s, "42501") ||
+	    pgsql_check_rights(s, why) == QUEUE_OK)
 		buf_adds(why, buf_text(&words));
 	buf_release(&words);
 	if (result != QUEUE_OK || version == SCHEMA)

@@ -167,13 +167,12 @@ const struct statement pgsql_statements[STATEMENTS] = {
 		"  AND destination = $1 AND told = 0) AS u"
 		" LEFT JOIN log_stream_destination ON name = $2"),
 	/* Two machines that purge at once see none of it twice. */
-	STATEMENT(OLD, 3, "SELECT " COLUMNS " FROM log_stream_event"
-		" WHERE " DONE " AND state IN (1, 2)"
-		" AND changed_ms < least($1::bigint, " CLOCK ") - $2::bigint"
-		" AND (state = 2 OR told = 1) LIMIT $3::bigint"
-		" FOR UPDATE SKIP LOCKED"),
-	STATEMENT(DELETE, 1, "DELETE FROM log_stream_event"
-		" WHERE number = ANY ($1::bigint[])"),
+	STATEMENT(DELETE, 3, "DELETE FROM log_stream_event WHERE number ="
+		" ANY (ARRAY(SELECT number FROM log_stream_event"
+		"  WHERE " DONE " AND state IN (1, 2)"
+		"  AND changed_ms < least($1::bigint, " CLOCK ") - $2::bigint"
+		"  AND (state = 2 OR told = 1) LIMIT $3::bigint"
+		"  FOR UPDATE SKIP LOCKED)) RETURNING " COLUMNS),
 	/* What waits has no reason of its own, but that of its destination. */
 	STATEMENT(LIST, 2, "SELECT " ROW_NAMES ","
 		" CASE state WHEN 1 THEN reason ELSE"

@@ -150,17 +150,15 @@ store_read(struct store *s, const char *destination, size_t max,
 	return take_rows(s, st, take, context, why);
 }
 
-/* For those of a number above after, up to max. */
+/* For up to max rows: of a number above after, or of a time before it. */
 static sqlite3_stmt *
 page_statement(struct store *s, enum statement which, int64_t after,
     size_t max)
 {
 	sqlite3_stmt *st = store_statement(s, which);
 
-	if (st) {
-		sqlite3_bind_int64(st, 1, after);
-		sqlite3_bind_int64(st, 2, (int64_t)max);
-	}
+	sqlite3_bind_int64(st, 1, after);
+	sqlite3_bind_int64(st, 2, (int64_t)max);
 	return st;
 }
 
@@ -168,10 +166,8 @@ static enum queue_result
 take_page(struct store *s, enum statement which, int64_t after, size_t max,
     store_take *take, void *context, struct buf *why)
 {
-	sqlite3_stmt *st = page_statement(s, which, after, max);
-
-	return st ? take_rows(s, st, take, context, why) :
-	    store_fail(s, "cannot be read", why);
+	return take_rows(s, page_statement(s, which, after, max), take,
+	    context, why);
 }
 
 static enum queue_result
@@ -330,20 +326,6 @@ change_others(struct store *s, enum queue_change change,
 	return store_run(st);
 }
 
-/* Ends a transaction; one of a claim that met not every row does nothing. */
-static enum queue_result
-finish_change(struct store *s, enum queue_change change,
-    const struct queue_batch *batch, enum queue_result result,
-    struct buf *why)
-{
-	if (result == QUEUE_OK && change == QUEUE_CLAIM &&
-	    queue_missed(batch)) {
-		store_finish(s, QUEUE_FAILED, why);
-		return QUEUE_OK;
-	}
-	return store_finish(s, result, why);
-}
-
 static enum queue_result
 store_change(struct store *s, enum queue_change change,
     const struct queue_batch *batch, int64_t now_ms, struct buf *why)
@@ -360,44 +342,15 @@ store_change(struct store *s, enum queue_change change,
 	    (!change_others(s, change, batch, now_ms) ||
 	    (batch->pace && !keep_pace(s, batch->pace_of, batch->pace))))
 		result = store_fail(s, "cannot be written to", why);
-	return finish_change(s, change, batch, result, why);
+	if (result == QUEUE_OK && change == QUEUE_CLAIM &&
+	    queue_missed(batch)) {
+		store_finish(s, QUEUE_FAILED, why);
+		return QUEUE_OK;
+	}
+	return store_finish(s, result, why);
 }
 
 /* -------------------------------------------------------------- purge */
-
-struct old {
-	store_take *take;
-	void *context;
-	int64_t *numbers;
-	size_t count;
-};
-
-static bool
-take_old(void *context, const struct queue_row *row, const char *record,
-    size_t len)
-{
-	struct old *old = context;
-
-	old->numbers[old->count++] = row->number;
-	return old->take(old->context, row, record, len);
-}
-
-static enum queue_result
-purge_rows(struct store *s, int64_t before_ms, size_t max, struct old *old,
-    struct buf *why)
-{
-	sqlite3_stmt *st = store_statement(s, OLD);
-	enum queue_result result;
-	size_t i;
-
-	sqlite3_bind_int64(st, 1, before_ms);
-	sqlite3_bind_int64(st, 2, (int64_t)max);
-	result = take_rows(s, st, take_old, old, why);
-	for (i = 0; i < old->count && result == QUEUE_OK; i++)
-		if (!store_run_number(s, DELETE, old->numbers[i]))
-			result = store_fail(s, "cannot be written to", why);
-	return result;
-}
 
 /*
  * Free pages go back to the disk, some at a time: others wait for us. A
@@ -426,17 +379,17 @@ store_purge(struct store *s, int64_t retention_ms, int64_t now_ms,
     struct buf *why)
 {
 	int64_t before_ms = now_ms - retention_ms;
-	struct old old = { take, context, NULL, 0 };
 	enum queue_result result = store_begin(s, why);
 
 	*count = 0;
 	if (result != QUEUE_OK)
 		return result;
-	old.numbers = mem_alloc(max * sizeof(*old.numbers));
-	result = store_finish(s, purge_rows(s, before_ms, max, &old, why), why);
-	if (result == QUEUE_OK)
-		*count = old.count;
-	free(old.numbers);
+	result = take_page(s, OLD, before_ms, max, take, context, why);
+	if (result == QUEUE_OK &&
+	    !store_run(page_statement(s, DELETE, before_ms, max)))
+		result = store_fail(s, "cannot be written to", why);
+	*count = (size_t)sqlite3_changes(s->db);
+	result = store_finish(s, result, why);
 	if (result == QUEUE_OK)
 		give_back(s);
 	return result;
@@ -466,8 +419,11 @@ edit_rows(struct store *s, enum queue_edit edit, const char *log_id,
 	if (!store_run(st))
 		return false;
 	*count = sqlite3_changes(s->db);
-	return edit == QUEUE_RETRY ||
-	    store_run_number(s, FORGET_REMOVED, now_ms);
+	if (edit == QUEUE_RETRY)
+		return true;
+	st = store_statement(s, FORGET_REMOVED);
+	sqlite3_bind_int64(st, 1, now_ms);
+	return store_run(st);
 }
 
 static enum queue_result

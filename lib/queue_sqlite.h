@@ -15,38 +15,12 @@
 				 * program uses: PRAGMA user_version */
 
 enum statement {
+	COMMON_STATEMENTS,
 	BEGIN,
-	VERSION_NOW,
 	COMMIT,
 	ROLLBACK,
-	PUT,
 	PUT_DESTINATION,
-	SPAN,
-	COUNT_ONE,
-	READ,
-	CLAIM,
-	FORGET_NAMELESS,
-	SETTLE,
-	SET_ASIDE,
-	POSTPONE,
-	RECALL,
-	TELL,
-	LAST_DONE,
-	KEEP_PACE,
-	COUNT,
-	WAITS,
 	OLD,
-	DELETE,
-	LIST,
-	NAMES,
-	RETRY_ID,
-	RETRY_NUMBER,
-	RETRY_ALL,
-	REMOVE_ID,
-	REMOVE_NUMBER,
-	REMOVE_ALL,
-	FORGET_REMOVED,
-	HURRY,
 	STATEMENTS
 };
 
@@ -120,9 +94,8 @@ bool store_run(sqlite3_stmt *st);
 /* Runs one that gives a number, which stays as it is where there is none. */
 bool store_take_number(sqlite3_stmt *st, int64_t *number);
 
-/* store_run() without parameters, or with the number of an event. */
+/* store_run() without parameters. */
 bool store_run_plain(struct store *s, enum statement which);
-bool store_run_number(struct store *s, enum statement which, int64_t number);
 
 /* Runs any SQL, which gives no rows. */
 bool store_execute(struct store *s, const char *text);

@@ -34,6 +34,11 @@
 
 #define PARAMETER(column) "?"
 
+/* The same rows for both statements that name them in one transaction. */
+#define FIRST_OLD " FROM event WHERE " DONE " AND state IN (1, 2)" \
+	" AND changed_ms < ?1 AND (state = 2 OR told)" \
+	" ORDER BY state, changed_ms, number LIMIT ?2"
+
 /* What was set aside waits again; what is there is gone. */
 #define RETRY "UPDATE event SET state = 0, changed_ms = ?2, reason = NULL," \
 	" later_ms = 0 WHERE state = 1"
@@ -108,10 +113,9 @@ static const char *const sql[STATEMENTS] = {
 		" LEFT JOIN destination ON name = ?2",
 	[WAITS] = "SELECT 1 FROM event"
 		" WHERE " WAITING " AND destination = ?1 LIMIT 1",
-	[OLD] = "SELECT " COLUMNS " FROM event"
-		" WHERE " DONE " AND state IN (1, 2) AND changed_ms < ?1"
-		" AND (state = 2 OR told) LIMIT ?2",
-	[DELETE] = "DELETE FROM event WHERE number = ?1",
+	[OLD] = "SELECT " COLUMNS FIRST_OLD,
+	[DELETE] = "DELETE FROM event WHERE number IN"
+		" (SELECT number" FIRST_OLD ")",
 	/* What waits has no reason of its own, but that of its destination. */
 	[LIST] = "SELECT " ROW_NAMES ", CASE state WHEN 1 THEN reason ELSE"
 		"  (SELECT error FROM destination"
@@ -282,15 +286,6 @@ bool
 store_run_plain(struct store *s, enum statement which)
 {
 	return store_run(store_statement(s, which));
-}
-
-bool
-store_run_number(struct store *s, enum statement which, int64_t number)
-{
-	sqlite3_stmt *st = store_statement(s, which);
-
-	sqlite3_bind_int64(st, 1, number);
-	return store_run(st);
 }
 
 static char *
