@@ -9,12 +9,12 @@
 #include "config_copy.h"
 #include "core_dump.h"
 #include "filter.h"
+#include "json.h"
 #include "launch.h"
 #include "log.h"
 #include "queue.h"
 #include "relay.h"
 #include "report.h"
-#include "transfer.h"
 #include "utf8.h"
 #include "worker_process.h"
 
@@ -288,49 +288,158 @@ print_counts(const struct event_counts *n)
 	    n->records - n->unusable - n->kept, n->kept);
 }
 
+/* A file, or standard input for "-", as a request. False, with why said. */
+static bool
+open_request(const char *path, struct request *request)
+{
+	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+
+	if (!file)
+		complain(path, strerror(errno));
+	memset(request, 0, sizeof(*request));
+	request->content_length = -1;
+	request->read = read_stdio;
+	request->context = file;
+	return file != NULL;
+}
+
+static void
+close_request(const struct request *request)
+{
+	if (request->context != stdin)
+		fclose(request->context);
+}
+
 static enum exit_status
 run_try(const struct config *c, const struct line *line)
 {
 	const char *path = line->arguments[0];
-	bool is_stdin = strcmp(path, "-") == 0, good;
-	FILE *file = is_stdin ? stdin : fopen(path, "rb");
-	struct request request = { 0 };
+	struct request request;
 	struct event_counts counts = { 0 };
-	struct buf out = BUF_INIT, why = BUF_INIT;
+	struct buf out = BUF_INIT, terms = BUF_INIT, why = BUF_INIT;
+	bool good;
 
-	if (!file) {
-		complain(path, strerror(errno));
+	if (!open_request(path, &request))
 		return BAD;
-	}
-	request.content_length = -1;
-	request.read = read_stdio;
-	request.context = file;
-	good = relay_try(c, &request, line->options & JSON, &out, &counts,
-	    &why);
+	good = relay_try(c, &request, line->options & JSON, &out, &terms,
+	    &counts, &why);
 	if (good) {
 		fwrite(buf_text(&out), 1, out.len, stdout);
+		fwrite(buf_text(&terms), 1, terms.len, stderr);
 		print_counts(&counts);
 	} else {
 		complain(path, buf_text(&why));
 	}
-	if (!is_stdin)
-		fclose(file);
+	close_request(&request);
 	buf_release(&out);
+	buf_release(&terms);
+	buf_release(&why);
+	return good ? GOOD : BAD;
+}
+
+/* -------------------------------------------------------------- feed */
+
+#define PROGRESS_MS 250
+
+/* Where progress is shown, and when it was. */
+struct progress {
+	bool on_terminal;
+	int64_t shown_ms;
+};
+
+static void
+show_progress(void *context, const struct feed_counts *counts)
+{
+	struct progress *progress = context;
+	struct buf text = BUF_INIT;
+
+	if (!progress->on_terminal ||
+	    clock_ms() - progress->shown_ms < PROGRESS_MS)
+		return;
+	progress->shown_ms = clock_ms();
+	buf_add_count(&text, counts->read.records);
+	buf_adds(&text, " records, ");
+	buf_add_count(&text, counts->new);
+	fprintf(stderr, "\r%s events new", text.data);
+	fflush(stderr);
+	buf_release(&text);
+}
+
+/* Takes the line of the terminal back. */
+static void
+end_progress(const struct progress *progress)
+{
+	if (progress->on_terminal && progress->shown_ms > 0)
+		fputs("\r\033[K", stderr);
+}
+
+static void
+print_fed(const struct feed_counts *counts, bool json)
+{
+	const struct event_counts *read = &counts->read;
+	unsigned long filtered = read->records - read->unusable - read->kept;
+	unsigned long known = read->kept - counts->new;
+	struct json *object;
+	size_t len;
+
+	if (!json) {
+		printf("records: %lu, unusable: %lu, filtered out: %lu, "
+		    "new: %lu, known already: %lu\n", read->records,
+		    read->unusable, filtered, counts->new, known);
+		return;
+	}
+	object = json_new_object();
+	json_put_number(object, "records", (int64_t)read->records);
+	json_put_number(object, "unusable", (int64_t)read->unusable);
+	json_put_number(object, "filtered", (int64_t)filtered);
+	json_put_number(object, "new", (int64_t)counts->new);
+	json_put_number(object, "known", (int64_t)known);
+	printf("%s\n", json_text(object, &len));
+	json_free(object);
+}
+
+/* A line for each event is for a log that is not the terminal. */
+static void
+begin_log(const struct config *c)
+{
+	log_to_syslog(c->syslog);
+	log_to_file(c->log_file);
+	log_set_level(c->syslog || c->log_file ? c->log_level : LEVEL_WARN);
+}
+
+static enum exit_status
+run_feed(const struct config *c, const struct line *line)
+{
+	struct progress progress = { isatty(STDERR_FILENO) == 1, 0 };
+	const char *path = line->arguments[0];
+	struct feed_counts counts;
+	struct buf why = BUF_INIT;
+	struct request request;
+	bool good;
+
+	if (!open_request(path, &request))
+		return BAD;
+	begin_log(c);
+	good = relay_feed(c, &request, show_progress, &progress, &counts,
+	    &why);
+	end_progress(&progress);
+	if (good) {
+		print_fed(&counts, line->options & JSON);
+	} else {
+		complain(path, buf_text(&why));
+		if (counts.read.kept > 0)
+			fprintf(stderr, "log-stream-ctl: %lu events were taken "
+			    "before that, %lu of them new\n",
+			    counts.read.kept, counts.new);
+	}
+	close_request(&request);
 	buf_release(&why);
 	return good ? GOOD : BAD;
 }
 
 /* ------------------------------------------------------------- types */
 
-/* The catalogue has no fields, so that field=glob terms match nothing. */
-static const char *
-no_field(const void *event, const char *field)
-{
-	(void)event;
-	(void)field;
-	return NULL;
-}
-
+/* The catalogue has no fields, so that field=glob matches nothing. */
 static void
 print_types(const struct filter *f)
 {
@@ -340,7 +449,7 @@ print_types(const struct filter *f)
 
 	types = catalog_types(&count);
 	for (i = 0; i < count; i++) {
-		keep = filter_keeps(f, types[i].code, no_field, NULL);
+		keep = filter_keeps(f, types[i].code, NULL);
 		sent += keep;
 		printf("%-4s  %-8s  %-42s  %s\n", keep ? "send" : "-",
 		    catalog_class_name(types[i].class), types[i].code,
@@ -625,134 +734,6 @@ run_schema(const struct config *c, const struct line *line)
 	return schema ? GOOD : BAD;
 }
 
-/* -------------------------------------------------- to another queue */
-
-#define LEAVE_MS 10000		/* in which a worker that must leave has left */
-#define LEAVE_AGAIN_MS 100
-
-/* Takes the lock, which keeps others from delivering; false, and why. */
-static bool
-become_worker(const struct config *c, struct queue *q,
-    struct queue_lock *lock, struct buf *why)
-{
-	int64_t end = clock_ms() + LEAVE_MS;
-	struct queue_holder holder;
-	bool mine;
-
-	while (queue_lock_take(lock, q, &mine, why) == QUEUE_OK && !mine &&
-	    clock_ms() < end)
-		poll(NULL, 0, LEAVE_AGAIN_MS);
-	if (mine || why->len > 0)
-		return mine;
-	if (queue_lock_look(lock, q, &holder, why) == QUEUE_OK)
-		buf_addf(why, "%s: process %ld delivers from it: stop it; one "
-		    "that the receiver started leaves when its configuration "
-		    "names another queue", c->queue_shown, (long)holder.pid);
-	return false;
-}
-
-/* Writes out, and empties it; false when it cannot. */
-static bool
-print_all(struct buf *out)
-{
-	bool good = fwrite(buf_text(out), 1, out->len, stdout) == out->len;
-
-	buf_clear(out);
-	return good;
-}
-
-/* Each page is a sign of life: an export of many rows takes its time. */
-static enum queue_result
-export_queue(struct queue *q, struct queue_lock *lock,
-    struct transfer_sums *sums, struct buf *why)
-{
-	struct buf out = BUF_INIT;
-	enum queue_result result = transfer_destinations(q, &out, why);
-	int64_t after = 0;
-	bool more = true;
-
-	while (result == QUEUE_OK && more && print_all(&out)) {
-		result = transfer_rows(q, &after, clock_wall_ms(), sums, &out,
-		    why);
-		more = out.len > 0;
-		if (result == QUEUE_OK)
-			result = queue_lock_sign(lock, q, "", why);
-	}
-	if (result == QUEUE_OK && !more) {
-		transfer_finish(sums, &out);
-		print_all(&out);
-	}
-	buf_release(&out);
-	return result;
-}
-
-/* main() says what cannot be written. */
-static enum exit_status
-run_export(const struct config *c, const struct line *line)
-{
-	struct transfer_sums sums = { 0, 0 };
-	struct buf why = BUF_INIT;
-	enum queue_result result = QUEUE_FAILED;
-	struct queue *q = need_queue(c);
-	struct queue_lock *lock;
-
-	(void)line;
-	if (!q)
-		return BAD;
-	lock = queue_lock_new(c->queue);
-	if (become_worker(c, q, lock, &why))
-		result = export_queue(q, lock, &sums, &why);
-	queue_lock_free(lock, q);
-	if (result == QUEUE_OK && fflush(stdout) == 0)
-		fprintf(stderr, "%lu rows exported; %lu of them wait, and are "
-		    "set aside here\n", sums.rows, sums.waiting);
-	return close_queue(q, result, &why);
-}
-
-/* Gives all lines of a file; false, and why, at the first bad one. */
-static bool
-import_file(struct transfer *t, FILE *file, struct buf *why)
-{
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t len;
-	bool good = true;
-
-	while (good && (len = getline(&line, &size, file)) >= 0) {
-		if (len > 0 && line[len - 1] == '\n')
-			len--;
-		good = transfer_take(t, line, (size_t)len, why);
-	}
-	if (good && ferror(file)) {
-		buf_addf(why, "cannot be read: %s", strerror(errno));
-		good = false;
-	}
-	free(line);
-	return good && transfer_end(t, why);
-}
-
-static enum exit_status
-run_import(const struct config *c, const struct line *line)
-{
-	struct queue *q = need_queue(c);
-	unsigned long rows, added;
-	struct buf why = BUF_INIT;
-	struct transfer *t;
-	bool good;
-
-	(void)line;
-	if (!q)
-		return BAD;
-	t = transfer_new(q);
-	good = import_file(t, stdin, &why);
-	transfer_taken(t, &rows, &added);
-	transfer_free(t);
-	printf("%lu rows imported; %lu of them are new here\n", rows, added);
-	if (added > 0)
-		see_to_worker(c, q);
-	return close_queue(q, good ? QUEUE_OK : QUEUE_FAILED, &why);
-}
-
 /* ------------------------------------------------------------- verbs */
 
 static const struct verb verbs[] = {
@@ -777,6 +758,16 @@ static const struct verb verbs[] = {
 		.options = JSON,
 		.run = run_try,
 		.needs_config = true,
+	}, {
+		.name = "feed",
+		.arguments = "[--json] FILE|-",
+		.help = "send what a file holds, like a request's body",
+		.least = 1,
+		.most = 1,
+		.options = JSON,
+		.run = run_feed,
+		.needs_config = true,
+		.posts = true,
 	}, {
 		.name = "types",
 		.arguments = "[FILTER]",
@@ -824,18 +815,6 @@ static const struct verb verbs[] = {
 		.most = INT_MAX,
 		.options = ALL,
 		.run = run_remove,
-		.needs_config = true,
-	}, {
-		.name = "export",
-		.arguments = "",
-		.help = "print the queue for import; it sends no more of that",
-		.run = run_export,
-		.needs_config = true,
-	}, {
-		.name = "import",
-		.arguments = "",
-		.help = "take what export printed into the queue",
-		.run = run_import,
 		.needs_config = true,
 	}, {
 		.name = "schema",

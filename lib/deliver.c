@@ -276,7 +276,10 @@ see_to_worker(struct deliverer *d, const struct config *c)
 	buf_release(&why);
 }
 
-/* An item for each event and destination; the caller frees them. */
+/*
+ * An item for each event and destination, those of one event one after the
+ * other; the caller frees them.
+ */
 static struct queue_item *
 items_of(const struct config *c, const struct event_list *events,
     size_t *count)
@@ -287,8 +290,8 @@ items_of(const struct config *c, const struct event_list *events,
 	items = mem_alloc(events->count * c->destination_count *
 	    sizeof(*items));
 	item = items;
-	for (j = 0; j < c->destination_count; j++)
-		for (i = 0; i < events->count; i++) {
+	for (i = 0; i < events->count; i++)
+		for (j = 0; j < c->destination_count; j++) {
 			if (!(events->events[i]->destinations & 1U << j))
 				continue;
 			item->destination = c->destinations[j].name;
@@ -361,14 +364,30 @@ replace_hanging_worker(struct deliverer *d, const struct config *c)
 	buf_release(&ignored);
 }
 
-static void
+/* Items of one event stand together. */
+static size_t
+count_new(const struct queue_item *items, size_t count)
+{
+	const struct event *last = NULL;
+	size_t i, new = 0;
+
+	for (i = 0; i < count; i++) {
+		if (items[i].duplicate || items[i].event == last)
+			continue;
+		last = items[i].event;
+		new++;
+	}
+	return new;
+}
+
+static size_t
 queue_events(struct deliverer *d, const struct config *c,
     const struct event_list *events, struct answer *answer)
 {
 	struct buf why = BUF_INIT;
 	struct queue_item *items;
 	enum queue_result result;
-	size_t i, count;
+	size_t i, count, new;
 
 	items = items_of(c, events, &count);
 	result = put(d, c, items, count, &why);
@@ -385,18 +404,20 @@ queue_events(struct deliverer *d, const struct config *c,
 		if (result == QUEUE_BUSY)
 			replace_hanging_worker(d, c);
 	}
+	new = count_new(items, count);
 	free(items);
 	buf_release(&why);
+	return new;
 }
 
-void
+size_t
 deliver_events(struct deliverer *d, const struct config *c,
     const struct event_list *events, struct answer *answer)
 {
 	if (c->queue)
-		queue_events(d, c, events, answer);
-	else
-		post_events(d, c, events, answer);
+		return queue_events(d, c, events, answer);
+	post_events(d, c, events, answer);
+	return events->count;
 }
 
 /* ------------------------------------------------------------- looking */

@@ -19,8 +19,10 @@ void deliverer_free(struct deliverer *d);
 /*
  * Delivers events, each to its destinations, and sets the answer: 200 and
  * "ok" when all of them are with Slack, or on disk; else what went wrong.
+ * Returns how many of them are new: the queue has the others for each of their
+ * destinations already.
  */
-void deliver_events(struct deliverer *d, const struct config *c,
+size_t deliver_events(struct deliverer *d, const struct config *c,
     const struct event_list *events, struct answer *answer);
 
 /*

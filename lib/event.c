@@ -223,30 +223,27 @@ event_each_text(const struct event *e,
 }
 
 void
-event_each_field(void (*take)(void *context, const char *name), void *context)
+event_want(struct pick *record)
 {
 	size_t i;
 
 	for (i = 0; i < FIELDS; i++)
-		take(context, fields[i].name);
-	take(context, "date");
+		pick_want(record, fields[i].name, PRUNE_NO_ITEMS);
+	pick_want(record, "date", PRUNE_NO_ITEMS);
 }
 
 struct event *
-event_read(event_lookup *lookup, const void *record, const char *log_id)
+event_read(struct pick *record)
 {
 	struct event e = { 0 };
-	const char *date;
+	const char *date = pick_text(record, "date");
 	size_t i;
 
 	for (i = 0; i < FIELDS; i++)
-		if (!log_id || !is_log_id(i))
-			*slot(&e, i) = lookup(record, fields[i].name);
-	if (log_id)
-		e.log_id = log_id;
+		*slot(&e, i) = pick_text(record, fields[i].name);
+	e.log_id = pick_log_id(record);
 	if (e.log_id && strlen(e.log_id) > EVENT_LOG_ID_MAX)
 		e.log_id = NULL;
-	date = lookup(record, "date");
 	e.time_ms = date ? event_time_ms(date) : EVENT_NO_TIME;
 	e.class = catalog_class(e.type);
 	return event_new(&e);

@@ -7,6 +7,7 @@
 #define EVENT_H
 
 #include "catalog.h"
+#include "pick.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -85,20 +86,14 @@ void event_each_text(const struct event *e,
     void (*take)(void *context, const char *name, const char *text),
     void *context);
 
-/* Gives away the name of each field that event_read() looks up. */
-void event_each_field(void (*take)(void *context, const char *name),
-    void *context);
-
-/* Gives the text of a field of a record; NULL when it has none. */
-typedef const char *event_lookup(const void *record, const char *name);
+/* Before the first record: event_read() will ask for what an event has. */
+void event_want(struct pick *record);
 
 /*
- * Makes an event from what lookup says of a record, which has a type.
- * log_id, where not NULL, is used in place of the record's own. The caller
- * frees the event with free().
+ * Makes an event of a whole record that has a type. The caller frees it with
+ * free().
  */
-struct event *event_read(event_lookup *lookup, const void *record,
-    const char *log_id);
+struct event *event_read(struct pick *record);
 
 /*
  * Reads a date: ISO 8601 as Auth0 writes it (2026-08-01T12:34:56.789Z), with

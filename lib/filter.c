@@ -12,17 +12,26 @@
 
 #define SEPARATORS " \t,"
 #define WORD ASCII_ALNUM "_"
+#define FIELD WORD "-"		/* of each part of a path */
+#define PARTS_MAX 16		/* of a path */
 #define CODE_GLOB WORD "*?[]-!^"
 #define GLOB_SIGNS "*?["
 
-enum term_kind { TERM_CLASS, TERM_CODE, TERM_FIELD };
+enum test_kind { TEST_CLASS, TEST_CODE, TEST_FIELD };
+
+/* What a term asks of an event: one of these, or several with & between. */
+struct test {
+	enum test_kind kind;
+	enum event_class class;	/* of TEST_CLASS */
+	char *field;		/* of TEST_FIELD: a path */
+	char *glob;		/* of TEST_CODE and TEST_FIELD */
+};
 
 struct term {
-	enum term_kind kind;
+	char *text;		/* as it was written */
 	bool exclude;
-	enum event_class class;	/* of TERM_CLASS */
-	char *field;		/* of TERM_FIELD */
-	char *glob;		/* of TERM_CODE and TERM_FIELD */
+	struct test *tests;
+	size_t count;
 };
 
 struct filter {
@@ -42,15 +51,15 @@ slice_dup(const char *text, size_t len)
 
 /* field=glob; false where word is not that. */
 static bool
-read_field(struct term *term, const char *word)
+read_field(struct test *test, const char *word)
 {
 	const char *equals = strchr(word, '=');
 
 	if (!equals)
 		return false;
-	term->kind = TERM_FIELD;
-	term->field = slice_dup(word, (size_t)(equals - word));
-	term->glob = mem_dup(equals + 1);
+	test->kind = TEST_FIELD;
+	test->field = slice_dup(word, (size_t)(equals - word));
+	test->glob = mem_dup(equals + 1);
 	return true;
 }
 
@@ -84,6 +93,12 @@ is_glob(const char *word)
 	return word[strcspn(word, GLOB_SIGNS)] != '\0';
 }
 
+static bool
+is_all_stars(const char *glob)
+{
+	return glob[strspn(glob, "*")] == '\0';
+}
+
 /* Outside of sets nothing stands that no code has. */
 static bool
 plausible_code_glob(const char *word)
@@ -97,37 +112,52 @@ plausible_code_glob(const char *word)
 	return *at == '\0';
 }
 
+/* Names with dots between them, none of them empty. */
 static bool
-plausible_field(const struct term *term)
+plausible_path(const char *path)
 {
-	return *term->field && term->field[strspn(term->field, WORD)] == '\0' &&
-	    *term->glob && sets_are_closed(term->glob);
+	size_t parts, len;
+
+	for (parts = 1;; parts++, path += len + 1) {
+		len = strspn(path, FIELD);
+		if (len == 0 || parts > PARTS_MAX)
+			return false;
+		if (path[len] != '.')
+			return path[len] == '\0';
+	}
 }
 
 static bool
-read_code(struct term *term, const char *word, struct buf *hint)
+plausible_field(const struct test *test)
 {
-	term->kind = TERM_CODE;
-	term->glob = mem_dup(word);
+	return plausible_path(test->field) && *test->glob &&
+	    sets_are_closed(test->glob);
+}
+
+static bool
+read_code(struct test *test, const char *word, struct buf *hint)
+{
+	test->kind = TEST_CODE;
+	test->glob = mem_dup(word);
 	return is_glob(word) ? plausible_code_glob(word) :
 	    filter_word_is_code(word, hint);
 }
 
 /* False for an unknown word; *hint then has what to write instead. */
 static bool
-read_word(struct term *term, const char *word, struct buf *hint)
+read_word(struct test *test, const char *word, struct buf *hint)
 {
-	if (read_field(term, word)) {
-		if (plausible_field(term))
+	if (read_field(test, word)) {
+		if (plausible_field(test))
 			return true;
 		buf_adds(hint, "it takes the name of a field, =, and a glob");
 		return false;
 	}
-	if (catalog_class_find(word, &term->class)) {
-		term->kind = TERM_CLASS;
+	if (catalog_class_find(word, &test->class)) {
+		test->kind = TEST_CLASS;
 		return true;
 	}
-	if (read_code(term, word, hint))
+	if (read_code(test, word, hint))
 		return true;
 	if (hint->len == 0)
 		buf_adds(hint, "it is neither a class (failure limit anomaly "
@@ -137,13 +167,57 @@ read_word(struct term *term, const char *word, struct buf *hint)
 }
 
 static bool
+read_test(struct term *term, const char *word, size_t len, struct buf *hint)
+{
+	char *copy = slice_dup(word, len);
+	struct test *test;
+	bool good;
+
+	term->tests = mem_realloc(term->tests, (term->count + 1) *
+	    sizeof(*term->tests));
+	test = &term->tests[term->count++];
+	memset(test, 0, sizeof(*test));
+	good = read_word(test, copy, hint);
+	free(copy);
+	return good;
+}
+
+/* To the next & that is not in a set. */
+static size_t
+test_len(const char *word)
+{
+	const char *at = word, *end;
+
+	while (*(at += strcspn(at, "&[")) == '[') {
+		end = end_of_set(at + 1);
+		at = end ? end + 1 : at + 1;
+	}
+	return (size_t)(at - word);
+}
+
+static bool
+read_tests(struct term *term, const char *word, struct buf *hint)
+{
+	size_t len;
+
+	for (;; word += len + 1) {
+		len = test_len(word);
+		if (!read_test(term, word, len, hint))
+			return false;
+		if (word[len] == '\0')
+			return true;
+	}
+}
+
+static bool
 read_term(struct term *term, const char *word, struct buf *why)
 {
 	struct buf hint = BUF_INIT;
 	bool good;
 
+	term->text = mem_dup(word);
 	term->exclude = *word == '-';
-	good = read_word(term, word + term->exclude, &hint);
+	good = read_tests(term, word + term->exclude, &hint);
 	if (!good) {
 		log_quote(why, word, strlen(word));
 		buf_addf(why, " is not a filter term: %s", buf_text(&hint));
@@ -163,37 +237,97 @@ add_term(struct filter *f)
 	return term;
 }
 
-/* -------------------------------------------------- what can be kept */
+/* ------------------------------------------------------------- matching */
 
 static bool
-matches(const struct term *term, const char *code, enum event_class class,
-    event_lookup *lookup, const void *record)
+fits_glob(void *glob, enum pick_kind kind, const char *text)
 {
-	const char *value;
+	return kind != PICK_OBJECT && *text && fnmatch(glob, text, 0) == 0;
+}
 
-	switch (term->kind) {
-	case TERM_CLASS:
-		return term->class == class;
-	case TERM_CODE:
-		return fnmatch(term->glob, code, 0) == 0;
-	case TERM_FIELD:
-		value = lookup(record, term->field);
-		return value && fnmatch(term->glob, value, 0) == 0;
-	}
+/* Of TEST_CLASS and TEST_CODE. */
+static bool
+fits_type(const struct test *test, const char *code, enum event_class class)
+{
+	return test->kind == TEST_CLASS ? test->class == class :
+	    fnmatch(test->glob, code, 0) == 0;
+}
+
+/* What the type alone tells; with more set to whether fields decide, too. */
+static bool
+type_matches(const struct term *term, const char *code,
+    enum event_class class, bool *more)
+{
+	size_t i;
+
+	*more = false;
+	for (i = 0; i < term->count; i++)
+		if (term->tests[i].kind == TEST_FIELD)
+			*more = true;
+		else if (!fits_type(&term->tests[i], code, class))
+			return false;
+	return true;
+}
+
+static bool
+fields_match(const struct term *term, struct pick *record)
+{
+	const struct test *test;
+
+	for (test = term->tests; test < term->tests + term->count; test++)
+		if (test->kind == TEST_FIELD && (!record || !pick_visit(record,
+		    test->field, fits_glob, test->glob)))
+			return false;
+	return true;
+}
+
+/* -------------------------------------------------- what can be kept */
+
+/* Whether whatever passes one test passes the other, of an event's code. */
+static bool
+covers(const struct test *wide, const struct test *narrow)
+{
+	return wide->kind == TEST_FIELD && narrow->kind == TEST_FIELD &&
+	    strcmp(wide->field, narrow->field) == 0 &&
+	    (strcmp(wide->glob, narrow->glob) == 0 ||
+	    is_all_stars(wide->glob));
+}
+
+static bool
+any_covered_by(const struct term *term, const struct test *wide)
+{
+	size_t i;
+
+	for (i = 0; i < term->count; i++)
+		if (covers(wide, &term->tests[i]))
+			return true;
 	return false;
 }
 
-/* Later terms that exclude whatever term i includes, field by field. */
+/* Whether it excludes whatever the term includes, of an event of that code. */
 static bool
-is_taken_back(const struct filter *f, size_t i)
+takes_back(const struct term *later, const struct term *term,
+    const char *code, enum event_class class)
+{
+	const struct test *test;
+
+	if (!later->exclude)
+		return false;
+	for (test = later->tests; test < later->tests + later->count; test++)
+		if (test->kind == TEST_FIELD ? !any_covered_by(term, test) :
+		    !fits_type(test, code, class))
+			return false;
+	return true;
+}
+
+static bool
+is_taken_back(const struct filter *f, size_t i, const char *code,
+    enum event_class class)
 {
 	const struct term *term = &f->terms[i], *later;
 
 	for (later = term + 1; later < f->terms + f->count; later++)
-		if (later->kind == TERM_FIELD && later->exclude &&
-		    strcmp(later->field, term->field) == 0 &&
-		    (strcmp(later->glob, term->glob) == 0 ||
-		    later->glob[strspn(later->glob, "*")] == '\0'))
+		if (takes_back(later, term, code, class))
 			return true;
 	return false;
 }
@@ -204,14 +338,17 @@ can_keep(const struct filter *f, const char *code)
 {
 	enum event_class class = catalog_class(code);
 	const struct term *term;
+	bool more;
 	size_t i;
 
 	for (i = f->count; i-- > 0;) {
 		term = &f->terms[i];
-		if (term->kind == TERM_FIELD ?
-		    !term->exclude && !is_taken_back(f, i) :
-		    matches(term, code, class, NULL, NULL))
+		if (!type_matches(term, code, class, &more))
+			continue;
+		if (!more)
 			return !term->exclude;
+		if (!term->exclude && !is_taken_back(f, i, code, class))
+			return true;
 	}
 	return f->terms[0].exclude;
 }
@@ -280,6 +417,39 @@ can_keep_glob(const struct filter *f, const char *glob)
 	return can;
 }
 
+/* Whether a term behind this one excludes every code. */
+static bool
+all_excluded_after(const struct filter *f, const struct term *term)
+{
+	while (++term < f->terms + f->count)
+		if (term->exclude && term->count == 1 &&
+		    term->tests[0].kind == TEST_CODE &&
+		    is_all_stars(term->tests[0].glob))
+			return true;
+	return false;
+}
+
+/*
+ * Of a term with several globs no example is looked for that fits them all:
+ * there may be one.
+ */
+static bool
+can_keep_codes(const struct filter *f, const struct term *term)
+{
+	size_t i, globs = 0, codes = 0;
+	bool can = false;
+
+	for (i = 0; i < term->count; i++) {
+		if (term->tests[i].kind != TEST_CODE)
+			continue;
+		codes++;
+		globs += is_glob(term->tests[i].glob);
+		can = can || can_keep_glob(f, term->tests[i].glob);
+	}
+	return can || (globs > 1 && globs == codes &&
+	    !all_excluded_after(f, term));
+}
+
 /*
  * Looked at is every code of the catalogue, some that are not in it, and
  * some for each term that includes.
@@ -295,8 +465,7 @@ can_keep_anything(const struct filter *f)
 		if (can_keep(f, types[i].code))
 			return true;
 	for (i = 0; i < f->count; i++)
-		if (f->terms[i].kind == TERM_CODE && !f->terms[i].exclude &&
-		    can_keep_glob(f, f->terms[i].glob))
+		if (!f->terms[i].exclude && can_keep_codes(f, &f->terms[i]))
 			return true;
 	return can_keep_glob(f, "new*");
 }
@@ -329,6 +498,19 @@ filter_new(const char *text, struct buf *why)
 	return NULL;
 }
 
+static void
+free_term(struct term *term)
+{
+	size_t i;
+
+	for (i = 0; i < term->count; i++) {
+		free(term->tests[i].field);
+		free(term->tests[i].glob);
+	}
+	free(term->tests);
+	free(term->text);
+}
+
 void
 filter_free(struct filter *f)
 {
@@ -336,36 +518,87 @@ filter_free(struct filter *f)
 
 	if (!f)
 		return;
-	for (i = 0; i < f->count; i++) {
-		free(f->terms[i].field);
-		free(f->terms[i].glob);
-	}
+	for (i = 0; i < f->count; i++)
+		free_term(&f->terms[i]);
 	free(f->terms);
 	free(f);
 }
 
-bool
-filter_keeps(const struct filter *f, const char *code, event_lookup *lookup,
-    const void *record)
+/* The last term that matches; NULL: none. */
+static const struct term *
+find_deciding(const struct filter *f, const char *code, struct pick *record)
 {
 	enum event_class class = catalog_class(code);
-	size_t i;
+	const struct term *term;
+	bool more;
 
-	for (i = f->count; i-- > 0;)
-		if (matches(&f->terms[i], code, class, lookup, record))
-			return !f->terms[i].exclude;
-	return f->terms[0].exclude;
+	for (term = f->terms + f->count; term-- > f->terms;)
+		if (type_matches(term, code, class, &more) &&
+		    (!more || fields_match(term, record)))
+			return term;
+	return NULL;
+}
+
+/*
+ * Whether all terms that may match, up to the first that does for certain,
+ * say the same; *keeps is then what.
+ */
+static bool
+type_decides(const struct filter *f, const char *code, bool *keeps)
+{
+	enum event_class class = catalog_class(code);
+	bool may_keep = false, may_drop = false, more = true;
+	const struct term *term = f->terms + f->count;
+
+	while (more && term > f->terms) {
+		term--;
+		if (!type_matches(term, code, class, &more)) {
+			more = true;
+			continue;
+		}
+		may_keep |= !term->exclude;
+		may_drop |= term->exclude;
+	}
+	if (more) {
+		may_keep |= f->terms[0].exclude;
+		may_drop |= !f->terms[0].exclude;
+	}
+	*keeps = may_keep;
+	return !(may_keep && may_drop);
+}
+
+bool
+filter_keeps(const struct filter *f, const char *code, struct pick *record)
+{
+	const struct term *term;
+	bool keeps;
+
+	if (type_decides(f, code, &keeps))
+		return keeps;
+	term = find_deciding(f, code, record);
+	return term ? !term->exclude : f->terms[0].exclude;
+}
+
+const char *
+filter_deciding_term(const struct filter *f, const char *code,
+    struct pick *record)
+{
+	const struct term *term = find_deciding(f, code, record);
+
+	return term ? term->text : NULL;
 }
 
 void
 filter_each_field(const struct filter *f,
-    void (*take)(void *context, const char *name), void *context)
+    void (*take)(void *context, const char *path), void *context)
 {
+	const struct term *term;
 	size_t i;
 
-	for (i = 0; i < f->count; i++)
-		if (f->terms[i].kind == TERM_FIELD)
-			take(context, f->terms[i].field);
+	for (term = f->terms; term < f->terms + f->count; term++)
+		for (i = 0; i < term->count; i++)
+			if (term->tests[i].kind == TEST_FIELD)
+				take(context, term->tests[i].field);
 }
 
 static bool
@@ -394,21 +627,27 @@ doubt_code(const char *code, struct buf *out)
 		buf_adds(out, "it is right only if Auth0 has it new\n");
 }
 
+static void
+doubt_glob(const char *glob, struct buf *out)
+{
+	if (matches_any_code(glob))
+		return;
+	if (is_glob(glob))
+		buf_addf(out, "\"%s\" matches no event type of the "
+		    "catalogue: it is right only if Auth0 has one new\n",
+		    glob);
+	else
+		doubt_code(glob, out);
+}
+
 void
 filter_doubts(const struct filter *f, struct buf *out)
 {
-	const char *glob;
+	const struct term *term;
 	size_t i;
 
-	for (i = 0; i < f->count; i++) {
-		glob = f->terms[i].glob;
-		if (f->terms[i].kind != TERM_CODE || matches_any_code(glob))
-			continue;
-		if (is_glob(glob))
-			buf_addf(out, "\"%s\" matches no event type of the "
-			    "catalogue: it is right only if Auth0 has one "
-			    "new\n", glob);
-		else
-			doubt_code(glob, out);
-	}
+	for (term = f->terms; term < f->terms + f->count; term++)
+		for (i = 0; i < term->count; i++)
+			if (term->tests[i].kind == TEST_CODE)
+				doubt_glob(term->tests[i].glob, out);
 }

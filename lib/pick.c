@@ -1,74 +1,54 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Names come by as scan.c reads them. While the record is in one piece all
- * that is noted of a name is where it ends: what stands behind it is looked
- * at when somebody asks. A short record of several pieces is made one. Once
- * it is long it is walked once more, now to copy, and so are the pieces that
- * follow. Values as well as names that go from one piece into the next are
- * copied no further than can matter.
+ * While a record is in one piece all that is noted of it is where its type
+ * stands; when somebody asks for more it is walked once more, for prune.c to
+ * copy what is wanted. A short record of several pieces is made one. Once it
+ * is long it is walked once more at once, and so are the pieces that follow.
  */
 #include "pick.h"
 
-#include "buf.h"
-#include "unquote.h"
+#include "prune.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define LEVELS 2	/* of names: the record's own, and its data's */
-#define ESCAPED 6	/* bytes that a byte of text takes up at most, \u0041 */
-/* Bytes of a string as written that decide on the first len of its text. */
-#define RAW_BYTES(len) (1 + ESCAPED * (len) + UNQUOTE_SLACK)
-#define RAW_MAX RAW_BYTES(PICK_TEXT_MAX + 1)
 #define ELLIPSIS "\xE2\x80\xA6"
 
-/* Where a value begins: behind the name, with a colon and space first. */
-struct value {
-	size_t at;		/* in the one piece; 0: not there */
-	struct buf raw;		/* of pieces: it, and what may follow it */
-	struct buf text;
-};
-
-/* Whose member it is. */
+/* Whose type it is. */
 enum owner { DATA, OWN, OWNERS };
 
-/* Where in members pick_new() puts them. */
-enum { TYPE, LOG_ID };
-
-struct member {
-	const char *name;
-	size_t len;
-	struct value values[OWNERS];
+/* What is wanted, for when it is asked for. */
+struct wanted {
+	const char *path;
+	enum prune_items items;
 };
 
 struct pick {
-	struct member *members;	/* those that are wanted early come first */
-	size_t count, early;
-	size_t name_max;	/* bytes of a written name that can matter */
-	uint64_t early_lens, lens; /* of their names: see scan_begin() */
+	struct wanted *wanted;
+	size_t count, room;
+	struct prune *prune;	/* NULL: not needed yet */
 	size_t hold_bytes;
 
 	/* The record in hand. */
 	size_t depth;		/* the scan's, around it */
-	bool late;		/* all members are looked for */
-	bool in_data;		/* its last own member was data */
 	bool stop_at_logs;
-	bool behind_logs;	/* where its value will show what it is */
-	bool at_logs;
-	enum owner owner;	/* of its fields, once it is whole */
 
-	/* In one piece. */
-	unsigned long long begin; /* the scan's count of bytes before it */
+	/* In one piece, which begins at this count of the scan's. */
+	unsigned long long begin;
 	const char *piece;	/* NULL: not begun */
 	size_t len;
 	struct buf held;	/* made of several */
+	size_t types[OWNERS];	/* behind the name, in the piece; 0: none */
+	bool in_data;		/* its last own member was data */
+	bool behind_logs;	/* where its value will show what it is */
 
-	/* In several. */
 	bool in_pieces;
-	struct value *copying;	/* NULL: none */
-	struct buf name;	/* what came of it before this piece */
 
-	struct buf plain;	/* a name without its escapes */
+	/* Once it has been asked about. */
+	struct buf type;
+	struct json *copy;	/* NULL: not made */
+	struct json *data;	/* in it */
 };
 
 struct pick *
@@ -78,123 +58,83 @@ pick_new(size_t hold_bytes)
 
 	memset(p, 0, sizeof(*p));
 	p->hold_bytes = hold_bytes;
-	pick_want(p, "type", PICK_EARLY);
-	pick_want(p, "log_id", PICK_EARLY);
+	pick_want(p, "type", PRUNE_NO_ITEMS);
+	pick_want(p, "log_id", PRUNE_NO_ITEMS);
 	return p;
 }
 
 void
 pick_free(struct pick *p)
 {
-	size_t i, owner;
-
 	if (!p)
 		return;
-	for (i = 0; i < p->count; i++)
-		for (owner = 0; owner < OWNERS; owner++) {
-			buf_release(&p->members[i].values[owner].raw);
-			buf_release(&p->members[i].values[owner].text);
-		}
-	free(p->members);
+	free(p->wanted);
+	prune_free(p->prune);
+	json_free(p->copy);
 	buf_release(&p->held);
-	buf_release(&p->name);
-	buf_release(&p->plain);
+	buf_release(&p->type);
 	free(p);
 }
 
-/* Among the first count members. */
-static struct member *
-find_member(const struct pick *p, size_t count, const char *name, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < count; i++)
-		if (p->members[i].len == len &&
-		    memcmp(p->members[i].name, name, len) == 0)
-			return &p->members[i];
-	return NULL;
-}
-
-static struct member *
-add_member(struct pick *p, const char *name)
-{
-	struct member *member;
-	size_t bytes;
-
-	p->members = mem_realloc(p->members, (p->count + 1) *
-	    sizeof(*p->members));
-	member = &p->members[p->count++];
-	memset(member, 0, sizeof(*member));
-	member->name = name;
-	member->len = strlen(name);
-	bytes = RAW_BYTES(member->len + 1);
-	if (p->name_max < bytes)
-		p->name_max = bytes;
-	return member;
-}
-
 void
-pick_want(struct pick *p, const char *name, enum pick_when when)
+pick_want(struct pick *p, const char *path, enum prune_items items)
 {
-	struct member *member = find_member(p, p->count, name, strlen(name));
-	struct member other;
-
-	if (!member)
-		member = add_member(p, name);
-	p->lens |= scan_len_bit(member->len);
-	if (when == PICK_EARLY)
-		p->early_lens |= scan_len_bit(member->len);
-	if (when == PICK_LATE || member < p->members + p->early)
-		return;
-	other = p->members[p->early];
-	p->members[p->early++] = *member;
-	*member = other;
+	if (p->count == p->room) {
+		p->room = p->room ? 2 * p->room : 32;
+		p->wanted = mem_realloc(p->wanted, p->room *
+		    sizeof(*p->wanted));
+	}
+	p->wanted[p->count].path = path;
+	p->wanted[p->count++].items = items;
 }
 
-/* How many members are looked for. */
-static size_t
-sought(const struct pick *p)
+/* Most requests hold no record that anything is asked of. */
+static struct prune *
+prune_of(struct pick *p)
 {
-	return p->late ? p->count : p->early;
-}
-
-static void
-forget(struct pick *p, enum owner owner)
-{
-	struct value *value;
+	struct buf within = BUF_INIT;
 	size_t i;
 
-	for (i = 0; i < sought(p); i++) {
-		value = &p->members[i].values[owner];
-		value->at = 0;
-		buf_clear(&value->raw);
+	if (p->prune)
+		return p->prune;
+	p->prune = prune_new();
+	for (i = 0; i < p->count; i++) {
+		buf_clear(&within);
+		buf_adds(&within, "data.");
+		buf_adds(&within, p->wanted[i].path);
+		prune_want(p->prune, within.data, p->wanted[i].items);
+		prune_want(p->prune, p->wanted[i].path, p->wanted[i].items);
 	}
+	buf_release(&within);
+	return p->prune;
 }
 
-static void
-forget_all(struct pick *p)
+/* The names that tell a type are all of one length. */
+static uint64_t
+type_lens(void)
 {
-	forget(p, DATA);
-	forget(p, OWN);
-	p->in_data = false;
+	return scan_len_bit(strlen("type")) | scan_len_bit(strlen("data")) |
+	    scan_len_bit(strlen("logs"));
 }
 
 void
 pick_begin(struct pick *p, struct scan *s, bool stop_at_logs)
 {
-	forget_all(p);
-	p->late = p->in_pieces = false;
+	p->depth = s->depth;
+	p->in_pieces = false;
+	p->stop_at_logs = stop_at_logs;
 	p->begin = s->taken;
 	p->piece = NULL;
 	buf_clear(&p->held);
-	p->copying = NULL;
-	p->stop_at_logs = stop_at_logs;
-	p->behind_logs = p->at_logs = false;
-	p->depth = s->depth;
-	scan_begin(s, LEVELS, p->early_lens);
+	p->types[DATA] = p->types[OWN] = 0;
+	p->in_data = p->behind_logs = false;
+	buf_clear(&p->type);
+	json_free(p->copy);
+	p->copy = p->data = NULL;
+	scan_begin(s, LEVELS, type_lens());
 }
 
-/* --------------------------------------------------------------- names */
+/* ------------------------------------------------------------ one piece */
 
 static bool
 is(const char *text, const char *name, size_t len)
@@ -204,362 +144,327 @@ is(const char *text, const char *name, size_t len)
 
 /* A second "data" makes all go that the first one had. */
 static void
-note_own_name(struct pick *p, const char *name, size_t len)
+note_name(struct pick *p, bool own, const char *name, size_t len, size_t end)
 {
-	p->in_data = is("data", name, len);
-	if (p->in_data)
-		forget(p, DATA);
-	if (p->stop_at_logs)
-		p->behind_logs = is("logs", name, len);
-}
-
-/* What a name that has ended is the name of; NULL: nothing to find. */
-static struct value *
-find_named(struct pick *p, bool own, const char *name, size_t len)
-{
-	struct member *member;
-
-	if (own)
-		note_own_name(p, name, len);
-	else if (!p->in_data)
-		return NULL;
-	member = find_member(p, sought(p), name, len);
-	return member ? &member->values[own ? OWN : DATA] : NULL;
-}
-
-/* The same of one with escapes in it. */
-static struct value *
-find_escaped(struct pick *p, bool own, const char *quoted, const char *end)
-{
-	buf_clear(&p->plain);
-	unquote(&p->plain, quoted, end, "", 1);
-	return find_named(p, own, buf_text(&p->plain),
-	    strlen(buf_text(&p->plain)));
-}
-
-/* -------------------------------------------------------------- values */
-
-/* Returns where the value stands, or NULL; *end is behind it somewhere. */
-static const char *
-find_value(const struct pick *p, const struct value *value, const char **end)
-{
-	const char *at;
-
-	if (p->in_pieces ? value->raw.len == 0 : value->at == 0)
-		return NULL;
-	if (p->in_pieces) {
-		*end = value->raw.data + value->raw.len;
-		return value->raw.data;
+	if (own) {
+		p->in_data = is("data", name, len);
+		p->behind_logs = p->stop_at_logs && is("logs", name, len);
+		if (p->in_data)
+			p->types[DATA] = 0;
 	}
-	*end = p->piece + p->len;
-	at = p->piece + value->at;
-	while (*at == ':' || scan_is_space(*at))
-		at++;
-	return at;
-}
-
-/* Numbers and booleans, of which the rest has been read as good. */
-static void
-add_word(struct buf *out, const char *at, const char *end)
-{
-	const char *stop = at;
-
-	while (stop < end && *stop != '\0' &&
-	    strchr("+-.0123456789eEtrufals", *stop))
-		stop++;
-	buf_add(out, at, (size_t)(stop - at));
+	if (is("type", name, len) && (own || p->in_data))
+		p->types[own ? OWN : DATA] = end;
 }
 
 static void
-cut(struct buf *text)
+take_name(struct pick *p, const struct scan *s, size_t end)
 {
-	size_t len = PICK_TEXT_MAX - strlen(ELLIPSIS);
-
-	if (text->len <= PICK_TEXT_MAX)
-		return;
-	while (((unsigned char)text->data[len] & 0xC0) == 0x80)
-		len--;
-	text->len = len;
-	buf_adds(text, ELLIPSIS);
-}
-
-static const char *
-text_of(const struct pick *p, struct value *value)
-{
-	const char *end, *at = find_value(p, value, &end);
-	struct buf *text = &value->text;
-
-	buf_clear(text);
-	if (at && *at == '"')
-		unquote(text, at, end, UTF8_REPLACEMENT,
-		    strlen(UTF8_REPLACEMENT));
-	else if (at && *at != 'n')
-		add_word(text, at, end);
-	cut(text);
-	return text->len > 0 ? text->data : NULL;
-}
-
-static bool
-has_type(const struct pick *p, enum owner owner)
-{
-	const char *end, *at;
-
-	at = find_value(p, &p->members[TYPE].values[owner], &end);
-	return at && at[0] == '"' && at[1] != '"';
-}
-
-/* ------------------------------------------------------------- reading */
-
-/* The bytes of one call. */
-struct span {
-	const char *bytes;
-	size_t len;
-	size_t done;
-	unsigned long long before; /* the scan's count of bytes then */
-};
-
-static void
-add_within(struct buf *to, const char *bytes, size_t len, size_t max)
-{
-	if (len > max - to->len)
-		len = max - to->len;
-	buf_add(to, bytes, len);
-}
-
-/* Where the name that came last begins in this piece, or went on in it. */
-static size_t
-name_at(const struct scan *s, const struct span *span)
-{
-	return s->name > span->before ? (size_t)(s->name - span->before) : 0;
-}
-
-static void
-hold_name(struct pick *p, const struct scan *s, const struct span *span)
-{
-	size_t at = name_at(s, span);
-
-	if (s->name >= span->before)
-		buf_clear(&p->name);
-	add_within(&p->name, span->bytes + at, span->done - at, p->name_max);
-}
-
-/* So much of the record was passed. */
-static void
-copy_value(struct pick *p, const char *bytes, size_t len)
-{
-	struct buf *raw = &p->copying->raw;
-
-	for (; raw->len == 0 && len > 0; bytes++, len--)
-		if (*bytes != ':' && !scan_is_space(*bytes))
-			break;
-	add_within(raw, bytes, len, RAW_MAX);
-}
-
-static void
-take_name(struct pick *p, const struct scan *s, const struct span *span)
-{
-	const char *quoted = span->bytes + name_at(s, span);
-	const char *end = span->bytes + span->done;
+	const char *quoted = p->piece + (s->name - p->begin);
+	size_t len = (size_t)(p->piece + end - quoted);
 	bool own = scan_level(s) == 1;
-	struct value *value;
+	struct buf plain = BUF_INIT;
 
-	if (s->name < span->before) {
-		hold_name(p, s, span);
-		quoted = p->name.data;
-		end = quoted + p->name.len;
+	if (s->escaped) {
+		prune_unquote(prune_of(p), &plain, quoted, len);
+		note_name(p, own, buf_text(&plain), plain.len, end);
+		buf_release(&plain);
+	} else {
+		note_name(p, own, quoted + 1, len - 2, end);
 	}
-	value = s->escaped ? find_escaped(p, own, quoted, end) :
-	    find_named(p, own, quoted + 1, (size_t)(end - quoted) - 2);
-	if (p->in_pieces)
-		p->copying = value;
-	if (!value)
-		return;
-	value->at = span->done;
-	buf_clear(&value->raw);
 }
 
-/* To where a name has ended, or as far as it goes. */
-static enum scan_stop
-walk(struct pick *p, struct scan *s, struct span *span, const char **why)
-{
-	enum scan_stop stop;
-	size_t more;
-
-	more = scan_value(s, span->bytes + span->done, span->len - span->done,
-	    &stop, why);
-	if (p->copying)
-		copy_value(p, span->bytes + span->done, more);
-	span->done += more;
-	if (stop == SCAN_NAME)
-		take_name(p, s, span);
-	else if (stop == SCAN_MORE && p->in_pieces && scan_in_name(s))
-		hold_name(p, s, span);
-	return stop;
-}
-
-/* Behind "logs": to the first byte of its value, which is left. */
-static enum scan_stop
-walk_to_logs(struct pick *p, struct scan *s, struct span *span,
-    const char **why)
-{
-	enum scan_stop stop = SCAN_MORE;
-	const char *at;
-
-	for (; span->done < span->len && stop == SCAN_MORE; span->done++) {
-		at = span->bytes + span->done;
-		if (s->place == SCAN_VALUE && !scan_is_space(*at)) {
-			p->behind_logs = false;
-			p->at_logs = *at == '[';
-			return SCAN_NAME;
-		}
-		if (scan_value(s, at, 1, &stop, why) == 0)
-			break;
-	}
-	return stop;
-}
-
-/*
- * Walks the beginning of the record once more, with a scan of its own, for
- * what was not looked for the first time.
- */
+/* From here on what is wanted of the record is copied as it comes. */
 static void
-walk_again(struct pick *p, const char *bytes, size_t len)
+leave_piece(struct pick *p, struct scan *s)
 {
-	struct span span = { bytes, len, 0, 0 };
-	bool stop_at_logs = p->stop_at_logs;
 	struct scan again = { 0 };
+	size_t done;
 	const char *why;
 
-	p->stop_at_logs = false;
-	p->late = true;
-	forget_all(p);
-	scan_begin(&again, LEVELS, p->lens);
-	while (walk(p, &again, &span, &why) == SCAN_NAME)
-		;
+	p->in_pieces = true;
+	prune_begin(prune_of(p), p->stop_at_logs);
+	prune_read(p->prune, &again, p->piece, p->len, &done, &why);
+	prune_move(p->prune, s, p->depth);
 	scan_release(&again);
-	p->stop_at_logs = stop_at_logs;
 }
 
-/* As far as it goes, but for the array of "logs". */
+/* To the end of the bytes or the record, or to what may be an array of logs. */
 static enum scan_stop
-walk_on(struct pick *p, struct scan *s, struct span *span, const char **why)
+walk_piece(struct pick *p, struct scan *s, size_t *done, const char **why)
 {
 	enum scan_stop stop;
 
 	do {
-		stop = (p->behind_logs ? walk_to_logs : walk)(p, s, span, why);
-	} while (stop == SCAN_NAME && !p->at_logs);
+		*done += scan_value(s, p->piece + *done, p->len - *done, &stop,
+		    why);
+		if (stop == SCAN_NAME)
+			take_name(p, s, *done);
+	} while (stop == SCAN_NAME && !p->behind_logs);
 	return stop;
 }
 
-/* From here on it is in pieces, and what may be asked for is copied. */
-static void
-leave_piece(struct pick *p, struct scan *s)
-{
-	p->in_pieces = true;
-	walk_again(p, p->piece, p->len);
-	scan_resume(s, p->depth, LEVELS, p->lens);
-}
-
-/* Reads on in the one piece, as long as there can be one. */
+/*
+ * Reads on in the one piece, as long as there can be one: a line that has
+ * logs is left behind that name.
+ */
 static size_t
 read_piece(struct pick *p, struct scan *s, const char *bytes, size_t len,
-    enum scan_stop *stop, const char **why)
+    enum prune_stop *stop, const char **why)
 {
-	size_t held = p->held.len;
-	struct span span = { bytes, len, 0, p->begin };
+	size_t held = p->held.len, room = p->hold_bytes - held, done = held;
+	bool begins = !p->piece;
+	enum scan_stop reached;
 
-	if (p->piece) {
-		add_within(&p->held, bytes, len, p->hold_bytes);
-		span.bytes = p->held.data;
-		span.len = p->held.len;
-		span.done = held;
-	}
-	*stop = walk_on(p, s, &span, why);
-	p->piece = span.bytes;
-	p->len = span.done;
-	if (*stop == SCAN_MORE && held == 0 && len <= p->hold_bytes) {
+	if (!begins)
+		buf_add(&p->held, bytes, len < room ? len : room);
+	p->piece = begins ? bytes : p->held.data;
+	p->len = begins ? len : p->held.len;
+	reached = walk_piece(p, s, &done, why);
+	p->len = done;
+	*stop = reached == SCAN_BAD ? PRUNE_BAD :
+	    reached == SCAN_WHOLE ? PRUNE_WHOLE : PRUNE_MORE;
+	if (*stop != PRUNE_MORE)
+		return done - held;
+	if (reached == SCAN_MORE && begins && len <= p->hold_bytes) {
 		buf_add(&p->held, bytes, len);
 		p->piece = p->held.data;
-	} else if (*stop == SCAN_NAME || (*stop == SCAN_MORE &&
-	    (held == 0 || span.done - held < len))) {
+	} else if (reached == SCAN_NAME || begins || done - held < len) {
 		leave_piece(p, s);
 	}
-	return span.done - held;
+	return done - held;
 }
-
-static size_t
-copy_piece(struct pick *p, struct scan *s, const char *bytes, size_t len,
-    enum scan_stop *stop, const char **why)
-{
-	struct span span = { bytes, len, 0, s->taken };
-
-	*stop = walk_on(p, s, &span, why);
-	return span.done;
-}
-
-static const enum pick_stop stops[] = {
-	[SCAN_MORE] = PICK_MORE,
-	[SCAN_BAD] = PICK_BAD,
-	[SCAN_NAME] = PICK_LOGS,
-	[SCAN_WHOLE] = PICK_WHOLE,
-};
 
 size_t
 pick_read(struct pick *p, struct scan *s, const char *bytes, size_t len,
-    enum pick_stop *stop, const char **why)
+    enum prune_stop *stop, const char **why)
 {
-	enum scan_stop reached = SCAN_MORE;
-	size_t done = 0;
+	size_t done = 0, more = 0;
 
+	*stop = PRUNE_MORE;
 	if (!p->in_pieces)
-		done = read_piece(p, s, bytes, len, &reached, why);
-	if (p->in_pieces && reached == SCAN_MORE)
-		done += copy_piece(p, s, bytes + done, len - done, &reached,
-		    why);
-	if (reached == SCAN_WHOLE)
-		p->owner = has_type(p, DATA) ? DATA : OWN;
-	*stop = stops[reached];
-	return done;
+		done = read_piece(p, s, bytes, len, stop, why);
+	if (p->in_pieces && *stop == PRUNE_MORE)
+		*stop = prune_read(p->prune, s, bytes + done, len - done,
+		    &more, why);
+	return done + more;
 }
 
 void
 pick_resume(struct pick *p, struct scan *s)
 {
-	p->at_logs = false;
-	p->copying = NULL;
-	scan_resume(s, p->depth, LEVELS, p->lens);
-}
-
-void
-pick_late(struct pick *p)
-{
-	if (!p->late)
-		walk_again(p, p->piece, p->len);
+	prune_resume(p->prune, s);
 }
 
 /* -------------------------------------------------------------- asking */
 
+/* U+FFFD for each NUL, and no longer than a text may be. */
+static void
+make_text(struct buf *text, const char *bytes, size_t len)
+{
+	size_t i, plain, end = PICK_TEXT_MAX - strlen(ELLIPSIS);
+
+	for (i = 0; i < len && text->len <= PICK_TEXT_MAX; i += plain + 1) {
+		plain = strnlen(bytes + i, len - i);
+		buf_add(text, bytes + i, plain);
+		if (i + plain < len)
+			buf_adds(text, UTF8_REPLACEMENT);
+	}
+	if (text->len <= PICK_TEXT_MAX)
+		return;
+	while (((unsigned char)text->data[end] & 0xC0) == 0x80)
+		end--;
+	text->len = end;
+	buf_adds(text, ELLIPSIS);
+}
+
+/* The text of a string of the copy, which is changed where it is none. */
+static const char *
+text_of(struct json *string)
+{
+	struct buf fit = BUF_INIT;
+	size_t len;
+	const char *text = json_string(string, &len);
+
+	if (len <= PICK_TEXT_MAX && !memchr(text, '\0', len))
+		return text;
+	make_text(&fit, text, len);
+	json_set_string(string, buf_text(&fit), fit.len);
+	buf_release(&fit);
+	return json_string(string, &len);
+}
+
+/* Which value it was, and its text; false for null, or none. */
+static bool
+value_of(struct json *value, enum pick_kind *kind, const char **text)
+{
+	struct json *digits;
+
+	switch (json_kind_of(value)) {
+	case JSON_STRING:
+		*kind = PICK_STRING;
+		*text = text_of(value);
+		return true;
+	case JSON_BOOLEAN:
+		*kind = PICK_BOOLEAN;
+		*text = json_boolean(value) ? "true" : "false";
+		return true;
+	case JSON_OBJECT:
+		digits = json_member(value, PRUNE_NUMBER);
+		*kind = digits ? PICK_NUMBER : PICK_OBJECT;
+		*text = digits ? text_of(digits) : "";
+		return true;
+	case JSON_NULL:
+	case JSON_NUMBER: /* the copy has none */
+	case JSON_ARRAY:
+		break;
+	}
+	return false;
+}
+
+static bool
+has_type(const struct json *object)
+{
+	struct json *type = json_member(object, "type");
+	size_t len = 0;
+
+	if (json_kind_of(type) == JSON_STRING)
+		json_string(type, &len);
+	return len > 0;
+}
+
+static void
+make_copy(struct pick *p)
+{
+	struct scan again = { 0 };
+	size_t done;
+	const char *why;
+
+	if (p->copy)
+		return;
+	if (!p->in_pieces) {
+		prune_begin(prune_of(p), false);
+		prune_read(p->prune, &again, p->piece, p->len, &done, &why);
+		scan_release(&again);
+	}
+	p->copy = prune_end(p->prune);
+	p->data = json_member(p->copy, "data");
+	if (!has_type(p->data))
+		p->data = p->copy;
+}
+
+static const char *
+member_text(const struct json *object, const char *name)
+{
+	enum pick_kind kind;
+	const char *text = "";
+
+	return value_of(json_member(object, name), &kind, &text) && *text ?
+	    text : NULL;
+}
+
+/*
+ * The type as it stands in the piece; false when it has an escape, or there
+ * is none.
+ */
+static bool
+find_type(struct pick *p)
+{
+	const char *at, *end, *limit = p->piece + p->len;
+	int owner;
+
+	for (owner = DATA; owner < OWNERS; owner++) {
+		if (p->types[owner] == 0)
+			continue;
+		at = p->piece + p->types[owner];
+		while (*at == ':' || scan_is_space(*at))
+			at++;
+		if (at[0] != '"' || at[1] == '"')
+			continue;
+		at++;
+		end = memchr(at, '"', (size_t)(limit - at));
+		if (memchr(at, '\\', (size_t)(end - at)))
+			return false;
+		make_text(&p->type, at, (size_t)(end - at));
+		return true;
+	}
+	return false;
+}
+
+/* Whether a look at the piece can tell that there is no type. */
+static bool
+may_have_type(const struct pick *p)
+{
+	return p->in_pieces || p->types[DATA] || p->types[OWN];
+}
+
 const char *
 pick_type(struct pick *p)
 {
-	return has_type(p, p->owner) ?
-	    text_of(p, &p->members[TYPE].values[p->owner]) : NULL;
+	if (p->type.len > 0)
+		return p->type.data;
+	if (!may_have_type(p))
+		return NULL;
+	if (!p->in_pieces && find_type(p))
+		return p->type.data;
+	make_copy(p);
+	return has_type(p->data) ? member_text(p->data, "type") : NULL;
 }
 
 const char *
 pick_log_id(struct pick *p)
 {
-	struct value *values = p->members[LOG_ID].values;
-	const char *own = text_of(p, &values[OWN]);
+	const char *own;
 
-	return own ? own : text_of(p, &values[DATA]);
+	make_copy(p);
+	own = member_text(p->copy, "log_id");
+	return own ? own : member_text(json_member(p->copy, "data"),
+	    "log_id");
 }
 
 const char *
-pick_field(struct pick *p, const char *name)
+pick_text(struct pick *p, const char *name)
 {
-	struct member *member = find_member(p, sought(p), name, strlen(name));
+	make_copy(p);
+	return member_text(p->data, name);
+}
 
-	return member ? text_of(p, &member->values[p->owner]) : NULL;
+struct visit {
+	pick_visitor *visit;
+	void *context;
+};
+
+static bool
+visit_value(const struct visit *v, struct json *value, const char *path)
+{
+	char name[256];
+	enum pick_kind kind;
+	const char *text;
+	size_t i, len;
+
+	if (json_kind_of(value) == JSON_ARRAY) {
+		for (i = 0; i < json_item_count(value); i++)
+			if (visit_value(v, json_item(value, i), path))
+				return true;
+		return false;
+	}
+	if (!path)
+		return value_of(value, &kind, &text) &&
+		    v->visit(v->context, kind, text);
+	len = strcspn(path, ".");
+	if (len >= sizeof(name))
+		return false;
+	memcpy(name, path, len);
+	name[len] = '\0';
+	return visit_value(v, json_member(value, name),
+	    path[len] ? path + len + 1 : NULL);
+}
+
+bool
+pick_visit(struct pick *p, const char *path, pick_visitor *visit,
+    void *context)
+{
+	const struct visit v = { visit, context };
+
+	make_copy(p);
+	return visit_value(&v, p->data, path);
 }

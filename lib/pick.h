@@ -1,62 +1,54 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A record picked over while it arrives: scan.h walks its bytes, and of the
- * few members that somebody may ask for the values are found. Their text is
- * made when somebody asks. Pure.
+ * A record while it arrives, and what is in it: the one interface through
+ * which events and filters see a record. Pure.
  *
  * A record is {"log_id": ..., "data": {"type": ..., ...}} or, bare, the
  * data itself: {"log_id": ..., "type": ..., ...}. It is bare when its data
  * has no type, and it has.
  *
- * Neither the length of a record nor what nobody asks for takes up memory:
- * while its bytes are in one piece, its values are views into that; once
- * more of it has come in several pieces than is held, the values are copied,
- * each up to what its text may need, and all else is passed over.
+ * scan.h walks the bytes, and of a record that nobody asks about no more is
+ * found than its type. For one that somebody does ask about a pruned copy is
+ * made, of the members that were wanted beforehand, and json-c reads that. So
+ * neither the length nor the depth of a record takes up memory, only what of
+ * it is wanted.
  *
- * The text of a string is the string; that of a number or boolean is what
- * stands in the record, digit by digit. Null, objects and arrays, however
- * deep, have no text, nor has an empty string. A text of more than
- * PICK_TEXT_MAX bytes, of which Slack would show a quarter at most, is cut
- * between two characters and ends in U+2026 (...), all within that length.
- *
- * Of members of one name the last counts, whatever it holds; a name ends
- * at "\u0000", as it does for json-c.
+ * Fields are named by a path within the data: "client_id", or
+ * "details.error.message". Where the path meets an array it goes on in each
+ * of its items. Of members of one name the last counts, whatever it holds.
+ * U+0000 in a name is U+FFFD.
  */
 #ifndef PICK_H
 #define PICK_H
 
+#include "prune.h"
 #include "scan.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PICK_TEXT_MAX 8192
-
-/* Why pick_read() came back. */
-enum pick_stop {
-	PICK_MORE,	/* the bytes are over, the record is not */
-	PICK_BAD,
-	PICK_LOGS,	/* before the array of "logs": see pick_begin() */
-	PICK_WHOLE
-};
-
-enum pick_when {
-	PICK_EARLY,	/* of each record */
-	PICK_LATE	/* of those that pick_late() is called for */
-};
+/*
+ * The longest text, in bytes, of which Slack would show a quarter at most. A
+ * longer one is cut between two characters and ends in U+2026 (...), all
+ * within that length.
+ */
+#define PICK_TEXT_MAX PRUNE_TEXT_MAX
 
 struct pick;
 
 /*
- * "type" and "log_id" may be asked for early from the beginning. So many
- * bytes of a record that comes in pieces are held: what is asked for is the
- * same with more or fewer, or none, and only sooner known.
+ * "type" and "log_id" are wanted from the beginning. So many bytes of a
+ * record that comes in pieces are held as they are: what is found in it is
+ * the same with more or fewer, or none, and only sooner known.
  */
 struct pick *pick_new(size_t hold_bytes);
 void pick_free(struct pick *p);
 
-/* Before the first record: this member may be asked for. Borrows name. */
-void pick_want(struct pick *p, const char *name, enum pick_when when);
+/*
+ * Before the first record: what is at this path may be asked for. The path
+ * is borrowed; its names must not need an escape in JSON.
+ */
+void pick_want(struct pick *p, const char *path, enum prune_items items);
 
 /*
  * The next byte begins a record. What was there before is forgotten. An
@@ -66,28 +58,50 @@ void pick_want(struct pick *p, const char *name, enum pick_when when);
 void pick_begin(struct pick *p, struct scan *s, bool stop_at_logs);
 
 /*
- * Reads on in the record, no further than its end, or the bracket that
- * begins the array of "logs". Returns how many of the bytes are good; *why
- * is set with PICK_BAD alone. The bytes have to last as long as the record
- * is asked for anything after PICK_WHOLE, and no longer after the others.
+ * Reads on in the record, no further than its end, or, with PRUNE_LOGS, the
+ * bracket that begins the array of "logs". Returns how many of the bytes are
+ * good; *why is set with PRUNE_BAD alone. The bytes have to last as long as
+ * the record is asked for anything after PRUNE_WHOLE, and no longer after the
+ * others.
  */
 size_t pick_read(struct pick *p, struct scan *s, const char *bytes,
-    size_t len, enum pick_stop *stop, const char **why);
+    size_t len, enum prune_stop *stop, const char **why);
 
 /* The next byte is the first behind that array. */
 void pick_resume(struct pick *p, struct scan *s);
 
-/* Of a whole record: makes what is wanted late known as well. */
-void pick_late(struct pick *p);
-
 /*
  * Of a whole record: its type, which has to be a string; its log_id, or else
- * that of its data; a member of its data, or of itself when it is bare. NULL:
- * it has none, or none with a text. U+0000 is U+FFFD in it. Valid until the
- * same is asked for again, or another record is begun.
+ * that of its data. NULL: it has none, or an empty one. U+0000 is U+FFFD in
+ * every text. Valid until another record is begun.
  */
 const char *pick_type(struct pick *p);
 const char *pick_log_id(struct pick *p);
-const char *pick_field(struct pick *p, const char *name);
+
+/*
+ * The text of a member of the data: of a string, or of a number or boolean,
+ * which is what stands in the record, digit by digit. NULL for everything
+ * else, and for an empty string. Valid until another record is begun.
+ */
+const char *pick_text(struct pick *p, const char *name);
+
+/* What is found at a path. */
+enum pick_kind {
+	PICK_STRING,
+	PICK_NUMBER,	/* its digits */
+	PICK_BOOLEAN,	/* "true" or "false" */
+	PICK_OBJECT	/* "", whatever it holds; an array that has no items */
+};
+
+/* Returns true to see no more. */
+typedef bool pick_visitor(void *context, enum pick_kind kind,
+    const char *text);
+
+/*
+ * Shows what is at a path that was wanted, but null: one value, or more
+ * where an array is on the way or at its end. Returns whether visit did once.
+ */
+bool pick_visit(struct pick *p, const char *path, pick_visitor *visit,
+    void *context);
 
 #endif

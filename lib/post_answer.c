@@ -3,13 +3,13 @@
 #include "post_answer.h"
 
 #include "buf.h"
+#include "prune.h"
 #include "utf8.h"
 
-#include <json-c/json.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SECONDS_MAX 1000000000
-#define DEPTH_MAX 16		/* of an answer's JSON, which has one level */
 #define BLANKS " \t\r\n"
 
 int64_t
@@ -51,26 +51,25 @@ take_word(struct post_answer *a, const char *text, size_t len)
 /* ---------------------------------------------------------------- JSON */
 
 static bool
-is_true(json_object *object, const char *name)
+is_true(const struct json *object, const char *name)
 {
-	json_object *value;
+	const struct json *value = json_member(object, name);
 
-	return json_object_object_get_ex(object, name, &value) &&
-	    json_object_is_type(value, json_type_boolean) &&
-	    json_object_get_boolean(value);
+	return json_kind_of(value) == JSON_BOOLEAN && json_boolean(value);
 }
 
 static int64_t
-seconds_of(json_object *value)
+seconds_of(struct json *value)
 {
+	struct json *digits = json_member(value, PRUNE_NUMBER);
 	double number;
+	size_t len;
 
-	if (json_object_is_type(value, json_type_string))
-		return post_answer_seconds(json_object_get_string(value));
-	if (!json_object_is_type(value, json_type_int) &&
-	    !json_object_is_type(value, json_type_double))
+	if (json_kind_of(value) == JSON_STRING)
+		return post_answer_seconds(json_string(value, &len));
+	if (!digits)
 		return 0;
-	number = json_object_get_double(value);
+	number = strtod(json_string(digits, &len), NULL);
 	if (!(number > 0))	/* which no NaN is */
 		return 0;
 	if (number >= SECONDS_MAX)
@@ -79,38 +78,47 @@ seconds_of(json_object *value)
 }
 
 static void
-read_object(struct post_answer *a, json_object *object)
+read_object(struct post_answer *a, const struct json *object)
 {
-	json_object *value;
+	struct json *error = json_member(object, "error");
+	const char *word;
+	size_t len;
 
 	a->json = true;
-	a->ok = json_object_object_get_ex(object, "ok", NULL) ?
-	    is_true(object, "ok") : is_true(object, "success");
-	if (json_object_object_get_ex(object, "error", &value) &&
-	    json_object_is_type(value, json_type_string))
-		take_word(a, json_object_get_string(value),
-		    (size_t)json_object_get_string_len(value));
-	if (json_object_object_get_ex(object, "retry_after", &value))
-		a->retry_after_s = seconds_of(value);
+	a->ok = is_true(object, json_has(object, "ok") ? "ok" : "success");
+	if (json_kind_of(error) == JSON_STRING) {
+		word = json_string(error, &len);
+		take_word(a, word, len);
+	}
+	a->retry_after_s = seconds_of(json_member(object, "retry_after"));
 }
 
 /* What is cut, or goes on behind its end, is nobody's answer. */
 static void
 read_json(struct post_answer *a, const char *body)
 {
-	struct json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX);
-	json_object *object;
-	size_t end;
+	static const char *const names[] = {
+		"ok", "success", "error", "retry_after"
+	};
+	struct prune *prune = prune_new();
+	struct scan s = { 0 };
+	enum prune_stop stop;
+	struct json *object;
+	const char *why;
+	size_t i, end;
 
-	if (!tokener)
-		mem_exhausted();
-	object = json_tokener_parse_ex(tokener, body, (int)strlen(body));
-	end = json_tokener_get_parse_end(tokener);
-	if (json_object_is_type(object, json_type_object) &&
-	    body[end + strspn(body + end, BLANKS)] == '\0')
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		prune_want(prune, names[i], PRUNE_NO_ITEMS);
+	prune_begin(prune, false);
+	stop = prune_read(prune, &s, body, strlen(body), &end, &why);
+	if (stop == PRUNE_WHOLE &&
+	    body[end + strspn(body + end, BLANKS)] == '\0') {
+		object = prune_end(prune);
 		read_object(a, object);
-	json_object_put(object);
-	json_tokener_free(tokener);
+		json_free(object);
+	}
+	scan_release(&s);
+	prune_free(prune);
 }
 
 /* --------------------------------------------------------------- bodies */

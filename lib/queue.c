@@ -20,7 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PAGE 500		/* rows listed, purged or moved at a time */
+#define PAGE 500		/* rows listed or purged at a time */
 
 static const struct queue_engine *const engines[] = {
 	&queue_sqlite,
@@ -108,29 +108,40 @@ queue_become_owner(const char *address, struct buf *why)
 
 /* --------------------------------------------------------------- put */
 
+static char *
+record_dup(const struct event *e)
+{
+	struct buf record = BUF_INIT;
+
+	record_write(&record, e);
+	return buf_detach(&record);
+}
+
 enum queue_result
 queue_put(struct queue *q, struct queue_item *items, size_t count,
     int64_t now_ms, struct buf *why)
 {
 	struct stored *rows = mem_alloc(count * sizeof(*rows));
-	struct buf record = BUF_INIT;
+	char **records = mem_alloc(count * sizeof(*records));
 	enum queue_result result;
-	size_t i;
+	size_t i, written = 0;
 
 	for (i = 0; i < count; i++) {
-		record_write(&record, items[i].event);
+		if (i == 0 || items[i].event != items[i - 1].event)
+			records[written++] = record_dup(items[i].event);
 		rows[i].destination = items[i].destination;
 		rows[i].log_id = items[i].event->log_id;
 		rows[i].type = items[i].event->type;
-		rows[i].record = buf_detach(&record);
+		rows[i].record = records[written - 1];
 		rows[i].nonce = random_nonce();
 		rows[i].duplicate = false;
 	}
 	result = q->engine->put(q->store, rows, count, now_ms, why);
-	for (i = 0; i < count; i++) {
+	for (i = 0; i < count; i++)
 		items[i].duplicate = rows[i].duplicate;
-		free((void *)(uintptr_t)rows[i].record);
-	}
+	while (written > 0)
+		free(records[--written]);
+	free(records);
 	free(rows);
 	return result;
 }
@@ -565,71 +576,6 @@ enum queue_result
 queue_hurry(struct queue *q, const char *destination, struct buf *why)
 {
 	return q->engine->hurry(q->store, destination, why);
-}
-
-/* ------------------------------------------------ to another queue */
-
-struct exporting {
-	queue_take_row *take;
-	void *context;
-	int64_t *last;
-	struct queue_key keys[PAGE];	/* of those that wait */
-	size_t waiting;
-};
-
-static bool
-was_exported(const struct queue_row *row)
-{
-	return row->state == QUEUE_ASIDE && row->reason &&
-	    strcmp(row->reason, QUEUE_EXPORTED) == 0;
-}
-
-static bool
-export_row(void *context, const struct queue_row *row, const char *record,
-    size_t len)
-{
-	struct exporting *e = context;
-	struct queue_row given = *row;
-
-	*e->last = row->number;
-	if (row->state == QUEUE_WAITING)
-		e->keys[e->waiting++] = key_of(row);
-	if (was_exported(row)) {
-		given.state = QUEUE_WAITING;
-		given.changed_ms = given.queued_ms;
-		given.reason = NULL;
-	}
-	return e->take(e->context, &given, record, len);
-}
-
-enum queue_result
-queue_export(struct queue *q, int64_t *after, queue_take_row *take,
-    void *context, int64_t now_ms, struct buf *why)
-{
-	struct queue_batch batch = { .destination = "",
-	    .reason = QUEUE_EXPORTED };
-	struct exporting e;
-	enum queue_result result;
-
-	e.take = take;
-	e.context = context;
-	e.last = after;
-	e.waiting = 0;
-	result = q->engine->export(q->store, *after, PAGE, export_row, &e,
-	    why);
-	batch.keys = e.keys;
-	batch.count = e.waiting;
-	if (result == QUEUE_OK && e.waiting > 0)
-		result = queue_change(q, QUEUE_SET_ASIDE, &batch, now_ms,
-		    why);
-	return result;
-}
-
-enum queue_result
-queue_import(struct queue *q, const struct queue_moved *rows, size_t count,
-    size_t *added, struct buf *why)
-{
-	return q->engine->import(q->store, rows, count, added, why);
 }
 
 enum queue_result

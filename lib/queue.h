@@ -343,40 +343,11 @@ enum queue_result queue_edit(struct queue *q, enum queue_edit edit,
 enum queue_result queue_hurry(struct queue *q, const char *destination,
     struct buf *why);
 
-/* ------------------------------------------------ to another queue */
-
-/* The reason of an event that waited, and was exported: told of already. */
+/*
+ * Versions before this one could set an event aside with this reason when
+ * they gave it to another queue. Slack is not told of these.
+ */
 #define QUEUE_EXPORTED "exported, for another queue to send"
-
-/*
- * Gives some of all rows, those that are gone too, as queue_list() does and
- * as long as take returns true, with their records (NULL: none). What waits
- * is set aside with QUEUE_EXPORTED, so that it is not sent from here as
- * well; it is given as waiting, however often it is exported. What has no
- * log_id gets one, of its number and its time, to be known by elsewhere. The
- * caller is the worker and has the turn of every destination. Unless QUEUE_OK
- * comes back, what was given does not count.
- */
-typedef bool queue_take_row(void *context, const struct queue_row *row,
-    const char *record, size_t len);
-enum queue_result queue_export(struct queue *q, int64_t *after,
-    queue_take_row *take, void *context, int64_t now_ms, struct buf *why);
-
-/* A row to be put as it is, but for its number; all borrowed, in UTF-8. */
-struct queue_moved {
-	struct queue_row row;	/* with a log_id */
-	const char *record;	/* NULL: none, or it is gone */
-};
-
-/*
- * Puts all of them in, behind what is there, or none. One whose log_id the
- * destination has had is left out, as in queue_put(), but for what this queue
- * itself exported: that comes back as it is now, in its old place. *added
- * gets how many were not left out.
- */
-enum queue_result queue_import(struct queue *q,
-    const struct queue_moved *rows, size_t count, size_t *added,
-    struct buf *why);
 
 /* -------------------------------------------------------- for a DBA */
 

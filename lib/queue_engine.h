@@ -68,9 +68,9 @@ typedef bool store_take(void *context, const struct queue_row *row,
 /* The statements that both engines have, each in its own SQL. */
 #define COMMON_STATEMENTS PUT, VERSION_NOW, SPAN, COUNT_ONE, READ, CLAIM, \
 	FORGET_NAMELESS, SETTLE, SET_ASIDE, POSTPONE, RECALL, TELL, \
-	LAST_DONE, KEEP_PACE, COUNT, WAITS, DELETE, LIST, NAME, EXPORT, \
-	IMPORT, NAMES, RETRY_ID, RETRY_NUMBER, RETRY_ALL, REMOVE_ID, \
-	REMOVE_NUMBER, REMOVE_ALL, FORGET_REMOVED, HURRY
+	LAST_DONE, KEEP_PACE, COUNT, WAITS, DELETE, LIST, NAMES, RETRY_ID, \
+	RETRY_NUMBER, RETRY_ALL, REMOVE_ID, REMOVE_NUMBER, REMOVE_ALL, \
+	FORGET_REMOVED, HURRY
 
 struct queue_engine {
 	const char *scheme;	/* what an address begins with, ":" included */
@@ -100,14 +100,6 @@ struct queue_engine {
 	/* Waiting and set aside rows of a number above after, up to max. */
 	enum queue_result (*list)(struct store *s, int64_t after, size_t max,
 	    store_take *take, void *context, struct buf *why);
-	/* The same of all rows, with their records; those that have no
-	 * log_id get "#number@queued_ms". */
-	enum queue_result (*export)(struct store *s, int64_t after, size_t max,
-	    store_take *take, void *context, struct buf *why);
-	/* See queue_import(). */
-	enum queue_result (*import)(struct store *s,
-	    const struct queue_moved *rows, size_t count, size_t *added,
-	    struct buf *why);
 	enum queue_result (*names)(struct store *s,
 	    void (*take)(void *context, const char *name), void *context,
 	    struct buf *why);

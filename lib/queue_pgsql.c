@@ -384,28 +384,6 @@ store_put(struct store *s, struct stored *rows, size_t count, int64_t now_ms,
 	return result;
 }
 
-/* ------------------------------------------------------------- import */
-
-#define MOVED_TEXTS 5
-#define MOVED_NUMBERS 5
-
-/* Puts a row's columns behind those of the rows before, in IMPORT's order. */
-static void
-add_moved(struct buf *columns, const struct queue_moved *moved)
-{
-	const struct queue_row *row = &moved->row;
-	const char *texts[MOVED_TEXTS] = { row->destination, row->log_id,
-	    row->type, row->reason, moved->record };
-	const int64_t numbers[MOVED_NUMBERS] = { (int64_t)row->state,
-	    row->queued_ms, row->changed_ms, row->tries, random_nonce() };
-	size_t i;
-
-	for (i = 0; i < MOVED_TEXTS; i++)
-		add_element(columns++, texts[i]);
-	for (i = 0; i < MOVED_NUMBERS; i++)
-		add_to_numbers(columns++, numbers[i]);
-}
-
 /* What was set aside may wait again, with its old number. */
 static void
 lower(struct store *s, enum queue_result *result, struct buf *why)
@@ -413,61 +391,6 @@ lower(struct store *s, enum queue_result *result, struct buf *why)
 	struct parameters none = { .count = 0 };
 
 	run(s, LOWER, &none, result, why);
-}
-
-static enum queue_result
-import_rows(struct store *s, const struct queue_moved *rows, size_t count,
-    size_t *added, struct buf *why)
-{
-	struct buf columns[MOVED_TEXTS + MOVED_NUMBERS] = { BUF_INIT };
-	struct parameters p = { .count = 0 };
-	enum queue_result result = QUEUE_OK;
-	int64_t waiting = 0;
-	PGresult *r;
-	size_t i;
-
-	for (i = 0; i < count; i++)
-		add_moved(columns, &rows[i]);
-	for (i = 0; i < MOVED_TEXTS + MOVED_NUMBERS; i++)
-		add_array(&p, &columns[i]);
-	r = ask(s, IMPORT, &p, &result, why);
-	if (r) {
-		*added = (size_t)number_at(s, r, 0, 0);
-		waiting = number_at(s, r, 0, 1);
-	}
-	s->pq->clear(r);
-	if (waiting > 0)
-		lower(s, &result, why);
-	return result;
-}
-
-static enum queue_result
-import_once(struct store *s, const struct queue_moved *rows, size_t count,
-    size_t *added, struct buf *why)
-{
-	enum queue_result result = begin(s, why);
-
-	*added = 0;
-	if (result != QUEUE_OK)
-		return result;
-	if (count > 0)
-		result = import_rows(s, rows, count, added, why);
-	result = finish(s, result, why);
-	return result == QUEUE_OK ? session_check_warning(s, &s->main, why) :
-	    result;
-}
-
-static enum queue_result
-store_import(struct store *s, const struct queue_moved *rows, size_t count,
-    size_t *added, struct buf *why)
-{
-	struct attempt attempt = first_attempt(why);
-	enum queue_result result;
-
-	do
-		result = import_once(s, rows, count, added, why);
-	while (must_repeat(s, &attempt, result, why));
-	return result;
 }
 
 /* --------------------------------------------------------------- read */
@@ -574,36 +497,12 @@ take_page(struct store *s, enum which which, int64_t after, size_t max,
 	return result;
 }
 
-static bool
-take_none(void *context, const struct queue_row *row, const char *record,
-    size_t len)
-{
-	(void)context;
-	(void)row;
-	(void)record;
-	(void)len;
-	return false;
-}
-
 static enum queue_result
 store_list(struct store *s, int64_t after, size_t max, store_take *take,
     void *context, struct buf *why)
 {
 	return take_page(s, LIST, after, max, take, context,
 	    begin_call(s, why), why);
-}
-
-static enum queue_result
-store_export(struct store *s, int64_t after, size_t max, store_take *take,
-    void *context, struct buf *why)
-{
-	enum queue_result result = begin(s, why);
-
-	if (result != QUEUE_OK)
-		return result;
-	result = take_page(s, NAME, after, max, take_none, NULL, result, why);
-	result = take_page(s, EXPORT, after, max, take, context, result, why);
-	return finish(s, result, why);
 }
 
 static enum queue_result
@@ -1216,8 +1115,6 @@ const struct queue_engine queue_pgsql = {
 	.last_done = store_last_done,
 	.purge = store_purge,
 	.list = store_list,
-	.export = store_export,
-	.import = store_import,
 	.names = store_names,
 	.edit = store_edit,
 	.hurry = store_hurry,

@@ -93,59 +93,6 @@ store_put(struct store *s, struct stored *rows, size_t count, int64_t now_ms,
 	return store_finish(s, put_rows(s, rows, count, now_ms, why), why);
 }
 
-/* ------------------------------------------------------------- import */
-
-static bool
-import_row(struct store *s, const struct queue_moved *moved, bool *added)
-{
-	const struct queue_row *row = &moved->row;
-	sqlite3_stmt *st = store_statement(s, IMPORT);
-
-	if (!st)
-		return false;
-	store_bind_text(st, 1, row->destination);
-	store_bind_text(st, 2, row->log_id);
-	store_bind_text(st, 3, row->type);
-	sqlite3_bind_int(st, 4, (int)row->state);
-	sqlite3_bind_int64(st, 5, row->queued_ms);
-	sqlite3_bind_int64(st, 6, row->changed_ms);
-	sqlite3_bind_int64(st, 7, row->tries);
-	store_bind_text(st, 8, row->reason);
-	store_bind_text(st, 9, moved->record);
-	sqlite3_bind_int64(st, 10, random_nonce());
-	if (!store_run(st))
-		return false;
-	*added = sqlite3_changes(s->db) > 0;
-	return !*added || put_destination(s, row->destination);
-}
-
-static enum queue_result
-import_rows(struct store *s, const struct queue_moved *rows, size_t count,
-    size_t *added, struct buf *why)
-{
-	size_t i;
-	bool new;
-
-	for (i = 0; i < count; i++) {
-		if (!import_row(s, &rows[i], &new))
-			return store_fail(s, "cannot be written to", why);
-		*added += new;
-	}
-	return QUEUE_OK;
-}
-
-static enum queue_result
-store_import(struct store *s, const struct queue_moved *rows, size_t count,
-    size_t *added, struct buf *why)
-{
-	enum queue_result result = store_begin(s, why);
-
-	*added = 0;
-	if (result != QUEUE_OK)
-		return result;
-	return store_finish(s, import_rows(s, rows, count, added, why), why);
-}
-
 /* --------------------------------------------------------------- read */
 
 static const char *
@@ -228,21 +175,6 @@ store_list(struct store *s, int64_t after, size_t max, store_take *take,
     void *context, struct buf *why)
 {
 	return take_page(s, LIST, after, max, take, context, why);
-}
-
-static enum queue_result
-store_export(struct store *s, int64_t after, size_t max, store_take *take,
-    void *context, struct buf *why)
-{
-	enum queue_result result = store_begin(s, why);
-
-	if (result != QUEUE_OK)
-		return result;
-	if (store_run(page_statement(s, NAME, after, max)))
-		result = take_page(s, EXPORT, after, max, take, context, why);
-	else
-		result = store_fail(s, "cannot be written to", why);
-	return store_finish(s, result, why);
 }
 
 static enum queue_result
@@ -570,8 +502,6 @@ const struct queue_engine queue_sqlite = {
 	.last_done = store_last_done,
 	.purge = store_purge,
 	.list = store_list,
-	.export = store_export,
-	.import = store_import,
 	.names = store_names,
 	.edit = store_edit,
 	.hurry = store_hurry,

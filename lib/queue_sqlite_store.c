@@ -75,8 +75,7 @@ static const char *const sql[STATEMENTS] = {
 	[SETTLE] = "UPDATE event SET state = 2, changed_ms = ?3,"
 		" record = NULL, reason = NULL WHERE " KEY,
 	[SET_ASIDE] = "UPDATE event SET state = 1, changed_ms = ?3,"
-		" reason = ?4, told = (?4 = '" QUEUE_EXPORTED "'),"
-		" later_ms = 0"
+		" reason = ?4, told = 0, later_ms = 0"
 		" WHERE " KEY " AND state = 0",
 	[POSTPONE] = "UPDATE event SET later_ms = ?5"
 		" WHERE " KEY " AND state = 0 AND queued_ms >= ?6",
@@ -123,19 +122,6 @@ static const char *const sql[STATEMENTS] = {
 		"  WHERE name = destination AND failures > 0) END, NULL"
 		" FROM event WHERE " LISTED " AND number > ?1"
 		" ORDER BY number LIMIT ?2",
-	[NAME] = "UPDATE event SET log_id = '#' || number || '@' || queued_ms"
-		" WHERE log_id IS NULL AND number IN (SELECT number FROM event"
-		"  WHERE number > ?1 ORDER BY number LIMIT ?2)",
-	[EXPORT] = "SELECT " COLUMNS " FROM event WHERE number > ?1"
-		" ORDER BY number LIMIT ?2",
-	[IMPORT] = "INSERT INTO event (destination, log_id, type, state,"
-		" queued_ms, changed_ms, tries, reason, record, nonce)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
-		" ON CONFLICT (log_id, destination) DO UPDATE SET state = ?4,"
-		" changed_ms = ?6, tries = ?7, reason = ?8, record = ?9,"
-		" nonce = ?10, told = 0"
-		" WHERE event.state = 1"
-		" AND event.reason = '" QUEUE_EXPORTED "'",
 	[NAMES] = "SELECT name FROM destination ORDER BY name",
 	[RETRY_ID] = RETRY " AND log_id = ?1",
 	[RETRY_NUMBER] = RETRY " AND number = ?1",

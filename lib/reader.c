@@ -2,8 +2,7 @@
 /*
  * From bytes to events. The outer structure is walked here, so that every
  * record can be let go before the next is read; each record is walked by
- * pick.c. json-c is not asked: short of memory it leaves members out and does
- * not say so. This file knows nothing of requests or messages.
+ * pick.c. This file knows nothing of requests or messages.
  */
 #include "reader.h"
 
@@ -51,10 +50,6 @@ struct span {
 	const char *end;
 };
 
-struct record {
-	struct pick *pick;
-};
-
 static unsigned long long
 offset_of(const struct event_reader *r, const struct span *s)
 {
@@ -63,32 +58,23 @@ offset_of(const struct event_reader *r, const struct span *s)
 
 /* ----------------------------------------------------------- records */
 
-const char *
-record_field(const void *record, const char *name)
-{
-	return pick_field(((const struct record *)record)->pick, name);
-}
-
 /* All that an event has is looked up only now: most records are not kept. */
 static void
-keep_record(struct event_reader *r, const struct record *record,
+keep_record(struct event_reader *r, struct pick *record,
     unsigned destinations)
 {
-	struct event *e;
+	struct event *e = event_read(record);
 
-	pick_late(record->pick);
 	r->counts.kept++;
-	e = event_read(record_field, record, pick_log_id(record->pick));
 	e->destinations = destinations;
 	event_list_add(r->list, e);
 }
 
 /* A record is whole. */
 static void
-take_record(struct event_reader *r, struct pick *p)
+take_record(struct event_reader *r, struct pick *record)
 {
-	const struct record record = { p };
-	const char *type = pick_type(p);
+	const char *type = pick_type(record);
 	unsigned destinations;
 
 	r->counts.records++;
@@ -96,9 +82,9 @@ take_record(struct event_reader *r, struct pick *p)
 		r->counts.unusable++;
 		return;
 	}
-	destinations = r->keep(r->context, type, pick_log_id(p), &record);
+	destinations = r->keep(r->context, type, record);
 	if (destinations != 0)
-		keep_record(r, &record, destinations);
+		keep_record(r, record, destinations);
 }
 
 /* ------------------------------------------------------------- bytes */
@@ -180,20 +166,20 @@ end_record(struct event_reader *r)
 static bool
 read_record(struct event_reader *r, struct span *s, struct buf *why)
 {
-	enum pick_stop stop;
+	enum prune_stop stop;
 	const char *reason;
 
 	s->at += pick_read(r->in_hand, &r->scan, s->at,
 	    (size_t)(s->end - s->at), &stop, &reason);
 	switch (stop) {
-	case PICK_MORE:
+	case PRUNE_MORE:
 		break;
-	case PICK_BAD:
+	case PRUNE_BAD:
 		return fail(r, s, reason, why);
-	case PICK_LOGS:
+	case PRUNE_LOGS:
 		begin_logs(r);
 		break;
-	case PICK_WHOLE:
+	case PRUNE_WHOLE:
 		end_record(r);
 		break;
 	}
@@ -263,15 +249,6 @@ take_byte(struct event_reader *r, struct span *s, struct buf *why)
 
 /* -------------------------------------------------------- the reader */
 
-static void
-want_late(void *reader, const char *name)
-{
-	struct event_reader *r = reader;
-
-	pick_want(r->item, name, PICK_LATE);
-	pick_want(r->line, name, PICK_LATE);
-}
-
 void
 event_reader_hold(struct event_reader *r, size_t bytes)
 {
@@ -279,7 +256,8 @@ event_reader_hold(struct event_reader *r, size_t bytes)
 	pick_free(r->line);
 	r->item = pick_new(bytes);
 	r->line = pick_new(bytes);
-	event_each_field(want_late, r);
+	event_want(r->item);
+	event_want(r->line);
 }
 
 struct event_reader *
@@ -296,10 +274,10 @@ event_reader_new(event_keep *keep, void *context, struct event_list *list)
 }
 
 void
-event_reader_want(struct event_reader *r, const char *name)
+event_reader_want(struct event_reader *r, const char *path)
 {
-	pick_want(r->item, name, PICK_EARLY);
-	pick_want(r->line, name, PICK_EARLY);
+	pick_want(r->item, path, PRUNE_ITEMS);
+	pick_want(r->line, path, PRUNE_ITEMS);
 }
 
 bool

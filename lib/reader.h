@@ -15,38 +15,28 @@
  * events kept, not with the body, nor with the length or depth of a record.
  * What is not strict JSON (RFC 8259) in UTF-8 is refused as a whole; a lone
  * surrogate escape, which its grammar allows, becomes U+FFFD. Of members of
- * the same name the last counts, but every "logs" is read; a name ends at
- * "\u0000", as it does for json-c.
+ * the same name the last counts, but every "logs" is read.
  *
- * Of each record the scanner picks the texts that are wanted, numbers and
- * booleans too (pick.h); of one that is kept, then, all that an event has.
+ * Of each record only the type is looked at (pick.h); of one that is kept,
+ * then, all that an event has, and of one whose fields decide what they name.
  */
 #ifndef READER_H
 #define READER_H
 
 #include "buf.h"
 #include "event.h"
+#include "pick.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A record while it is read. */
-struct record;
-
 /*
- * An event_lookup: the text of a member of the record's data, as pick.h
- * tells what has one; NULL when it has none, or nobody said that it is
- * wanted. Valid during the call of keep only, until the same is looked up
- * again.
+ * Who wants the record of this type, as a bit mask that becomes the event's
+ * destinations; 0: it is not kept. The record may be asked about what was
+ * wanted of it, during the call.
  */
-const char *record_field(const void *record, const char *name);
-
-/*
- * Who wants the record of this type and id (NULL: none), as a bit mask
- * that becomes the event's destinations; 0: it is not kept.
- */
-typedef unsigned event_keep(void *context, const char *type, const char *log_id,
-    const struct record *record);
+typedef unsigned event_keep(void *context, const char *type,
+    struct pick *record);
 
 struct event_counts {
 	unsigned long records;	/* all that the body held */
@@ -68,10 +58,10 @@ struct event_reader *event_reader_new(event_keep *keep, void *context,
 void event_reader_hold(struct event_reader *r, size_t bytes);
 
 /*
- * Before the first byte: keep may look this field up. "type" and "log_id"
- * may be without. The name is borrowed.
+ * Before the first byte: keep may look at what is at this path of the data.
+ * The path is borrowed.
  */
-void event_reader_want(struct event_reader *r, const char *name);
+void event_reader_want(struct event_reader *r, const char *path);
 
 /*
  * Takes the next bytes of the body. Returns false and adds the reason, one

@@ -2,7 +2,8 @@
 /*
  * An event as text, for keeping: a record of the form that Auth0 sends,
  * {"log_id": "...", "data": {"type": "...", ...}}, with what an event
- * keeps of it and no more. Pure.
+ * keeps of it and no more. Its date is the milliseconds since 1970; older
+ * versions, which read that as well, wrote it as ISO 8601. Pure.
  */
 #ifndef RECORD_H
 #define RECORD_H

@@ -15,12 +15,14 @@
 #include "token.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define READ_SIZE 65536
 #define CODING_MAX 20		/* bytes of a Content-Encoding that are shown */
 #define LOOK_MS 10000		/* with a configuration that is bad */
+#define FEED_EVENTS 1000	/* that are delivered together */
 
 struct relay {
 	struct current current;
@@ -112,21 +114,62 @@ is_target(const struct config *c, size_t destination)
 	    c->destination_count == 1;
 }
 
+/* What a record is held against. */
+struct sieve {
+	const struct config *config;
+	struct buf *terms;	/* of relay_try(), or NULL */
+	int64_t max_bytes;
+	/* After each part of the body; false ends it. NULL: goes on. */
+	bool (*part)(void *context, const struct event_reader *reader,
+	    uint64_t bytes, struct buf *why);
+	void *context;
+};
+
+/* "ops: fu 9002...: sent, by failure"; one destination needs no name. */
+static void
+tell_term(const struct config *c, const struct destination *to,
+    const char *type, struct pick *record, bool kept, struct buf *out)
+{
+	const char *term = filter_deciding_term(to->filter, type, record);
+	const char *log_id = pick_log_id(record);
+
+	if (c->destination_count > 1)
+		buf_addf(out, "%s: ", to->name);
+	log_escape(out, type, strlen(type));
+	if (log_id) {
+		buf_addc(out, ' ');
+		log_escape(out, log_id, strlen(log_id));
+	}
+	buf_addf(out, ": %s", kept ? "sent" : "not sent");
+	if (term)
+		buf_addf(out, ", by %s\n", term);
+	else
+		buf_adds(out, ", because no term matches\n");
+}
+
 /* The destinations whose filter keeps the record. */
 static unsigned
-keep(void *context, const char *type, const char *log_id,
-    const struct record *record)
+keep(void *context, const char *type, struct pick *record)
 {
-	const struct config *c = context;
+	const struct sieve *sieve = context;
+	const struct config *c = sieve->config;
+	const struct destination *to = c->destinations;
 	unsigned destinations = 0;
+	bool kept;
 	size_t i;
 
-	for (i = 0; i < c->destination_count; i++)
-		if (is_target(c, i) && filter_keeps(c->destinations[i].filter,
-		    type, record_field, record))
+	for (i = 0; i < c->destination_count; i++, to++) {
+		if (!is_target(c, i))
+			continue;
+		kept = filter_keeps(to->filter, type, record);
+		if (kept)
 			destinations |= 1U << i;
+		if (sieve->terms)
+			tell_term(c, to, type, record, kept,
+			    sieve->terms);
+	}
 	if (destinations == 0 && log_wants(LEVEL_DEBUG))
-		log_filtered(log_id, type);
+		log_filtered(pick_log_id(record), type);
 	return destinations;
 }
 
@@ -194,8 +237,8 @@ explain(struct head *head, const struct request *request, struct buf *why)
 enum reading { READ_BAD, READ_TOO_LONG, READ_WHOLE };
 
 static enum reading
-feed(struct event_reader *reader, const struct request *request,
-    int64_t max_bytes, uint64_t *bytes, struct buf *why)
+read_body(const struct sieve *sieve, struct event_reader *reader,
+    const struct request *request, uint64_t *bytes, struct buf *why)
 {
 	char *part = mem_alloc(READ_SIZE);
 	enum reading result = READ_BAD;
@@ -208,7 +251,7 @@ feed(struct event_reader *reader, const struct request *request,
 		    why);
 		if (state != BODY_MORE)
 			break;
-		if (*bytes + len > (uint64_t)max_bytes) {
+		if (*bytes + len > (uint64_t)sieve->max_bytes) {
 			result = READ_TOO_LONG;
 			goto out;
 		}
@@ -217,6 +260,9 @@ feed(struct event_reader *reader, const struct request *request,
 			explain(&head, request, why);
 			goto out;
 		}
+		if (sieve->part && !sieve->part(sieve->context, reader,
+		    *bytes + len, why))
+			goto out;
 	}
 	if (state == BODY_END && event_reader_end(reader, why))
 		result = READ_WHOLE;
@@ -227,21 +273,22 @@ out:
 
 /* Unless the whole body was read, the reason is added to *why. */
 static enum reading
-read_events(const struct config *c, const struct request *request,
+read_events(struct sieve *sieve, const struct request *request,
     struct event_list *events, struct event_counts *counts, uint64_t *bytes,
     struct buf *why)
 {
+	const struct config *c = sieve->config;
 	struct event_reader *reader;
 	enum reading result = READ_TOO_LONG;
 	size_t i;
 
-	reader = event_reader_new(keep, (void *)(uintptr_t)c, events);
+	reader = event_reader_new(keep, sieve, events);
 	for (i = 0; i < c->destination_count; i++)
 		if (is_target(c, i))
 			filter_each_field(c->destinations[i].filter, want,
 			    reader);
-	if (request->content_length <= c->max_body)
-		result = feed(reader, request, c->max_body, bytes, why);
+	if (request->content_length <= sieve->max_bytes)
+		result = read_body(sieve, reader, request, bytes, why);
 	if (result == READ_TOO_LONG)
 		buf_addf(why, "the body is longer than MAX_BODY, %" PRId64
 		    " bytes", c->max_body);
@@ -301,10 +348,12 @@ check_token(struct handling *h)
 static bool
 check_body(struct handling *h)
 {
+	struct sieve sieve = { .config = &h->relay->current.config };
 	enum reading result;
 
-	result = read_events(&h->relay->current.config, h->request, &h->events,
-	    &h->counts, &h->bytes, &h->why);
+	sieve.max_bytes = sieve.config->max_body;
+	result = read_events(&sieve, h->request, &h->events, &h->counts,
+	    &h->bytes, &h->why);
 	if (result == READ_WHOLE)
 		return true;
 	answer_say(h->answer, result == READ_TOO_LONG ? 413 : 400,
@@ -419,18 +468,91 @@ show_messages(const struct config *c, size_t destination, bool json,
 
 bool
 relay_try(const struct config *c, const struct request *request, bool json,
-    struct buf *out, struct event_counts *counts, struct buf *why)
+    struct buf *out, struct buf *terms, struct event_counts *counts,
+    struct buf *why)
 {
+	struct sieve sieve = { .config = c, .terms = terms,
+	    .max_bytes = c->max_body };
 	struct event_list events = { 0 };
 	enum reading result;
 	uint64_t bytes = 0;
 	size_t i;
 
-	result = read_events(c, request, &events, counts, &bytes, why);
+	result = read_events(&sieve, request, &events, counts, &bytes, why);
 	for (i = 0; result == READ_WHOLE && i < c->destination_count; i++)
 		show_messages(c, i, json, &events, out);
 	event_list_release(&events);
 	return result == READ_WHOLE;
+}
+
+/* A file that is fed. */
+struct feeding {
+	const struct config *config;
+	struct deliverer *deliverer;
+	struct event_list events;	/* not delivered yet */
+	feed_progress *progress;
+	void *context;
+	struct feed_counts *counts;
+	unsigned long delivered;
+};
+
+static bool
+deliver_fed(struct feeding *f, struct buf *why)
+{
+	struct answer answer = { 0 };
+	size_t new;
+	bool good;
+
+	if (f->events.count == 0)
+		return true;
+	if (f->delivered > 0 && !f->config->queue)
+		poll(NULL, 0, (int)f->config->slack_interval_ms);
+	event_list_sort(&f->events);
+	new = deliver_events(f->deliverer, f->config, &f->events, &answer);
+	good = answer.status == 200;
+	if (good) {
+		f->delivered += f->events.count;
+		f->counts->new += new;
+	} else {
+		buf_add(why, answer.body.data, answer.body.len - 1);
+	}
+	event_list_release(&f->events);
+	buf_release(&answer.body);
+	return good;
+}
+
+static bool
+take_part(void *context, const struct event_reader *reader, uint64_t bytes,
+    struct buf *why)
+{
+	struct feeding *f = context;
+	bool good = f->events.count < FEED_EVENTS || deliver_fed(f, why);
+
+	f->counts->read = *event_reader_counts(reader);
+	f->counts->bytes = bytes;
+	if (good)
+		f->progress(f->context, f->counts);
+	return good;
+}
+
+bool
+relay_feed(const struct config *c, const struct request *request,
+    feed_progress *progress, void *context, struct feed_counts *counts,
+    struct buf *why)
+{
+	struct feeding f = { c, deliverer_new(), { 0 }, progress, context,
+	    counts, 0 };
+	struct sieve sieve = { .config = c, .max_bytes = INT64_MAX,
+	    .part = take_part, .context = &f };
+	bool good;
+
+	memset(counts, 0, sizeof(*counts));
+	good = read_events(&sieve, request, &f.events, &counts->read,
+	    &counts->bytes, why) == READ_WHOLE && deliver_fed(&f, why);
+	counts->read.kept = f.delivered;
+	event_list_release(&f.events);
+	deliverer_free(f.deliverer);
+	return good;
 }
 
 void

@@ -100,12 +100,34 @@ void relay_handle(struct relay *r, const struct request *request,
 
 /*
  * For people: what the relay would do with a request body. The texts of
- * the messages are added to *out, as JSON or laid out for a terminal;
- * *counts is filled in. Returns false with the reason in *why for a body
- * that the door would answer with 400.
+ * the messages are added to *out, as JSON or laid out for a terminal, and to
+ * *terms a line for each event and destination that tells which term of the
+ * filter decides on it; *counts is filled in. Returns false with the reason
+ * in *why for a body that the door would answer with 400.
  */
 bool relay_try(const struct config *c, const struct request *request,
-    bool json, struct buf *out, struct event_counts *counts,
+    bool json, struct buf *out, struct buf *terms,
+    struct event_counts *counts, struct buf *why);
+
+/* How far relay_feed() has come. */
+struct feed_counts {
+	struct event_counts read;
+	unsigned long new;	/* of those kept: see deliver_events() */
+	uint64_t bytes;
+};
+
+/* Told now and then, while a file is fed. */
+typedef void feed_progress(void *context, const struct feed_counts *counts);
+
+/*
+ * For people: treats a file as requests without HTTP, some of its events
+ * after the other, each time all or none: all that came before what is wrong
+ * stays delivered. It may be of any length. Without a queue SLACK_INTERVAL
+ * lies between them. Returns false with the reason in *why; *counts is what was
+ * done till then, in which kept are those that were delivered.
+ */
+bool relay_feed(const struct config *c, const struct request *request,
+    feed_progress *progress, void *context, struct feed_counts *counts,
     struct buf *why);
 
 /* Posts a message that says it is a test. */

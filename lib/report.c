@@ -2,11 +2,11 @@
 /* Reports of a queue. Text in it is foreign: it is escaped either way. */
 #include "report.h"
 
+#include "json.h"
 #include "log.h"
 #include "utf8.h"
 
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,31 +58,21 @@ add_past(struct buf *out, int64_t ms, int64_t now_ms)
 
 /* -------------------------------------------------------------- JSON */
 
+/* Of texts, an empty one is none. */
 static void
-put_text(struct json_object *object, const char *name, const char *text)
+put_text(struct json *object, const char *name, const char *text)
 {
-	json_object_object_add(object, name,
-	    text && *text ? json_object_new_string(text) : NULL);
+	json_put_text(object, name, text && *text ? text : NULL);
 }
 
 /* Of times, 0 is none. */
 static void
-put_ms(struct json_object *object, const char *name, int64_t ms)
+put_ms(struct json *object, const char *name, int64_t ms)
 {
-	json_object_object_add(object, name,
-	    ms > 0 ? json_object_new_int64(ms) : NULL);
-}
-
-static void
-put_count(struct json_object *object, const char *name, int64_t count)
-{
-	json_object_object_add(object, name, json_object_new_int64(count));
-}
-
-static void
-put_flag(struct json_object *object, const char *name, bool flag)
-{
-	json_object_object_add(object, name, json_object_new_boolean(flag));
+	if (ms > 0)
+		json_put_number(object, name, ms);
+	else
+		json_put(object, name, NULL);
 }
 
 /* JSON may hold what drives a terminal or is no UTF-8: json-c lets it. */
@@ -102,16 +92,16 @@ add_escaped(struct buf *out, const char *text, size_t len)
 	}
 }
 
+/* The value is given away. */
 static void
-add_json(struct buf *out, struct json_object *object)
+add_json(struct buf *out, struct json *value)
 {
 	size_t len;
-	const char *text = json_object_to_json_string_length(object,
-	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+	const char *text = json_text(value, &len);
 
 	add_escaped(out, text, len);
 	buf_addc(out, '\n');
-	json_object_put(object);
+	json_free(value);
 }
 
 /* ------------------------------------------------------------ status */
@@ -183,23 +173,23 @@ show_standing(const struct standing *s, int64_t now_ms, struct buf *out)
 	show_next_try(s, now_ms, out);
 }
 
-static struct json_object *
+static struct json *
 standing_json(const struct standing *s, int64_t now_ms)
 {
-	struct json_object *object = json_object_new_object();
+	struct json *object = json_new_object();
 	const struct pace *pace = &s->tally.pace;
 
 	put_text(object, "name", s->name);
-	put_flag(object, "configured", s->configured);
-	put_count(object, "waiting", s->tally.waiting);
-	put_count(object, "set_aside", s->tally.aside);
+	json_put_boolean(object, "configured", s->configured);
+	json_put_number(object, "waiting", s->tally.waiting);
+	json_put_number(object, "set_aside", s->tally.aside);
 	put_ms(object, "oldest_ms",
 	    s->tally.waiting > 0 ? s->tally.oldest_ms : 0);
 	put_ms(object, "last_success_ms", pace->success_ms);
 	put_ms(object, "last_error_ms", pace->error_ms);
 	put_text(object, "last_error", pace->error);
-	put_flag(object, "refused", pace->refused);
-	put_count(object, "failures", pace->failures);
+	json_put_boolean(object, "refused", pace->refused);
+	json_put_number(object, "failures", pace->failures);
 	put_ms(object, "next_try_ms", next_try_ms(s, now_ms));
 	return object;
 }
@@ -265,20 +255,20 @@ find_delivery(struct queue *q, const struct config *c, struct delivery *d,
 	return result;
 }
 
-static struct json_object *
+static struct json *
 status_json(const struct config *c, const struct delivery *d,
-    struct json_object *machines, struct json_object *destinations)
+    struct json *machines, struct json *destinations)
 {
-	struct json_object *status = json_object_new_object();
+	struct json *status = json_new_object();
 
 	put_text(status, "queue", c->queue_shown);
-	put_flag(status, "worker", d->holder.held);
+	json_put_boolean(status, "worker", d->holder.held);
 	put_ms(status, "worker_pid", d->holder.held ? d->holder.pid : 0);
 	put_ms(status, "worker_silent_ms",
 	    d->holder.held ? d->holder.silent_ms : 0);
 	put_text(status, "worker_note", buf_text(&d->note));
-	json_object_object_add(status, "machines", machines);
-	json_object_object_add(status, "destinations", destinations);
+	json_put(status, "machines", machines);
+	json_put(status, "destinations", destinations);
 	return status;
 }
 
@@ -331,14 +321,14 @@ show_machine(void *context, const struct queue_machine *machine)
 static void
 add_machine(void *context, const struct queue_machine *machine)
 {
-	struct json_object *list = context;
-	struct json_object *object = json_object_new_object();
+	struct json *list = context;
+	struct json *object = json_new_object();
 
 	put_text(object, "name", machine->name);
-	put_count(object, "worker_pid", machine->pid);
+	json_put_number(object, "worker_pid", machine->pid);
 	put_ms(object, "since_ms", machine->since_ms);
-	put_count(object, "silent_ms", machine->silent_ms);
-	json_object_array_add(list, object);
+	json_put_number(object, "silent_ms", machine->silent_ms);
+	json_add(list, object);
 }
 
 /* Destinations with one webhook have the pace of the first. */
@@ -355,8 +345,8 @@ report_status(struct queue *q, const struct config *c, bool json,
     int64_t now_ms, struct buf *out, bool *needs_person,
     struct buf *why)
 {
-	struct json_object *list = json ? json_object_new_array() : NULL;
-	struct json_object *machines = json ? json_object_new_array() : NULL;
+	struct json *list = json ? json_new_array() : NULL;
+	struct json *machines = json ? json_new_array() : NULL;
 	enum queue_result result;
 	struct names names = { NULL, 0 };
 	struct delivery delivery = { .note = BUF_INIT };
@@ -381,7 +371,7 @@ report_status(struct queue *q, const struct config *c, bool json,
 		*needs_person = *needs_person || s.tally.aside > 0 ||
 		    (s.tally.pace.refused && s.tally.waiting > 0);
 		if (json)
-			json_object_array_add(list, standing_json(&s, now_ms));
+			json_add(list, standing_json(&s, now_ms));
 		else
 			show_standing(&s, now_ms, out);
 	}
@@ -440,7 +430,7 @@ show_row(const struct listing *l, const struct queue_row *row)
 static void
 show_row_json(const struct listing *l, const struct queue_row *row)
 {
-	struct json_object *object = json_object_new_object();
+	struct json *object = json_new_object();
 	struct buf id = BUF_INIT;
 
 	buf_addf(&id, "#%" PRId64, row->number);
@@ -449,7 +439,7 @@ show_row_json(const struct listing *l, const struct queue_row *row)
 	put_text(object, "type", row->type);
 	put_text(object, "destination", row->destination);
 	put_ms(object, "queued_ms", row->queued_ms);
-	put_count(object, "tries", row->tries);
+	json_put_number(object, "tries", row->tries);
 	put_text(object, "reason", row->reason);
 	add_json(l->out, object);
 	buf_release(&id);

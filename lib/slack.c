@@ -61,32 +61,29 @@ slack_show_read(const char *text, unsigned *show, struct buf *why)
 /* ----------------------------------------------------------- message */
 
 /*
- * The attachments of the first events, comma between them. An attachment
- * is always far smaller than a message may be: see the limits in slack.h.
+ * Adds the attachments of the first events to the array. An attachment is
+ * always far smaller than a message may be: see the limits in slack.h.
  */
 static size_t
-add_attachments(struct buf *out, struct event *const *events, size_t count,
+add_attachments(struct json *array, struct event *const *events, size_t count,
     const struct slack_style *style)
 {
-	struct buf json = BUF_INIT;
+	size_t n, len, total = SLACK_ENVELOPE_MAX;
+	struct json *attachment;
 	struct slack_card card;
-	bool fits = true;
-	size_t n;
 
-	for (n = 0; n < count && n < SLACK_ATTACHMENTS_MAX && fits;) {
+	for (n = 0; n < count && n < SLACK_ATTACHMENTS_MAX; n++) {
 		slack_card_init(&card, events[n], style);
-		buf_clear(&json);
-		slack_card_json(&card, &json);
+		attachment = slack_card_json(&card);
 		slack_card_release(&card);
-		fits = n == 0 || out->len + 1 + json.len +
-		    SLACK_ENVELOPE_MAX <= SLACK_BYTES_MAX;
-		if (fits) {
-			if (n++ > 0)
-				buf_addc(out, ',');
-			buf_add(out, json.data, json.len);
+		json_text(attachment, &len);
+		total += len + 1;
+		if (n > 0 && total > SLACK_BYTES_MAX) {
+			json_free(attachment);
+			break;
 		}
+		json_add(array, attachment);
 	}
-	buf_release(&json);
 	return n;
 }
 
@@ -105,15 +102,14 @@ size_t
 slack_message(struct buf *payload, struct event *const *events, size_t count,
     const struct slack_style *style)
 {
-	struct buf attachments = BUF_INIT;
+	struct json *attachments = json_new_array();
 	struct slack_headline headline;
 	size_t taken;
 
-	taken = add_attachments(&attachments, events, count, style);
+	taken = add_attachments(attachments, events, count, style);
 	headline = headline_of(events, taken);
 	headline.aside = style->aside;
-	slack_headline_message(&headline, &attachments, payload);
-	buf_release(&attachments);
+	slack_headline_message(&headline, attachments, payload);
 	return taken;
 }
 
@@ -139,12 +135,12 @@ size_t
 slack_preview(struct buf *text, struct event *const *events, size_t count,
     const struct slack_style *style)
 {
-	struct buf attachments = BUF_INIT;
+	struct json *attachments = json_new_array();
 	struct slack_headline headline;
 	size_t i, taken;
 
-	taken = add_attachments(&attachments, events, count, style);
-	buf_release(&attachments);
+	taken = add_attachments(attachments, events, count, style);
+	json_free(attachments);
 	headline = headline_of(events, taken);
 	slack_headline_line(&headline, text);
 	for (i = 0; i < taken; i++)

@@ -7,10 +7,8 @@
 #include "slack_card.h"
 
 #include "slack_text.h"
-#include "unquote.h"
 #include "utf8.h"
 
-#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -364,69 +362,59 @@ slack_card_release(struct slack_card *card)
 
 /* -------------------------------------------------------------- JSON */
 
-/* Adds a member with text that is escaped; none when it is empty. */
+/* A member that is escaped by this way of doing it; none for an empty text. */
 static void
-put_escaped(struct buf *out, const char *name, const char *text)
+put_escaped(struct json *object, const char *name, const char *text,
+    void (*escape)(struct buf *out, const char *text))
 {
+	struct buf escaped = BUF_INIT;
+
 	if (!*text)
 		return;
-	if (out->data[out->len - 1] != '{')
-		buf_addc(out, ',');
-	buf_addf(out, "\"%s\":", name);
-	quote(out, text);
-}
-
-static void
-put_text(struct buf *out, const char *name, const char *text)
-{
-	struct buf escaped = BUF_INIT;
-
-	slack_text_escape(&escaped, text);
-	put_escaped(out, name, buf_text(&escaped));
+	escape(&escaped, text);
+	json_put_text(object, name, buf_text(&escaped));
 	buf_release(&escaped);
 }
 
 static void
-put_link(struct buf *out, const char *name, const char *link)
+put_text(struct json *object, const char *name, const char *text)
 {
-	struct buf escaped = BUF_INIT;
-
-	slack_text_escape_link(&escaped, link);
-	put_escaped(out, name, buf_text(&escaped));
-	buf_release(&escaped);
+	put_escaped(object, name, text, slack_text_escape);
 }
 
-static void
-put_fields(struct buf *out, const struct slack_card *card)
+static struct json *
+fields_of(const struct slack_card *card)
 {
+	struct json *fields = json_new_array(), *field;
 	size_t i;
 
-	buf_adds(out, ",\"fields\":[");
 	for (i = 0; i < card->field_count; i++) {
-		buf_adds(out, i > 0 ? ",{" : "{");
-		put_text(out, "title", card->fields[i].title);
-		put_text(out, "value", buf_text(&card->fields[i].value));
-		buf_addf(out, ",\"short\":%s}",
-		    card->wide ? "false" : "true");
+		field = json_new_object();
+		put_text(field, "title", card->fields[i].title);
+		put_text(field, "value", buf_text(&card->fields[i].value));
+		json_put_boolean(field, "short", !card->wide);
+		json_add(fields, field);
 	}
-	buf_addc(out, ']');
+	return fields;
 }
 
-void
-slack_card_json(const struct slack_card *card, struct buf *out)
+struct json *
+slack_card_json(const struct slack_card *card)
 {
-	buf_addc(out, '{');
-	put_text(out, "fallback", buf_text(&card->title));
-	put_text(out, "color", colours[card->class]);
-	put_text(out, "title", buf_text(&card->title));
-	put_link(out, "title_link", buf_text(&card->link));
+	struct json *json = json_new_object();
+
+	put_text(json, "fallback", buf_text(&card->title));
+	put_text(json, "color", colours[card->class]);
+	put_text(json, "title", buf_text(&card->title));
+	put_escaped(json, "title_link", buf_text(&card->link),
+	    slack_text_escape_link);
 	if (card->field_count > 0)
-		put_fields(out, card);
+		json_put(json, "fields", fields_of(card));
 	if (card->footer)
-		put_text(out, "footer", card->footer);
+		put_text(json, "footer", card->footer);
 	if (card->time_ms != EVENT_NO_TIME)
-		buf_addf(out, ",\"ts\":%" PRId64, card->time_ms / 1000);
-	buf_addc(out, '}');
+		json_put_number(json, "ts", card->time_ms / 1000);
+	return json;
 }
 
 /* ---------------------------------------------------------- terminal */
@@ -524,20 +512,23 @@ add_aside(struct buf *out, int64_t aside)
 
 void
 slack_headline_message(const struct slack_headline *h,
-    const struct buf *attachments, struct buf *payload)
+    struct json *attachments, struct buf *payload)
 {
+	struct json *message = json_new_object();
 	struct buf text = BUF_INIT;
+	const char *json;
+	size_t len;
 
 	add_headline(&text, "*Auth0 log alert*", h);
 	add_aside(&text, h->aside);
-	buf_adds(payload, "{\"text\":");
-	quote(payload, text.data);
-	if (attachments->len > 0) {
-		buf_adds(payload, ",\"attachments\":[");
-		buf_add(payload, attachments->data, attachments->len);
-		buf_addc(payload, ']');
-	}
-	buf_addc(payload, '}');
+	json_put_text(message, "text", buf_text(&text));
+	if (json_item_count(attachments) > 0)
+		json_put(message, "attachments", attachments);
+	else
+		json_free(attachments);
+	json = json_text(message, &len);
+	buf_add(payload, json, len);
+	json_free(message);
 	buf_release(&text);
 }
 

@@ -7,6 +7,7 @@
 #ifndef SLACK_CARD_H
 #define SLACK_CARD_H
 
+#include "json.h"
 #include "slack.h"
 
 #define SLACK_TYPE_MAX 100	/* characters of a type code in a title */
@@ -66,8 +67,11 @@ void slack_card_field(struct slack_card *card, const char *title,
 /* Takes the last field away; there is one. */
 void slack_card_drop_field(struct slack_card *card);
 
-/* Adds the attachment in JSON; no member of it is empty. */
-void slack_card_json(const struct slack_card *card, struct buf *out);
+/*
+ * The attachment; no member of it is empty. The caller frees it with
+ * json_free(), or gives it away.
+ */
+struct json *slack_card_json(const struct slack_card *card);
 
 /* Adds the card's lines, all but the time, each with "| " before it. */
 void slack_card_lines(const struct slack_card *card, struct buf *out);
@@ -94,11 +98,11 @@ struct slack_headline {
 void slack_headline_add(struct slack_headline *h, const struct event *e);
 
 /*
- * Adds the JSON of a whole message: the headline over the attachments,
- * which are in JSON and have commas between them. There may be none.
+ * Adds the JSON of a whole message: the headline over an array of attachments,
+ * which is given away, and may be empty.
  */
 void slack_headline_message(const struct slack_headline *h,
-    const struct buf *attachments, struct buf *payload);
+    struct json *attachments, struct buf *payload);
 
 /* Adds the headline as a line for a terminal. */
 void slack_headline_line(const struct slack_headline *h, struct buf *text);

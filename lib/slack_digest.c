@@ -417,7 +417,8 @@ init_rest_card(struct slack_card *card, const struct slack_digest *d,
 
 /* A message in the making. */
 struct layout {
-	struct buf attachments;	/* in JSON, commas between them */
+	struct json *attachments;
+	size_t len;		/* bytes of them, commas too */
 	struct buf lines;	/* the same cards for a terminal */
 };
 
@@ -428,22 +429,21 @@ struct layout {
 static void
 add_card(struct layout *l, struct slack_card *card, size_t to_come)
 {
-	size_t taken = l->attachments.len + 1 + to_come * BARE_MAX +
-	    SLACK_ENVELOPE_MAX;
-	struct buf json = BUF_INIT;
+	size_t taken = l->len + 1 + to_come * BARE_MAX + SLACK_ENVELOPE_MAX;
+	struct json *json = slack_card_json(card);
+	size_t len;
 
-	slack_card_json(card, &json);
-	while (taken + json.len > SLACK_BYTES_MAX && card->field_count > 0) {
+	json_text(json, &len);
+	while (taken + len > SLACK_BYTES_MAX && card->field_count > 0) {
 		slack_card_drop_field(card);
-		buf_clear(&json);
-		slack_card_json(card, &json);
+		json_free(json);
+		json = slack_card_json(card);
+		json_text(json, &len);
 	}
-	if (l->attachments.len > 0)
-		buf_addc(&l->attachments, ',');
-	buf_add(&l->attachments, json.data, json.len);
+	l->len += len + 1;
+	json_add(l->attachments, json);
 	slack_card_lines(card, &l->lines);
 	slack_card_release(card);
-	buf_release(&json);
 }
 
 static void
@@ -454,6 +454,7 @@ layout_init(struct layout *l, const struct slack_digest *d)
 	struct slack_card card;
 
 	memset(l, 0, sizeof(*l));
+	l->attachments = json_new_array();
 	sort_groups(d, sorted);
 	if (count > SLACK_ATTACHMENTS_MAX)
 		own = SLACK_ATTACHMENTS_MAX - 1;
@@ -467,13 +468,6 @@ layout_init(struct layout *l, const struct slack_digest *d)
 	}
 }
 
-static void
-layout_release(struct layout *l)
-{
-	buf_release(&l->attachments);
-	buf_release(&l->lines);
-}
-
 void
 slack_digest_message(const struct slack_digest *d, struct buf *payload)
 {
@@ -482,8 +476,8 @@ slack_digest_message(const struct slack_digest *d, struct buf *payload)
 
 	layout_init(&l, d);
 	headline.aside = d->style->aside;
-	slack_headline_message(&headline, &l.attachments, payload);
-	layout_release(&l);
+	slack_headline_message(&headline, l.attachments, payload);
+	buf_release(&l.lines);
 }
 
 void
@@ -494,5 +488,6 @@ slack_digest_preview(const struct slack_digest *d, struct buf *text)
 	layout_init(&l, d);
 	slack_headline_line(&d->headline, text);
 	buf_add(text, l.lines.data, l.lines.len);
-	layout_release(&l);
+	json_free(l.attachments);
+	buf_release(&l.lines);
 }

@@ -601,8 +601,8 @@ work_as_the_one(struct worker *w)
 	if (has_moved_on(w)) {
 		shown = queue_shown_dup(w->address);
 		log_say(LEVEL_ERROR, "QUEUE is another now, and events still "
-		    "wait in %s: run log-stream-ctl drain, or export for "
-		    "import, with QUEUE=%s in its environment", shown, shown);
+		    "wait in %s: run log-stream-ctl drain, with QUEUE=%s in "
+		    "its environment", shown, shown);
 		free(shown);
 	}
 	return WORKER_REMAINS;

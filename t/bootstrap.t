@@ -112,19 +112,56 @@ subtest 'it says how it is used' => sub {
 	is $wrong->{err}, $help->{out}, 'and answered with the usage';
 };
 
-subtest 'a system that is not Debian-like is told what to install' => sub {
+# A directory with these alone, for PATH.
+sub programs (@names) {
 	my $bin = tempdir();
-	for my $program (qw(sh dirname printf id cat)) {
+	for my $program (@names) {
 		my $path = (grep { -x } map { "$_/$program" } '/bin', '/usr/bin')[0];
 		symlink $path, "$bin/$program" or die $! if $path;
 	}
-	my $check = run(cmd => [ '/bin/sh', "$tree/bootstrap", 'check' ],
-		env => { @home, PATH => $bin });
+	return $bin;
+}
+
+sub check_with ($bin) {
+	return run(cmd => [ '/bin/sh', "$tree/bootstrap", 'check' ], env => { @home, PATH => $bin });
+}
+
+subtest 'a system that is not Debian-like is told what to install' => sub {
+	my $check = check_with(programs(qw(sh dirname printf id cat)));
 	is $check->{exit}, 1, 'and that is a failure';
 	like $check->{err}, qr/^bootstrap: this is not a Debian-like system\. Please install:\n/,
 		'the first line says so';
 	like $check->{err}, qr/^    libfcgi with its headers$/m, 'a library is named in words';
 	like $check->{err}, qr/^    the perl module IO::Socket::SSL$/m, 'and what the tests need';
+};
+
+# /usr/sbin is looked into whatever PATH is, so that only some may be missing.
+subtest 'what a Debian-like system has no package of is named and left out' => sub {
+	my $bin = programs(qw(sh dirname printf cat grep tr));
+	spew("$bin/id", "#!/bin/sh\necho 1000\n", 0755);
+	spew("$bin/apt-get", "#!/bin/sh\nexit 1\n", 0755);
+	spew("$bin/sudo", qq{#!/bin/sh\nprintf '<%s>' "\$\@" >>$bin/asked\n}, 0755);
+	my $policy = sub ($known, @none) {
+		my $without = join '|', @none;
+		spew("$bin/apt-cache", <<"END", 0755);
+#!/bin/sh
+case \$2 in
+'') echo '$known' ;;
+$without) printf '%s:\n  Candidate: (none)\n' "\$2" ;;
+*) printf '%s:\n  Candidate: 1.0\n' "\$2" ;;
+esac
+END
+	};
+	$policy->(' 500 http://deb.debian.org/debian trixie/main i386 Packages', qw(strace make));
+	my $check = check_with($bin);
+	is $check->{exit}, 1, 'what there is a package of is still needed';
+	like $check->{out}, qr/^no package here has these, and their tests are left out: strace \ninstalling (?!.*\bstrace\b).* make .*\bspin\b/,
+		'a program that tests alone need is left out';
+	like $check->{err}, qr/^    make$/m, 'one that is needed to build is not';
+	unlike $check->{err}, qr/strace/, 'it is not called missing';
+	like slurp("$bin/asked"), qr/\A<apt-get><-q><update><sh>(?!.*<strace>).*<make>/s, 'nor installed';
+	$policy->('', qw(strace make));
+	like check_with($bin)->{out}, qr/\Ainstalling .* strace /, 'where apt has no packages at all nothing is left out';
 };
 
 subtest 'the two commands of the README work from a fresh copy' => sub {

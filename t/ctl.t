@@ -323,6 +323,7 @@ Auth0 log alert
 | Failed Login
 
 --
+f abc1234567890: sent, by failure
 records: 1, unusable: 0, filtered out: 0, to send: 1
 END
 	is all(tool({}, 'try', spew("$dir/body", $seed))), $laid_out, 'a file';
@@ -349,6 +350,9 @@ Auth0 log alert, acme, 2 events
 | 2026-08-01 10:00:01 UTC
 
 --
+s: not sent, because no term matches
+fu a/b: sent, by failure
+limit_wc: sent, by anomaly
 records: 4, unusable: 1, filtered out: 1, to send: 2
 END
 	is all(tool({ stdin => '[]' }, 'try', '-')),
@@ -371,7 +375,7 @@ subtest 'try --json prints the payload itself, a message a line' => sub {
 	my @line = split /\n/, $many->{out};
 	is_deeply [ map { scalar @{ $json->decode($_)->{attachments} } } @line ], [ 20, 20, 5 ],
 		'45 events in three lines';
-	is $many->{err}, "records: 45, unusable: 0, filtered out: 0, to send: 45\n", 'counted';
+	is $many->{err}, "f: sent, by failure\n" x 45 . "records: 45, unusable: 0, filtered out: 0, to send: 45\n", 'counted';
 	is http('POST', $url, { 'Content-Type' => 'application/json' }, "$line[0]\n")->{body}, 'ok',
 		'Slack would take it';
 	$slack->forget;
@@ -394,6 +398,12 @@ Auth0 log alert, 2 events
 | Rate Limit on the Authentication or Management APIs [type: api_limit]
 
 --
+default: f: sent, by f
+ops: f: sent, by *
+default: api_limit: not sent, because no term matches
+ops: api_limit: sent, by *
+default: s: not sent, because no term matches
+ops: s: not sent, by -s
 records: 3, unusable: 0, filtered out: 1, to send: 2
 END
 	is all(tool({ %two, FILTER => 'limit', stdin => '[{"data":{"type":"f"}}]' }, 'try', '-')), <<'END', 'one of them nothing';
@@ -404,6 +414,8 @@ Auth0 log alert
 | Failed Login [type: f]
 
 --
+default: f: not sent, because no term matches
+ops: f: sent, by *
 records: 1, unusable: 0, filtered out: 0, to send: 1
 END
 	is scalar($slack->requests), 0, 'nothing is sent';
@@ -423,10 +435,24 @@ Auth0 log alert, 6 events
 | User: u0 \xc3\x97 2, u1 \xc3\x97 1
 
 --
-records: 6, unusable: 0, filtered out: 0, to send: 6
+@{[ join '', ("f: sent, by failure\n") x 3, ("fu: sent, by failure\n") x 3 ]}records: 6, unusable: 0, filtered out: 0, to send: 6
 END
 	like tool({ DIGEST_AFTER => 6, stdin => $json->encode(\@record) }, 'try', '-')->{out},
 		qr/\A(?:(?!\xc3\x97).)*\z/s, 'as many as that are listed';
+};
+
+subtest 'try says which term decided on each event' => sub {
+	my @record = map { +{ log_id => "id\e[1m$_->[0]", data => $_->[1] } }
+		[ 1 => { type => 'fp', details => { error => { message => 'boom' } } } ], [ 2 => { type => 'fp', isMobile => JSON::PP::true } ],
+		[ 3 => { type => 's' } ], [ 4 => { type => 's', scope => [ 'openid', 'delete:users' ], n => 7 } ];
+	is tool({ FILTER => 'failure -failure&details.error.message=b* fp&isMobile=true s&n=7&scope=delete:*', stdin => $json->encode(\@record) },
+		'try', '-')->{err}, <<'END', 'by the type, by fields and by both';
+fp id\x1b[1m1: not sent, by -failure&details.error.message=b*
+fp id\x1b[1m2: sent, by fp&isMobile=true
+s id\x1b[1m3: not sent, because no term matches
+s id\x1b[1m4: sent, by s&n=7&scope=delete:*
+records: 4, unusable: 0, filtered out: 2, to send: 2
+END
 };
 
 subtest 'try ends with 1 and the reason where the door would answer 400 or 413' => sub {
@@ -518,6 +544,7 @@ usage: log-stream-ctl VERB [ARGUMENT]
   check                   show the configuration and what is wrong with it
   send                    send a test message and print Slack's answer
   try [--json] FILE|-     show what a request body would send; nothing is sent
+  feed [--json] FILE|-    send what a file holds, like a request's body
   types [FILTER]          list the event types and which of them are sent
   work [--until-idle]     deliver what is queued, until told to stop
   drain                   deliver what is due; ends with 3 if some must wait
@@ -525,8 +552,6 @@ usage: log-stream-ctl VERB [ARGUMENT]
   list [--json]           list the events that wait or are set aside
   retry ID...|--all       send again what was set aside
   remove ID...|--all      take events out of the queue, unsent
-  export                  print the queue for import; it sends no more of that
-  import                  take what export printed into the queue
   schema                  print the SQL of a queue's tables, for PostgreSQL
 
   --help                  show this
@@ -586,7 +611,7 @@ subtest 'output that cannot be written is an error' => sub {
 			cmd => [ '/bin/sh', '-c', 'exec "$0" "$@" >/dev/full', ctl_path(), @args ]);
 	};
 	for my $args ([ 'check' ], [ 'types' ], [ 'try', '-' ], [ 'send' ], [ '--help' ], [ '--version' ]) {
-		is all($full->(@$args)) =~ s/^records: .*\n//mr,
+		is all($full->(@$args)) =~ s/^(?:records: |f abc).*\n//mgr,
 			"1\n--\nlog-stream-ctl: cannot write: No space left on device\n", "@$args";
 	}
 	is $full->('types', '!')->{exit}, 2, 'where nothing is printed there it does not matter';

@@ -45,7 +45,7 @@ my $door = lonely_door($place);
 # Recording: a list of steps, each [ what, file, ... ]
 #
 
-my @calls = qw(openat pwrite64 write ftruncate fdatasync fsync unlink rename sendto);
+my @calls = qw(openat pwrite64 write ftruncate ?ftruncate64 fdatasync fsync unlink rename sendto ?send);
 
 # Bytes that strace -xx printed.
 sub plain ($text) { return $text =~ s/\\x(..)/chr hex $1/ger }
@@ -75,11 +75,11 @@ sub steps ($dir, $call, $marks) {
 	}
 	return $file->($string->[0]) ? [ unlink => $file->($string->[0]) ] : () if $name eq 'unlink';
 	die "a rename: $call->{args}" if $name eq 'rename' && grep { $file->($_) } @$string;
-	return $marks->($string->[0]) if !$own && $name =~ /^(?:write|sendto)$/;
+	return $marks->($string->[0]) if !$own && $name =~ /^(?:write|send(?:to)?)$/;
 	return [ 'sync_directory' ] if $path eq $dir && $name =~ /sync$/;
 	return () if !$own;
 	return [ sync => $own ] if $name =~ /sync$/;
-	return [ truncate => $own, $number->[-1] ] if $name eq 'ftruncate';
+	return [ truncate => $own, $number->[-1] ] if $name =~ /^ftruncate/;
 	return [ write => $own, $number->[-1], substr $string->[0], 0, $call->{result} ]
 		if $name eq 'pwrite64';
 	die "not understood: $name($call->{args}";

@@ -12,7 +12,6 @@
 #include "pick.h"
 #include "reader.h"
 #include "scan.h"
-#include "unquote.h"
 
 #include <json-c/json.h>
 #include <stdlib.h>
@@ -22,6 +21,11 @@
 static const char *const wanted[] = { "x", "\xC3\xBC", "date" };
 
 #define WANTED (sizeof(wanted) / sizeof(wanted[0]))
+
+/* Paths that one might name. */
+static const char *const paths[] = { "x", "x.x", "a.b", "details.a.x", "z" };
+
+#define PATHS (sizeof(paths) / sizeof(paths[0]))
 
 /* Newer ones, when strict, refuse long integers and what is not ASCII. */
 #if JSON_C_VERSION_NUM < (17 << 8)
@@ -49,19 +53,6 @@ add_event_text(void *out, const char *name, const char *text)
 }
 
 static void
-add_record(struct buf *out, const char *type, const char *log_id,
-    event_lookup *lookup, const void *record)
-{
-	size_t i;
-
-	add_text(out, "record", type);
-	add_text(out, "log_id", log_id);
-	for (i = 0; i < WANTED; i++)
-		add_text(out, wanted[i], lookup(record, wanted[i]));
-	buf_addc(out, '\n');
-}
-
-static void
 add_event(struct buf *out, const struct event *e)
 {
 	add_text(out, "event", e->log_id);
@@ -77,11 +68,32 @@ add_counts(struct buf *out, unsigned long records, unsigned long unusable)
 
 /* ---------------------------------------------------------- our reader */
 
-static unsigned
-note_record(void *out, const char *type, const char *log_id,
-    const struct record *record)
+static void
+add_value(struct buf *out, enum pick_kind kind, const char *text)
 {
-	add_record(out, type, log_id, record_field, record);
+	buf_addf(out, " %d:", (int)kind);
+	log_escape(out, text, strlen(text));
+}
+
+static bool
+note_value(void *out, enum pick_kind kind, const char *text)
+{
+	add_value(out, kind, text);
+	return false;
+}
+
+static unsigned
+note_record(void *out, const char *type, struct pick *record)
+{
+	size_t i;
+
+	add_text(out, "record", type);
+	add_text(out, "log_id", pick_log_id(record));
+	for (i = 0; i < WANTED; i++)
+		add_text(out, wanted[i], pick_text(record, wanted[i]));
+	for (i = 0; i < PATHS; i++)
+		pick_visit(record, paths[i], note_value, out);
+	buf_addc(out, '\n');
 	return 1;
 }
 
@@ -118,6 +130,8 @@ read_ours(struct buf *out, const char *bytes, size_t len, size_t first,
 	event_reader_hold(r, hold);
 	for (i = 0; i < WANTED; i++)
 		event_reader_want(r, wanted[i]);
+	for (i = 0; i < PATHS; i++)
+		event_reader_want(r, paths[i]);
 	for (done = 0; good && done < len; done += piece, piece = rest) {
 		if (piece > len - done)
 			piece = len - done;
@@ -157,6 +171,24 @@ end_of_string(const char *quoted)
 	return at + 1;
 }
 
+/* Adds what is behind a quote, with U+FFFD for each NUL, which ends a name. */
+static void
+add_without_nul(struct buf *out, const char *at, const char *end)
+{
+	static const char nul[] = "\\u0000";
+	size_t len;
+
+	for (; at < end; at += len) {
+		len = *at == '\\' ? 2 : 1;
+		if (strncmp(at, nul, strlen(nul)) == 0) {
+			len = strlen(nul);
+			buf_adds(out, UTF8_REPLACEMENT);
+		} else {
+			buf_add(out, at, len);
+		}
+	}
+}
+
 /* Adds a text that is good JSON. */
 static void
 add_marked(struct buf *out, const char *text)
@@ -167,7 +199,7 @@ add_marked(struct buf *out, const char *text)
 		if (*text == '"') {
 			end = end_of_string(text);
 			buf_addf(out, "\"%c", WAS_STRING);
-			buf_add(out, text + 1, (size_t)(end - text) - 1);
+			add_without_nul(out, text + 1, end);
 		} else if (strchr("-0123456789", *text)) {
 			end = text + strspn(text, "+-.0123456789eE");
 			buf_addf(out, "\"%c%.*s\"", WAS_NUMBER,
@@ -199,16 +231,10 @@ was_string(struct json_object *value)
 	    json_object_get_string(value)[0] == WAS_STRING;
 }
 
-/* With U+FFFD for each NUL. */
 static void
 add_string(struct buf *text, struct json_object *value)
 {
-	const char *bytes = json_object_get_string(value);
-	size_t i, len = (size_t)json_object_get_string_len(value);
-
-	for (i = 1; i < len; i++)
-		buf_add(text, bytes[i] ? &bytes[i] : UTF8_REPLACEMENT,
-		    bytes[i] ? 1 : strlen(UTF8_REPLACEMENT));
+	buf_adds(text, json_object_get_string(value) + 1);
 }
 
 static void
@@ -239,24 +265,6 @@ text_of(struct json_object *value, struct buf *text)
 	return text->len > 0 ? buf_text(text) : NULL;
 }
 
-/* A record as a tree; an event_lookup's texts last as long as it does. */
-struct tree {
-	struct json_object *data;
-	struct buf *texts;
-	size_t *used;
-};
-
-#define TEXTS 32
-
-static const char *
-look_up(const void *record, const char *name)
-{
-	const struct tree *tree = record;
-
-	return text_of(member(tree->data, name),
-	    &tree->texts[(*tree->used)++ % TEXTS]);
-}
-
 struct second {
 	struct buf records;	/* lines for each record, and each event */
 	struct buf events;
@@ -277,31 +285,114 @@ is_usable(struct json_object *record)
 	return has_type(member(record, "data")) || has_type(record);
 }
 
+/*
+ * What is at a path, or at its end where path is NULL, of a value in so many
+ * arrays and objects.
+ */
+static void
+visit_value(struct buf *out, struct json_object *value, const char *path,
+    size_t levels)
+{
+	struct buf text = BUF_INIT, name = BUF_INIT;
+	size_t i, len;
+
+	if (levels > PRUNE_LEVELS_MAX)
+		return;
+	if (json_object_is_type(value, json_type_array) &&
+	    levels < PRUNE_LEVELS_MAX) {
+		for (i = 0; i < json_object_array_length(value); i++)
+			visit_value(out, json_object_array_get_idx(value, i),
+			    path, levels + 1);
+	} else if (json_object_is_type(value, json_type_array)) {
+		return;
+	} else if (path) {
+		len = strcspn(path, ".");
+		buf_add(&name, path, len);
+		visit_value(out, member(value, buf_text(&name)),
+		    path[len] ? path + len + 1 : NULL, levels + 1);
+	} else if (json_object_is_type(value, json_type_object)) {
+		add_value(out, PICK_OBJECT, "");
+	} else if (value) {
+		text_of(value, &text);
+		add_value(out, was_string(value) ? PICK_STRING :
+		    json_object_is_type(value, json_type_boolean) ?
+		    PICK_BOOLEAN : PICK_NUMBER, buf_text(&text));
+	}
+	buf_release(&text);
+	buf_release(&name);
+}
+
+/* The strings of an event, in the order in which they are told. */
+static const struct {
+	const char *name;
+	size_t offset;
+} fields[] = {
+	{ "type", offsetof(struct event, type) },
+	{ "description", offsetof(struct event, description) },
+	{ "client_id", offsetof(struct event, client_id) },
+	{ "client_name", offsetof(struct event, client_name) },
+	{ "connection", offsetof(struct event, connection) },
+	{ "environment_name", offsetof(struct event, environment_name) },
+	{ "hostname", offsetof(struct event, hostname) },
+	{ "ip", offsetof(struct event, ip) },
+	{ "organization_id", offsetof(struct event, organization_id) },
+	{ "organization_name", offsetof(struct event, organization_name) },
+	{ "tenant_name", offsetof(struct event, tenant_name) },
+	{ "user_id", offsetof(struct event, user_id) },
+	{ "user_name", offsetof(struct event, user_name) },
+};
+
+#define FIELDS (sizeof(fields) / sizeof(fields[0]))
+
+static void
+add_event_of(struct buf *out, struct json_object *data, const char *log_id)
+{
+	struct buf texts[FIELDS] = { BUF_INIT }, date = BUF_INIT;
+	struct event e = { 0 };
+	const char *when = text_of(member(data, "date"), &date);
+	size_t i;
+
+	for (i = 0; i < FIELDS; i++)
+		*(const char **)(void *)((char *)&e + fields[i].offset) =
+		    text_of(member(data, fields[i].name), &texts[i]);
+	e.log_id = log_id && strlen(log_id) <= EVENT_LOG_ID_MAX ? log_id :
+	    NULL;
+	e.time_ms = when ? event_time_ms(when) : EVENT_NO_TIME;
+	add_event(out, &e);
+	for (i = 0; i < FIELDS; i++)
+		buf_release(&texts[i]);
+	buf_release(&date);
+}
+
 static void
 read_record(struct second *s, struct json_object *json)
 {
-	struct buf texts[TEXTS] = { BUF_INIT }, own = BUF_INIT;
-	size_t i, used = 0;
-	struct json_object *data = member(json, "data");
-	struct tree tree = { has_type(data) ? data : json, texts, &used };
+	struct json_object *inner = member(json, "data");
+	struct json_object *data = has_type(inner) ? inner : json;
+	struct buf text = BUF_INIT, id = BUF_INIT;
 	const char *log_id;
-	struct event *e;
+	size_t i;
 
 	s->count++;
 	s->unusable += !is_usable(json);
 	if (is_usable(json)) {
-		log_id = text_of(member(json, "log_id"), &own);
+		log_id = text_of(member(json, "log_id"), &id);
 		if (!log_id)
-			log_id = text_of(member(data, "log_id"), &own);
-		add_record(&s->records, look_up(&tree, "type"), log_id,
-		    look_up, &tree);
-		e = event_read(look_up, &tree, log_id);
-		add_event(&s->events, e);
-		free(e);
+			log_id = text_of(member(inner, "log_id"), &id);
+		add_text(&s->records, "record", text_of(member(data, "type"),
+		    &text));
+		add_text(&s->records, "log_id", log_id);
+		for (i = 0; i < WANTED; i++)
+			add_text(&s->records, wanted[i],
+			    text_of(member(data, wanted[i]), &text));
+		for (i = 0; i < PATHS; i++)
+			visit_value(&s->records, data, paths[i],
+			    data == json ? 0 : 1);
+		buf_addc(&s->records, '\n');
+		add_event_of(&s->events, data, log_id);
 	}
-	for (i = 0; i < TEXTS; i++)
-		buf_release(&texts[i]);
-	buf_release(&own);
+	buf_release(&text);
+	buf_release(&id);
 }
 
 static void
@@ -499,12 +590,26 @@ verdicts_agree(const char *bytes, size_t len, struct buf *how)
 	return how->len == 0;
 }
 
+/* Whether json-c reads a name as this one. */
+static bool
+is_name(const char *quoted, size_t len, const char *name)
+{
+	struct json_object *value;
+	bool same;
+
+	parse_one(quoted, len, 0, &value);
+	same = json_object_is_type(value, json_type_string) &&
+	    (size_t)json_object_get_string_len(value) == strlen(name) &&
+	    strcmp(json_object_get_string(value), name) == 0;
+	json_object_put(value);
+	return same;
+}
+
 /* A second "logs" of one object is for ours alone: json-c has the last. */
 static bool
 has_one_logs(const char *text, size_t len)
 {
 	enum scan_stop stop;
-	struct buf name = BUF_INIT;
 	unsigned count = 0;
 	const char *why;
 	size_t at = 0;
@@ -517,14 +622,10 @@ has_one_logs(const char *text, size_t len)
 			scan_begin(&s, 1, SCAN_ALL_LENS);
 		}
 		at += scan_value(&s, text + at, len - at, &stop, &why);
-		if (stop != SCAN_NAME)
-			continue;
-		buf_clear(&name);
-		unquote(&name, text + s.name, text + at, "", 1);
-		count += strcmp(buf_text(&name), "logs") == 0;
+		if (stop == SCAN_NAME)
+			count += is_name(text + s.name, at - s.name, "logs");
 	}
 	scan_release(&s);
-	buf_release(&name);
 	return count < 2;
 }
 

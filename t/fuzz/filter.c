@@ -6,6 +6,7 @@
 #include "target.h"
 
 #include "filter.h"
+#include "utf8.h"
 
 #include <fnmatch.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@
 
 #define KEEPS_NOTHING "no event can pass it: its terms exclude all that " \
 	"they include"
+
+#define WORDS_MAX 64
 
 /* A record: every field of it that a filter names is the same text. */
 struct record {
@@ -31,11 +34,105 @@ static const struct record records[] = {
 
 #define RECORDS (sizeof(records) / sizeof(records[0]))
 
-static const char *
-look_up(const void *record, const char *name)
+/* The paths of a filter. */
+struct paths {
+	const char *list[WORDS_MAX * 8];
+	size_t count;
+};
+
+static void
+note_path(void *context, const char *path)
 {
-	(void)name;
-	return ((const struct record *)record)->text;
+	struct paths *paths = context;
+
+	if (paths->count < sizeof(paths->list) / sizeof(paths->list[0]))
+		paths->list[paths->count++] = path;
+}
+
+static bool
+begin_alike(const char *a, const char *b)
+{
+	size_t len = strcspn(a, ".");
+
+	return strcspn(b, ".") == len && memcmp(a, b, len) == 0;
+}
+
+/* The text, or an object with it in, as the rest of a path says. */
+static void
+add_value(struct buf *out, const char *path, const char *text)
+{
+	const char *dot = strchr(path, '.');
+	size_t len;
+
+	if (!dot) {
+		quote(out, text);
+		return;
+	}
+	len = strcspn(dot + 1, ".");
+	buf_addf(out, "{\"%.*s\":", (int)len, dot + 1);
+	add_value(out, dot + 1, text);
+	buf_addc(out, '}');
+}
+
+/* An array of a value for each path that begins with the same name. */
+static void
+add_member(struct buf *out, const struct paths *paths, size_t i,
+    const char *text)
+{
+	const char *path = paths->list[i];
+	size_t j;
+
+	buf_addf(out, ",\"%.*s\":[", (int)strcspn(path, "."), path);
+	for (j = i; j < paths->count; j++) {
+		if (!begin_alike(path, paths->list[j]))
+			continue;
+		if (j > i)
+			buf_addc(out, ',');
+		add_value(out, paths->list[j], text);
+	}
+	buf_addc(out, ']');
+}
+
+/* A bare event with the text at each path. */
+static void
+write_record(struct buf *out, const struct paths *paths, const char *text)
+{
+	size_t i, before;
+
+	buf_adds(out, "{\"z z\":1");
+	for (i = 0; text && i < paths->count; i++) {
+		for (before = 0; before < i && !begin_alike(paths->list[i],
+		    paths->list[before]); before++)
+			;
+		if (before == i)
+			add_member(out, paths, i, text);
+	}
+	buf_addc(out, '}');
+}
+
+static bool
+keeps(const struct filter *f, const struct record *record)
+{
+	struct pick *p = pick_new(0);
+	struct paths paths = { { NULL }, 0 };
+	struct buf json = BUF_INIT;
+	struct scan s = { 0 };
+	enum prune_stop stop;
+	const char *why;
+	size_t i;
+	bool kept;
+
+	filter_each_field(f, note_path, &paths);
+	for (i = 0; i < paths.count; i++)
+		pick_want(p, paths.list[i], PRUNE_ITEMS);
+	write_record(&json, &paths, record->text);
+	pick_begin(p, &s, false);
+	pick_read(p, &s, json.data, json.len, &stop, &why);
+	kept = filter_keeps(f, record->code, p);
+	scan_release(&s);
+	buf_release(&json);
+	pick_free(p);
+	return kept;
 }
 
 /* ---------------------------------------------------------------- globs */
@@ -113,8 +210,6 @@ glob_fits(const char *glob, const char *text)
 
 /* ---------------------------------------------------------------- words */
 
-#define WORDS_MAX 64
-
 struct words {
 	char *copy;
 	char *list[WORDS_MAX];
@@ -139,16 +234,42 @@ split(struct words *words, const char *text)
 }
 
 static bool
-word_fits(const char *word, const struct record *record)
+part_fits(const char *word, const struct record *record)
 {
 	const char *equals = strchr(word, '=');
 	enum event_class class;
 
 	if (equals)
-		return record->text && glob_fits(equals + 1, record->text);
+		return record->text && *record->text &&
+		    glob_fits(equals + 1, record->text);
 	if (catalog_class_find(word, &class))
 		return catalog_class(record->code) == class;
 	return glob_fits(word, record->code);
+}
+
+/* Each part of a word, up to the next & outside of a set. */
+static bool
+word_fits(const char *word, const struct record *record)
+{
+	char *copy = mem_dup(word), *part = copy, *at;
+	bool fit = true, last = false;
+
+	for (at = copy; !last; at++) {
+		if (*at == '[') {
+			at++;
+			at += *at == '!' || *at == '^';
+			at += *at != '\0';
+			at += strcspn(at, "]");
+		}
+		last = *at == '\0';
+		if (!last && *at != '&')
+			continue;
+		*at = '\0';
+		fit = fit && part_fits(part, record);
+		part = at + 1;
+	}
+	free(copy);
+	return fit;
 }
 
 /* From the first word to the last, each that matches overruling. */
@@ -178,11 +299,19 @@ struct judge {
 static void
 judge_record(const struct judge *j, const struct record *record)
 {
-	bool kept = filter_keeps(j->filter, record->code, look_up, record);
+	bool kept = keeps(j->filter, record);
 
 	if (kept != words_keep(j->words, record))
 		buf_addf(j->how, "%s is %s, and should not be; ",
 		    record->code, kept ? "kept" : "left out");
+}
+
+static const char *
+next_part(const char *word)
+{
+	const char *sign = strchr(word, '&');
+
+	return sign ? sign + 1 : NULL;
 }
 
 static void
@@ -195,8 +324,9 @@ judge_field(void *context, const char *name)
 	for (i = 0; i < j->words->count; i++) {
 		word = j->words->list[i];
 		word += *word == '-';
-		if (strncmp(word, name, len) == 0 && word[len] == '=')
-			return;
+		for (; word; word = next_part(word))
+			if (strncmp(word, name, len) == 0 && word[len] == '=')
+				return;
 	}
 	buf_addf(j->how, "there is no field %s; ", name);
 }
@@ -212,8 +342,7 @@ judge_last_star(const char *text, struct buf *how)
 	buf_addf(&longer, "%s,*", text);
 	filter = filter_new(buf_text(&longer), &why);
 	for (i = 0; filter && i < RECORDS; i++)
-		if (!filter_keeps(filter, records[i].code, look_up,
-		    &records[i]))
+		if (!keeps(filter, &records[i]))
 			buf_adds(how, "* is not the last word; ");
 	if (!filter)
 		buf_addf(how, "not taken with *: %s; ", buf_text(&why));
@@ -315,7 +444,7 @@ next_text(const char **rest, const char *end)
 bool
 filter_holds(const char *bytes, size_t len, struct buf *how)
 {
-	struct buf all = BUF_INIT, why = BUF_INIT;
+	struct buf all = BUF_INIT, why = BUF_INIT, mended = BUF_INIT;
 	const char *rest, *text;
 	struct record own;
 	struct words words;
@@ -329,6 +458,12 @@ filter_holds(const char *bytes, size_t len, struct buf *how)
 	own.text = next_text(&rest, buf_text(&all) + len);
 	if (!own.code)
 		own.code = "fs";
+	if (own.text) {
+		utf8_mend(&mended, own.text, strlen(own.text));
+		if (mended.len > PICK_TEXT_MAX)
+			buf_clear(&mended);
+		own.text = buf_text(&mended);
+	}
 	split(&words, text);
 	judge.filter = filter = filter_new(text, &why);
 	if (words.count < WORDS_MAX && filter)
@@ -338,6 +473,7 @@ filter_holds(const char *bytes, size_t len, struct buf *how)
 	filter_free(filter);
 	free(words.copy);
 	buf_release(&all);
+	buf_release(&mended);
 	buf_release(&why);
 	return how->len == 0;
 }

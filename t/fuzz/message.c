@@ -54,16 +54,35 @@ struct record {
 	struct buf texts[NAMES];
 };
 
-static const char *
-look_up(const void *record, const char *name)
+/* As a line that is posted has it. */
+static struct event *
+read_event(const struct record *record)
 {
-	const struct buf *texts = ((const struct record *)record)->texts;
+	struct pick *p = pick_new(0);
+	struct buf json = BUF_INIT, text = BUF_INIT;
+	struct scan s = { 0 };
+	enum prune_stop stop;
+	struct event *e;
+	const char *why;
 	size_t i;
 
-	for (i = 0; i < NAMES; i++)
-		if (strcmp(names[i], name) == 0)
-			return texts[i].len > 0 ? texts[i].data : NULL;
-	return NULL;
+	event_want(p);
+	for (i = 0; i < NAMES; i++) {
+		buf_clear(&text);
+		utf8_mend(&text, buf_text(&record->texts[i]),
+		    record->texts[i].len);
+		buf_addf(&json, "%s\"%s\":", i > 0 ? "," : "{", names[i]);
+		quote(&json, buf_text(&text));
+	}
+	buf_addc(&json, '}');
+	pick_begin(p, &s, false);
+	pick_read(p, &s, json.data, json.len, &stop, &why);
+	e = stop == PRUNE_WHOLE && pick_type(p) ? event_read(p) : NULL;
+	scan_release(&s);
+	buf_release(&json);
+	buf_release(&text);
+	pick_free(p);
+	return e;
 }
 
 /* Adds a text up to a NUL byte or the end; returns where the next begins. */
@@ -92,14 +111,14 @@ struct making {
 static void
 take_event(struct making *m)
 {
+	struct event *e = read_event(&m->record);
 	size_t i, len = 0;
 
 	for (i = 0; i < NAMES; i++)
 		len += m->record.texts[i].len;
 	m->room -= len < m->room ? len : m->room;
-	if (m->record.texts[0].len > 0)
-		event_list_add(&m->list, event_read(look_up, &m->record,
-		    NULL));
+	if (e)
+		event_list_add(&m->list, e);
 }
 
 static void

@@ -4,6 +4,7 @@
 
 #include "utf8.h"
 
+#include <json-c/json.h>
 #include <string.h>
 
 bool
@@ -32,4 +33,14 @@ are_plain_lines(const char *text)
 			return false;
 	}
 	return true;
+}
+
+void
+quote(struct buf *out, const char *text)
+{
+	struct json_object *string = json_object_new_string(text);
+
+	buf_adds(out, json_object_to_json_string_ext(string,
+	    JSON_C_TO_STRING_PLAIN));
+	json_object_put(string);
 }

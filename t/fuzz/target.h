@@ -32,6 +32,9 @@ fuzz_target message_holds;
 /* A FastCGI connection: see params.c. */
 fuzz_target params_holds;
 
+/* For the targets: adds the string of JSON that stands for a text. */
+void quote(struct buf *out, const char *text);
+
 /* For the targets: what is foreign in text can neither end nor bend a line. */
 bool is_plain_line(const char *text, size_t len);
 

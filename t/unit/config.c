@@ -119,19 +119,11 @@ warnings(void)
 
 /* ----------------------------------------------------------- defaults */
 
-static const char *
-no_field(const void *event, const char *field)
-{
-	(void)event;
-	(void)field;
-	return NULL;
-}
-
 static bool
 keeps(const struct config *c, size_t destination, const char *type)
 {
 	return filter_keeps(c->destinations[destination].filter, type,
-	    no_field, NULL);
+	    NULL);
 }
 
 static void

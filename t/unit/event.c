@@ -29,36 +29,38 @@ test_event_new(void)
 	free(e);
 }
 
-/* A record is NULL-ended pairs of a field's name and its text. */
-static const char *
-look_up(const void *record, const char *name)
+/* The event of a record; the caller frees it. */
+static struct event *
+read_event(const char *record)
 {
-	const char *const *pair;
+	struct pick *p = pick_new(0);
+	struct scan s = { 0 };
+	enum prune_stop stop;
+	const char *why;
+	struct event *e;
 
-	for (pair = record; *pair; pair += 2)
-		if (strcmp(pair[0], name) == 0)
-			return pair[1];
-	return NULL;
+	event_want(p);
+	pick_begin(p, &s, false);
+	pick_read(p, &s, record, strlen(record), &stop, &why);
+	e = event_read(p);
+	scan_release(&s);
+	pick_free(p);
+	return e;
 }
 
 static void
 test_event_read(void)
 {
-	static const char *const full[] = {
-		"log_id", "inner", "type", "limit_wc", "description", "d",
-		"client_id", "ci", "client_name", "cn", "connection", "co",
-		"environment_name", "en", "hostname", "h", "ip", "i",
-		"organization_id", "oi", "organization_name", "on",
-		"tenant_name", "t", "user_id", "ui", "user_name", "un",
-		"date", "2026-08-01T12:34:56.789Z",
-		NULL
-	};
-	static const char *const bare[] = {
-		"type", "xyz", "date", "yesterday", NULL
-	};
-	struct event *e = event_read(look_up, full, "outer");
+	struct event *e = read_event("{\"log_id\":\"outer\",\"data\":{"
+	    "\"log_id\":\"inner\",\"type\":\"limit_wc\",\"description\":"
+	    "\"d\",\"client_id\":\"ci\",\"client_name\":\"cn\","
+	    "\"connection\":\"co\",\"environment_name\":\"en\","
+	    "\"hostname\":\"h\",\"ip\":\"i\",\"organization_id\":\"oi\","
+	    "\"organization_name\":\"on\",\"tenant_name\":\"t\",\"user_id\":"
+	    "\"ui\",\"user_name\":\"un\",\"date\":\"2026-08-01T12:34:56.789Z"
+	    "\"}}");
 
-	is_str(e->log_id, "outer", "the log_id that is given");
+	is_str(e->log_id, "outer", "the record's own log_id");
 	is_str(e->type, "limit_wc", "type");
 	is_str(e->description, "d", "description");
 	is_str(e->client_id, "ci", "client_id");
@@ -75,10 +77,10 @@ test_event_read(void)
 	is_num(e->class, CLASS_ANOMALY, "the class is the catalogue's");
 	is_num(e->time_ms, 1785587696789, "the time is in milliseconds");
 	free(e);
-	e = event_read(look_up, full, NULL);
-	is_str(e->log_id, "inner", "or else the record's own log_id");
+	e = read_event("{\"data\":{\"type\":\"f\",\"log_id\":\"inner\"}}");
+	is_str(e->log_id, "inner", "or else that of its data");
 	free(e);
-	e = event_read(look_up, bare, NULL);
+	e = read_event("{\"type\":\"xyz\",\"date\":\"yesterday\"}");
 	ok(!e->log_id && !e->description && !e->client_id &&
 	    !e->client_name && !e->connection && !e->environment_name &&
 	    !e->hostname && !e->ip && !e->organization_id &&

@@ -6,32 +6,56 @@
 
 #include <string.h>
 
-/* An event is NULL-ended pairs of a field's name and its value. */
-static const char *
-look_up(const void *event, const char *field)
-{
-	const char *const *pair;
+/* The data of events, without their types. */
+static const char nothing[] = "{}";
+static const char load_client[] = "{\"client_id\":\"loadtest-7\","
+    "\"client_name\":\"Load, test\"}";
+static const char real_client[] = "{\"client_id\":\"AbC123\",\"connection\":"
+    "\"Users\",\"ip\":\"10.0.0.1\"}";
+static const char deep[] = "{\"details\":{\"error\":{\"message\":\"boom\"},"
+    "\"code\":42,\"ok\":false,\"none\":null,\"in-part\":\"x\",\"empty\":\"\","
+    "\"scope\":[\"openid\",\"delete:users\",7,[true]],\"tries\":[{\"by\":"
+    "\"sms\"},{\"by\":\"push\"}]},\"isMobile\":true,\"number\":"
+    "12345678901234567890}";
 
-	for (pair = event; *pair; pair += 2)
-		if (strcmp(pair[0], field) == 0)
-			return pair[1];
-	return NULL;
+static void
+want(void *record, const char *path)
+{
+	pick_want(record, path, PRUNE_ITEMS);
 }
 
-static const char *const nothing[] = { NULL };
-static const char *const load_client[] = {
-	"client_id", "loadtest-7", "client_name", "Load, test", NULL
-};
-static const char *const real_client[] = {
-	"client_id", "AbC123", "connection", "Users", "ip", "10.0.0.1", NULL
-};
+/* A record of this data, about which the filter may ask. It is borrowed. */
+static struct pick *
+record_of(const struct filter *f, const char *data)
+{
+	struct pick *record = pick_new(0);
+	struct scan s = { 0 };
+	enum prune_stop stop;
+	const char *why;
+
+	filter_each_field(f, want, record);
+	pick_begin(record, &s, false);
+	pick_read(record, &s, data, strlen(data), &stop, &why);
+	scan_release(&s);
+	return record;
+}
+
+static bool
+keeps(const struct filter *f, const char *code, const char *data)
+{
+	struct pick *record = record_of(f, data);
+	bool kept = filter_keeps(f, code, record);
+
+	pick_free(record);
+	return kept;
+}
 
 /* ------------------------------------------------------- what is kept */
 
 static const struct {
 	const char *filter;
 	const char *code;
-	const char *const *event;
+	const char *data;
 	bool kept;
 	const char *title;
 } cases[] = {
@@ -144,6 +168,51 @@ static const struct {
 	    "and sets" },
 	{ "client_name=Load?*test", "s", load_client, true,
 	    "? and * stand for the separators that a term cannot hold" },
+	{ "details.error.message=b*", "s", deep, true,
+	    "a field may be within others" },
+	{ "details.error.message=x", "s", deep, false,
+	    "one of another value is not matched" },
+	{ "details.error=*", "s", deep, false, "an object has no text" },
+	{ "details.error.message.x=*", "s", deep, false,
+	    "nothing is within a text" },
+	{ "details.code=42", "s", deep, true, "a number has its digits" },
+	{ "number=12345678901234567890", "s", deep, true, "all of them" },
+	{ "details.ok=false", "s", deep, true, "false is a text" },
+	{ "isMobile=true", "s", deep, true, "and so is true" },
+	{ "details.none=*", "s", deep, false, "null is none" },
+	{ "details.empty=*", "s", deep, false, "an empty text is none" },
+	{ "details.in-part=x", "s", deep, true,
+	    "a hyphen may stand in a name" },
+	{ "details.scope=delete:*", "s", deep, true, "any item counts" },
+	{ "details.scope=7", "s", deep, true, "be it a number" },
+	{ "details.scope=true", "s", deep, true, "or in another array" },
+	{ "details.scope=update:*", "s", deep, false, "when none fits" },
+	{ "details.tries.by=push", "s", deep, true,
+	    "an array may be on the way" },
+
+	/* Several in one term. */
+	{ "failure&client_id=load*", "f", load_client, true,
+	    "a class and a field" },
+	{ "failure&client_id=load*", "s", load_client, false,
+	    "not another class" },
+	{ "failure&client_id=load*", "f", real_client, false,
+	    "nor another field" },
+	{ "failure -f&client_id=load*", "f", load_client, false,
+	    "a code and a field exclude together" },
+	{ "failure -f&client_id=load*", "fp", load_client, true,
+	    "another code stays" },
+	{ "failure -f&client_id=load*", "f", real_client, true,
+	    "another field, too" },
+	{ "details.code=42&details.ok=false&isMobile=true", "s", deep, true,
+	    "three fields" },
+	{ "details.code=42&details.ok=true", "s", deep, false,
+	    "of which one does not fit" },
+	{ "f*&*p", "fp", nothing, true, "two globs" },
+	{ "f*&*p", "fu", nothing, false, "of which one does not fit" },
+	{ "failure -failure&connection=Users connection=Users&ip=10.*", "f",
+	    real_client, true, "later ones decide" },
+	{ "client_name=A[&]B", "s", "{\"client_name\":\"A&B\"}", true,
+	    "a set may hold an &" },
 };
 
 static void
@@ -156,8 +225,8 @@ test_cases(void)
 	for (i = 0; i < ROWS(cases); i++) {
 		buf_clear(&why);
 		f = filter_new(cases[i].filter, &why);
-		if (!ok(f && why.len == 0 && filter_keeps(f, cases[i].code,
-		    look_up, cases[i].event) == cases[i].kept, "%s: %s",
+		if (!ok(f && why.len == 0 && keeps(f, cases[i].code,
+		    cases[i].data) == cases[i].kept, "%s: %s",
 		    cases[i].filter, cases[i].title))
 			diag("%s", f ? "judged wrongly" : buf_text(&why));
 		filter_free(f);
@@ -191,7 +260,7 @@ test_last_match_decides(void)
 		}
 		f = filter_new(buf_text(&text), &why);
 		/* None: it could keep nothing. */
-		kept = f && filter_keeps(f, "fu", look_up, nothing);
+		kept = f && filter_keeps(f, "fu", NULL);
 		bad += kept != want;
 		filter_free(f);
 	}
@@ -251,8 +320,19 @@ static const struct {
 	{ "=load*", NO_FIELD("=load*") },
 	{ "=", NO_FIELD("=") },
 	{ "-client_id=", NO_FIELD("-client_id=") },
-	{ "client-id=x", NO_FIELD("client-id=x") },
-	{ "details.error=x", NO_FIELD("details.error=x") },
+	{ "client'id=x", NO_FIELD("client'id=x") },
+	{ "details.=x", NO_FIELD("details.=x") },
+	{ ".details=x", NO_FIELD(".details=x") },
+	{ "details..error=x", NO_FIELD("details..error=x") },
+	{ "details.er ror=x", NEITHER("details.er") },
+	{ "a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q=x",
+	    NO_FIELD("a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q=x") },
+	{ "failure&", NEITHER("failure&") },
+	{ "&failure", NEITHER("&failure") },
+	{ "failure&&limit", NEITHER("failure&&limit") },
+	{ "failure&-fu", MEANT("failure&-fu", "fu") },
+	{ "failure&errors", MEANT("failure&errors", "failure") },
+	{ "failure&client_id=", NO_FIELD("failure&client_id=") },
 	{ "client_id=[x", NO_FIELD("client_id=[x") },
 	{ "failure client_id=a b! c!", NEITHER("b!") },
 
@@ -308,6 +388,13 @@ static const struct {
 	{ "client_id=x -*", KEEPS_NOTHING },
 	{ "client_id=x -client_id=x", KEEPS_NOTHING },
 	{ "client_id=x -client_id=**", KEEPS_NOTHING },
+	{ "failure&limit", KEEPS_NOTHING },
+	{ "failure&s", KEEPS_NOTHING },
+	{ "failure&client_id=x -client_id=x", KEEPS_NOTHING },
+	{ "failure&client_id=x -failure", KEEPS_NOTHING },
+	{ "failure&client_id=x -client_id=*&failure", KEEPS_NOTHING },
+	{ "client_id=x&ip=y -ip=y", KEEPS_NOTHING },
+	{ "fu&client_id=x -f*&ip=* -failure&client_id=*", KEEPS_NOTHING },
 };
 
 /* Near to those that keep nothing, and good. */
@@ -317,7 +404,10 @@ static const char *const keepers[] = {
 	"brand_new_* -notice", "xyz_[a-c]?", "xyz[!a-z] -x",
 	"-[!a]* -a", "client_id=x -client_id=y", "client_id=x -ip=*",
 	"-* client_id=x", "client_id=x -failure", "-client_id=*",
-	"a[-]b",
+	"a[-]b", "failure&client_id=x -client_id=y",
+	"failure&client_id=x -limit&client_id=x",
+	"client_id=x -client_id=x&ip=y", "brand_new&client_id=x",
+	"brand_*&*_new", "client_id=x&ip=y -ip=z",
 };
 
 static void
@@ -442,12 +532,90 @@ test_each_field(void)
 	struct buf out = BUF_INIT;
 	struct filter *f;
 
-	f = filter_new("failure -client_id=load* f* ip=10.* client_id=x", &out);
+	f = filter_new("failure -client_id=load* f*&a.b=c ip=10.*&client_id=x",
+	    &out);
 	filter_each_field(f, note_field, &out);
-	is_str(buf_text(&out), "client_id ip client_id ", "the fields that a "
-	    "filter looks at are known");
+	is_str(buf_text(&out), "client_id a.b ip client_id ", "the fields "
+	    "that a filter looks at are known");
 	filter_free(f);
 	buf_release(&out);
+}
+
+/* ------------------------------------------------------ who decides */
+
+static const struct {
+	const char *filter;
+	const char *code;
+	const char *data;
+	const char *term;	/* NULL: none */
+} deciding[] = {
+	{ "failure -fu", "fp", nothing, "failure" },
+	{ "failure -fu", "fu", nothing, "-fu" },
+	{ "failure -fu", "s", nothing, NULL },
+	{ "-s", "fu", nothing, NULL },
+	{ "failure f*&client_id=load* fp", "fu", load_client,
+	    "f*&client_id=load*" },
+	{ "failure f*&client_id=load* fp", "fu", real_client, "failure" },
+	{ "failure f*&client_id=load* fp", "fp", load_client, "fp" },
+};
+
+static void
+test_deciding(void)
+{
+	struct buf why = BUF_INIT;
+	struct pick *record;
+	struct filter *f;
+	size_t i;
+
+	for (i = 0; i < ROWS(deciding); i++) {
+		f = filter_new(deciding[i].filter, &why);
+		record = record_of(f, deciding[i].data);
+		is_str(filter_deciding_term(f, deciding[i].code, record),
+		    deciding[i].term, "of \"%s\" the term that decides on %s",
+		    deciding[i].filter, deciding[i].code);
+		pick_free(record);
+		filter_free(f);
+	}
+	buf_release(&why);
+}
+
+/*
+ * A record that the type decides on is not looked into. It would end the
+ * program here: the record has not been read.
+ */
+static void
+test_cheap(void)
+{
+	static const struct {
+		const char *filter;
+		const char *code;
+		bool kept;
+	} cheap[] = {
+		{ "failure -client_id=x", "s", false },
+		{ "failure client_id=x", "f", true },
+		{ "client_id=x failure", "f", true },
+		{ "s client_id=x -f*", "f", false },
+		{ "-client_id=x failure", "f", true },
+		{ "-s -s&client_id=x", "s", false },
+		{ "failure client_id=x&limit -ip=y&s", "f", true },
+	};
+	struct buf why = BUF_INIT;
+	struct pick *record;
+	struct filter *f;
+	size_t i;
+
+	for (i = 0; i < ROWS(cheap); i++) {
+		buf_clear(&why);
+		f = filter_new(cheap[i].filter, &why);
+		record = pick_new(0);
+		filter_each_field(f, want, record);
+		ok(filter_keeps(f, cheap[i].code, record) == cheap[i].kept,
+		    "\"%s\" decides on %s by its type", cheap[i].filter,
+		    cheap[i].code);
+		pick_free(record);
+		filter_free(f);
+	}
+	buf_release(&why);
 }
 
 int
@@ -460,5 +628,7 @@ main(void)
 	test_every_code();
 	test_doubts();
 	test_each_field();
+	test_deciding();
+	test_cheap();
 	return done_testing();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What is picked out of a record: each is read whole, split at every byte
- * and byte by byte, and json-c is not asked.
+ * What is found in a record: each is read whole, split at every byte and byte
+ * by byte.
  */
 #include "pick.h"
 
@@ -17,7 +17,7 @@
 static const struct row {
 	const char *title;
 	const char *value;
-	const char *want;	/* log_id type x, and late the last two again */
+	const char *want;	/* log_id type x later */
 } rows[] = {
 	{ "a record",
 	    "{\"log_id\":\"1\",\"data\":{\"type\":\"f\",\"x\":\"y\","
@@ -89,10 +89,10 @@ static const struct row {
 	    "{\"\\u006c\\u006f\\u0067\\u005f\\u0069\\u0064\":\"1\",\"data\":"
 	    "{\"type\":\"f\",\"\\u006c\\u0061\\u0074\\u0065\\u0072\":"
 	    "\"z\"}}", "1 f - z" },
-	{ "a name ends at a NUL",
-	    "{\"log_id\\u0000z\":\"1\",\"data\\u0000\":{\"type\\u0000\":"
-	    "\"f\",\"\\u0000x\":\"y\",\"later\\u0000\\u0000xx\":\"z\"}}",
-	    "1 f - z" },
+	{ "a NUL is a part of a name",
+	    "{\"log_id\\u0000z\":\"1\",\"data\\u0000\":{\"type\":\"s\"},"
+	    "\"data\":{\"type\\u0000\":\"s\",\"type\":\"f\",\"\\u0000x\":"
+	    "\"y\",\"later\\u0000\\u0000xx\":\"z\"}}", "- f - -" },
 	{ "a name that needs another escape",
 	    "{\"data\":{\"type\\\\\":\"s\",\"\\\"type\":\"s\","
 	    "\"type\\u0020\":\"s\"}}", "- - - -" },
@@ -149,9 +149,8 @@ describe(struct buf *out, struct pick *p)
 	buf_clear(out);
 	add(out, pick_log_id(p));
 	add(out, pick_type(p));
-	add(out, pick_field(p, "x"));
-	pick_late(p);
-	add(out, pick_field(p, "later"));
+	add(out, pick_text(p, "x"));
+	add(out, pick_text(p, "later"));
 }
 
 /*
@@ -163,7 +162,7 @@ static void
 read_in_pieces(struct buf *out, struct pick *p, const struct buf *value,
     size_t first, size_t rest)
 {
-	enum pick_stop stop = PICK_MORE;
+	enum prune_stop stop = PRUNE_MORE;
 	size_t done, n, piece = first;
 	char *bytes = NULL;
 	struct scan s = { 0 };
@@ -178,7 +177,7 @@ read_in_pieces(struct buf *out, struct pick *p, const struct buf *value,
 		memcpy(bytes, value->data + done, n);
 		pick_read(p, &s, bytes, n, &stop, &why);
 	}
-	if (stop != PICK_WHOLE)
+	if (stop != PRUNE_WHOLE)
 		buf_adds(out, "not whole");
 	else
 		describe(out, p);
@@ -305,8 +304,8 @@ static const struct {
 	    120000, "- f y -" },
 	{ "a name of escapes", "{\"data\":{\"type\":\"f\",\"x", "\\u0078",
 	    "\":1,\"x\":\"y\"}}", 20000, "- f y -" },
-	{ "a name that ends at a NUL", "{\"data\":{\"type\":\"f\",\"x\\u0000",
-	    "\\\"", "\":\"y\"}}", 20000, "- f y -" },
+	{ "a name with a NUL in it", "{\"data\":{\"type\":\"f\",\"x\\u0000",
+	    "\\\"", "\":\"y\"}}", 20000, "- f - -" },
 	{ "a number", "{\"data\":{\"type\":\"f\",\"a\":1", "0",
 	    ",\"x\":\"y\"}}", 120000, "- f y -" },
 	{ "other members", "{\"data\":{\"type\":\"f\"", ",\"a\":1",
@@ -371,7 +370,7 @@ static const struct {
 	    "\"log_id\":\"1\"}", 30, "1 f - -" },
 	{ "an escaped one", "{\"l\\u006fgs\":[7],\"type\":\"f\"}", 13,
 	    "- f - -" },
-	{ "one cut at a NUL", "{\"logs\\u0000\":[7],\"type\":\"f\"}", 14,
+	{ "a name with a NUL in it", "{\"logs\\u0000\":[7],\"type\":\"f\"}", 0,
 	    "- f - -" },
 	{ "no logs", "{\"type\":\"f\",\"log\":[7]}", 0, "- f - -" },
 	{ "a text for logs", "{\"logs\":\"[7]\",\"type\":\"f\"}", 0,
@@ -392,24 +391,24 @@ static size_t
 read_line(struct buf *out, struct pick *p, const char *value, size_t first)
 {
 	size_t len = strlen(value), done = 0, end = first, logs = 0;
-	enum pick_stop stop = PICK_MORE;
+	enum prune_stop stop = PRUNE_MORE;
 	struct scan s = { 0 };
 	const char *why;
 
 	pick_begin(p, &s, true);
-	while (done < len && stop != PICK_WHOLE && stop != PICK_BAD) {
+	while (done < len && stop != PRUNE_WHOLE && stop != PRUNE_BAD) {
 		if (end <= done)
 			end = len;
 		done += pick_read(p, &s, value + done, end - done, &stop,
 		    &why);
-		if (stop != PICK_LOGS)
+		if (stop != PRUNE_LOGS)
 			continue;
 		logs = done;
 		scan_bytes(&s, value + done, 3, &why); /* [7] */
 		done += 3;
 		pick_resume(p, &s);
 	}
-	if (stop == PICK_WHOLE && done == len)
+	if (stop == PRUNE_WHOLE && done == len)
 		describe(out, p);
 	else
 		buf_adds(out, "not whole");
@@ -435,8 +434,185 @@ test_line(struct pick *p, size_t row)
 	    "array of logs, and nowhere else");
 	is_num((long long)bad, 0, "the same in pieces");
 	if (lines[row].logs > 0)
-		is_str(pick_field(p, "logs"), NULL, "logs are no text");
+		is_str(pick_text(p, "logs"), NULL, "logs are no text");
 	buf_release(&got);
+}
+
+/* ----------------------------------------------------------------- paths */
+
+static const struct {
+	const char *title;
+	const char *data;	/* with a type before it */
+	const char *path;
+	const char *want;	/* kind and text of each */
+} paths[] = {
+	{ "a text within an object", "\"a\":{\"b\":{\"c\":\"1\"}}", "a.b.c",
+	    "string 1" },
+	{ "between others", "\"b\":1,\"a\":{\"c\":\"0\",\"b\":{\"a\":{\"c\":"
+	    "2},\"c\":\"1\",\"d\":3}},\"c\":4", "a.b.c", "string 1" },
+	{ "a number", "\"a\":{\"n\":-12.50e2}", "a.n", "number -12.50e2" },
+	{ "one of many digits", "\"a\":{\"n\":90020260801123456789000000000"
+	    "}", "a.n", "number 90020260801123456789000000000" },
+	{ "truths", "\"list\":[true,false]", "list", "boolean true boolean "
+	    "false" },
+	{ "an empty text", "\"list\":\"\"", "list", "string " },
+	{ "null", "\"list\":null", "list", "" },
+	{ "what is not there", "\"a\":{\"x\":\"1\"}", "a.b.c", "" },
+	{ "a text on the way", "\"a\":{\"b\":\"1\"}", "a.b.c", "" },
+	{ "an object at the end", "\"a\":{\"b\":{\"x\":1}}", "a.b", "object " },
+	{ "an empty one", "\"list\":{}", "list", "object " },
+	{ "each item", "\"list\":[\"1\",2,null,true,{\"x\":1}]", "list",
+	    "string 1 number 2 boolean true object " },
+	{ "items of items", "\"list\":[[\"1\",[[]],[2]],[],\"3\"]", "list",
+	    "string 1 number 2 string 3" },
+	{ "lists on the way", "\"a\":[{\"b\":[{\"c\":1},{\"c\":[2,3]},4]},"
+	    "{\"b\":{\"c\":5}},6]", "a.b.c", "number 1 number 2 number 3 "
+	    "number 5" },
+	{ "a list that nobody wants the items of", "\"a\":{\"n\":[1,2]}",
+	    "a.n", "object " },
+	{ "an empty list", "\"list\":[]", "list", "" },
+	{ "the last of a name", "\"a\":{\"b\":{\"c\":1}},\"a\":{\"b\":{\"c\":2,"
+	    "\"c\":3}}", "a.b.c", "number 3" },
+	{ "nothing of the first", "\"a\":{\"b\":{\"c\":1}},\"a\":{}", "a.b.c",
+	    "" },
+	{ "escaped names", "\"\\u0061\":{\"\\u0062\":{\"\\u0063\":\"\\u0031\""
+	    "}}", "a.b.c", "string 1" },
+	{ "a NUL", "\"list\":[\"a\\u0000b\",\"\\u0000\"]", "list", "string a"
+	    REPLACED "b string " REPLACED },
+	{ "space everywhere", "\"a\" : {\n\"b\" : [ { \"c\" :\t[ 1 , \"2\" ] "
+	    "} ] }", "a.b.c", "number 1 string 2" },
+	{ "what nobody wanted", "\"z\":{\"y\":1}", "z.y", "" },
+};
+
+static bool
+add_value(void *context, enum pick_kind kind, const char *text)
+{
+	static const char *const kinds[] = {
+		[PICK_STRING] = "string",
+		[PICK_NUMBER] = "number",
+		[PICK_BOOLEAN] = "boolean",
+		[PICK_OBJECT] = "object",
+	};
+	struct buf *out = context;
+
+	buf_addf(out, "%s%s %s", out->len > 0 ? " " : "", kinds[kind], text);
+	return false;
+}
+
+static bool
+stop_at_once(void *context, enum pick_kind kind, const char *text)
+{
+	return !add_value(context, kind, text);
+}
+
+static void
+visit_in_pieces(struct buf *got, struct pick *p, const struct buf *value,
+    const char *path, size_t first)
+{
+	struct buf unused = BUF_INIT;
+
+	buf_clear(got);
+	read_in_pieces(&unused, p, value, first, value->len);
+	pick_visit(p, path, add_value, got);
+	buf_release(&unused);
+}
+
+static void
+test_path(struct pick *p, size_t row, bool bare)
+{
+	struct buf got = BUF_INIT, value = BUF_INIT;
+	size_t i, bad = 0;
+
+	buf_addf(&value, bare ? "{\"type\":\"f\",%s}" :
+	    "{\"data\":{\"type\":\"f\",%s}}", paths[row].data);
+	for (i = 1; i < value.len; i++) {
+		visit_in_pieces(&got, p, &value, paths[row].path, i);
+		bad += strcmp(buf_text(&got), paths[row].want) != 0;
+	}
+	visit_in_pieces(&got, p, &value, paths[row].path, value.len);
+	is_str(buf_text(&got), paths[row].want, "%s at a path%s",
+	    paths[row].title, bare ? " of a bare event" : "");
+	is_num((long long)bad, 0, "the same in pieces");
+	buf_release(&got);
+	buf_release(&value);
+}
+
+static void
+test_stop(struct pick *p)
+{
+	struct buf got = BUF_INIT, value = BUF_INIT;
+
+	buf_adds(&value, "{\"type\":\"f\",\"list\":[1,2,3]}");
+	visit_in_pieces(&got, p, &value, "list", value.len);
+	is_str(buf_text(&got), "number 1 number 2 number 3", "three items");
+	buf_clear(&got);
+	ok(pick_visit(p, "list", stop_at_once, &got), "who has seen enough");
+	is_str(buf_text(&got), "number 1", "sees no more");
+	ok(!pick_visit(p, "list", add_value, &got), "nobody had");
+	buf_release(&got);
+	buf_release(&value);
+}
+
+/* Arrays within arrays, with an item in the innermost. */
+static void
+test_levels(struct pick *p, size_t levels, const char *want)
+{
+	struct buf got = BUF_INIT, value = BUF_INIT;
+
+	buf_adds(&value, "{\"type\":\"f\",\"list\":");
+	add_times(&value, "[", levels);
+	buf_adds(&value, "7");
+	add_times(&value, "]", levels);
+	buf_adds(&value, "}");
+	visit_in_pieces(&got, p, &value, "list", value.len);
+	is_str(buf_text(&got), want, "an item in %zu lists", levels);
+	visit_in_pieces(&got, p, &value, "list", value.len / 2);
+	is_str(buf_text(&got), want, "the same in pieces");
+	buf_release(&got);
+	buf_release(&value);
+}
+
+static bool
+count_value(void *count, enum pick_kind kind, const char *text)
+{
+	(void)kind;
+	(void)text;
+	++*(size_t *)count;
+	return false;
+}
+
+static void
+test_items(struct pick *p)
+{
+	struct buf unused = BUF_INIT, value = BUF_INIT;
+	size_t count = 0;
+
+	buf_adds(&value, "{\"type\":\"f\",\"list\":[0");
+	add_times(&value, ",1", PRUNE_ITEMS_MAX + 10);
+	buf_adds(&value, "],\"x\":\"y\"}");
+	read_in_pieces(&unused, p, &value, value.len, 1);
+	pick_visit(p, "list", count_value, &count);
+	is_num((long long)count, PRUNE_ITEMS_MAX, "of so many items none is "
+	    "seen beyond those");
+	is_str(buf_text(&unused), "- f y -", "and what follows is");
+	buf_release(&unused);
+	buf_release(&value);
+}
+
+static void
+test_paths(struct pick *p)
+{
+	size_t i;
+
+	for (i = 0; i < ROWS(paths); i++) {
+		test_path(p, i, false);
+		test_path(p, i, true);
+	}
+	test_stop(p);
+	test_levels(p, PRUNE_LEVELS_MAX - 1, "number 7");
+	test_levels(p, PRUNE_LEVELS_MAX, "");
+	test_levels(p, 100000, "");
+	test_items(p);
 }
 
 static void
@@ -450,7 +626,7 @@ test_rest(struct pick *p)
 	buf_adds(&value, "{}");
 	read_in_pieces(&got, p, &value, 1, 1);
 	is_str(buf_text(&got), "- - - -", "of the last record nothing is left");
-	is_str(pick_field(p, "absent"), NULL, "what nobody wanted is not "
+	is_str(pick_text(p, "absent"), NULL, "what nobody wanted is not "
 	    "there");
 	buf_release(&got);
 	buf_release(&value);
@@ -464,12 +640,14 @@ test_with(size_t hold_bytes)
 	size_t i;
 
 	diag("of a record in pieces %zu bytes are held", hold_bytes);
-	pick_want(p, "later", PICK_LATE);
-	pick_want(p, "type", PICK_LATE);
-	pick_want(p, "x", PICK_LATE);
-	pick_want(p, "x", PICK_EARLY);
-	pick_want(p, "type", PICK_EARLY);
-	pick_want(p, "logs", PICK_EARLY);
+	pick_want(p, "later", PRUNE_NO_ITEMS);
+	pick_want(p, "x", PRUNE_NO_ITEMS);
+	pick_want(p, "type", PRUNE_NO_ITEMS);
+	pick_want(p, "logs", PRUNE_ITEMS);
+	pick_want(p, "a.b.c", PRUNE_ITEMS);
+	pick_want(p, "a.b", PRUNE_ITEMS);
+	pick_want(p, "a.n", PRUNE_NO_ITEMS);
+	pick_want(p, "list", PRUNE_ITEMS);
 	for (i = 0; i < ROWS(rows); i++)
 		test_row(p, &rows[i]);
 	for (i = 0; i < ROWS(long_texts); i++)
@@ -480,6 +658,7 @@ test_with(size_t hold_bytes)
 	test_depth(p, "x", "- f - z");
 	for (i = 0; i < ROWS(lines); i++)
 		test_line(p, i);
+	test_paths(p);
 	test_rest(p);
 	pick_free(p);
 }

@@ -279,9 +279,12 @@ sub address ($self, $schema = '', %o) {
 	return "postgresql://$who\@$where/" . ($o{database} // 'postgres') . '?' . join('&', @query) . ($o{more} // '');
 }
 
-# PgBouncer in front of a server, in this pool_mode, and its port.
+# PgBouncer in front of a server, in this pool_mode, and its port. From 1.21 on
+# it can keep prepared statements for its clients, which is switched off.
 sub pooler ($server, $mode) {
 	my $pgbouncer = need('pgbouncer');
+	my ($minor) = run(cmd => [ $pgbouncer, '--version' ])->{out} =~ /\b1\.(\d+)/;
+	my $forgets = $minor >= 21 ? 'max_prepared_statements = 0' : '';
 	my $dir = new_directory();
 	my $self = bless { dir => $dir }, 'LogStream::Test::Process';
 	for (1 .. 5) {
@@ -297,6 +300,7 @@ unix_socket_dir =
 auth_type = any
 auth_file = $dir/users
 pool_mode = $mode
+$forgets
 logfile = $dir/log
 END
 		spew("$dir/log", '', 0666);
