@@ -68,9 +68,9 @@ typedef bool store_take(void *context, const struct queue_row *row,
 /* The statements that both engines have, each in its own SQL. */
 #define COMMON_STATEMENTS PUT, VERSION_NOW, SPAN, COUNT_ONE, READ, CLAIM, \
 	FORGET_NAMELESS, SETTLE, SET_ASIDE, POSTPONE, RECALL, TELL, \
-	LAST_DONE, KEEP_PACE, COUNT, WAITS, DELETE, LIST, NAMES, RETRY_ID, \
-	RETRY_NUMBER, RETRY_ALL, REMOVE_ID, REMOVE_NUMBER, REMOVE_ALL, \
-	FORGET_REMOVED, HURRY
+	LAST_DONE, KEEP_PACE, COUNT, WAITS, DELETE, LIST, \
+	NAMES, RETRY_ID, RETRY_NUMBER, RETRY_ALL, REMOVE_ID, \
+	REMOVE_NUMBER, REMOVE_ALL, FORGET_REMOVED, HURRY
 
 struct queue_engine {
 	const char *scheme;	/* what an address begins with, ":" included */

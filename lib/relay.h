@@ -7,6 +7,7 @@
  *	config.h	what the owner asked for (current.h: as it changes)
  *	token.h		whether the sender may post
  *	reader.h	the body, record by record, to events (event.h)
+ *	pick.h		what is in a record (prune.h, scan.h, json.h)
  *	filter.h	which of them are sent (type codes: catalog.h)
  *	deliver.h	at once, or by the queue and its worker
  *	message.h	a message composed and logged

@@ -731,7 +731,7 @@ beside 'each destination has its own filter, pace and fate' => sub {
 		'/as/dev event id-3 [type: s]', '/as/main event id-1 [type: f]', '/as/main event id-4 [type: f]',
 		'/status/404/no_service event id-2 [type: api_limit]' ], 'what Slack saw';
 	is_deeply [ map { "$_->{id} $_->{type} $_->{destination} " . ($_->{reason} // '-') } $queue->rows ], [
-		'id-1 f dev rate_limited', 'id-2 api_limit ops no_service', 'id-2 api_limit dev rate_limited',
+		'id-1 f dev rate_limited', 'id-2 api_limit dev rate_limited', 'id-2 api_limit ops no_service',
 		'id-3 s dev rate_limited', 'id-4 f dev rate_limited',
 	], 'what waits, and why';
 	my $pid = $queue->worker;
