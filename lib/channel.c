@@ -116,6 +116,9 @@ channels_match(struct worker *w)
 		    c->destinations[d->shares].name);
 	}
 	drop_unused(w);
+	w->rules.interval_ms = c->slack_interval_ms;
+	w->rules.retry_max_ms = c->slack_retry_max_ms;
+	w->rules.digest_after = c->digest_after;
 	w->matched = true;
 }
 
@@ -155,16 +158,6 @@ learn_time(struct channel *ch, int64_t before_ms, int64_t after_ms)
 		ch->ahead_least = least;
 	if (anew || most < ch->ahead_most)
 		ch->ahead_most = most;
-}
-
-static struct pace_rules
-rules_of(const struct worker *w)
-{
-	const struct config *c = &w->current.config;
-	struct pace_rules rules = { c->slack_interval_ms,
-	    c->slack_retry_max_ms, c->digest_after };
-
-	return rules;
 }
 
 /*
@@ -267,14 +260,13 @@ keep(struct worker *w, struct channel *ch, enum queue_change change,
 static bool
 take_over(struct worker *w, struct channel *ch)
 {
-	struct pace_rules rules = rules_of(w);
 	struct pace pace = ch->tally.pace;
 
 	if (pace.posting) {
 		log_say(LEVEL_WARN, "destination %s: a message was on its way "
 		    "when the last worker ended; its events may appear twice",
 		    ch->name);
-		pace_began(&pace, &rules, queue_ms(w, ch));
+		pace_began(&pace, &w->rules, queue_ms(w, ch));
 	} else if (ch->known || !pace_is_ahead(&pace, queue_ms(w, ch))) {
 		return true;
 	}
@@ -351,8 +343,7 @@ gather(void *context, struct event *e, size_t bytes)
 static bool
 read_events(struct worker *w, struct channel *ch)
 {
-	struct pace_rules rules = rules_of(w);
-	size_t budget = pace_budget(&ch->tally.pace, &rules,
+	size_t budget = pace_budget(&ch->tally.pace, &w->rules,
 	    ch->tally.waiting - ch->tally.postponed);
 	struct buf why = BUF_INIT;
 	enum queue_result result;
@@ -399,7 +390,6 @@ static void
 begin_message(struct worker *w, struct channel *ch)
 {
 	const struct config *c = &w->current.config;
-	struct pace_rules rules = rules_of(w);
 	struct pace pace = ch->tally.pace;
 
 	if (!worker_can_post(w)) {
@@ -414,7 +404,7 @@ begin_message(struct worker *w, struct channel *ch)
 	ch->telling = ch->tally.untold;
 	ch->taken = message_compose(&ch->payload, ch->events.events,
 	    ch->events.count, ch->digest, ch->telling, c);
-	pace_began(&pace, &rules, queue_ms(w, ch));
+	pace_began(&pace, &w->rules, queue_ms(w, ch));
 	if (!keep(w, ch, QUEUE_CLAIM, &pace) ||
 	    !queue_has_turn(w->queue, ch->pace_of)) {
 		channel_drop(ch);
@@ -484,13 +474,12 @@ static const enum queue_change changes[] = {
 static enum pace_verdict
 judge(struct worker *w, struct channel *ch, struct pace *pace)
 {
-	struct pace_rules rules = rules_of(w);
 	struct pace_message message = { .events = ch->taken };
 
 	message.postponed = ch->taken > 0 && ch->events.events[0]->postponed;
 	message.others = ch->tally.waiting - ch->tally.postponed >
 	    (message.postponed ? 0 : (int64_t)ch->taken);
-	return pace_ended(pace, &rules, &ch->outcome, &message,
+	return pace_ended(pace, &w->rules, &ch->outcome, &message,
 	    queue_ms(w, ch), w->world->chance(w->world->context));
 }
 

@@ -72,6 +72,7 @@ struct worker {
 	struct channel **channels;
 	size_t channel_count;
 	bool matched;		/* to a configuration, once at least */
+	struct pace_rules rules; /* of that one */
 
 	int64_t sign_at;
 	int64_t purge_at;
@@ -90,8 +91,9 @@ struct worker {
 /* -------------------------------------------------------- channel.c */
 
 /*
- * A channel for each destination of the configuration. One that is gone
- * from it keeps its channel until its message is settled, and gets no more.
+ * The configuration's rules, and a channel for each of its destinations. One
+ * that is gone from it keeps its channel until its message is settled, and
+ * gets no more.
  */
 void channels_match(struct worker *w);
 
