@@ -479,30 +479,21 @@ store_read(struct store *s, const char *destination, size_t max,
 	return result;
 }
 
-/* Those of a number above after, up to max. */
 static enum queue_result
-take_page(struct store *s, enum which which, int64_t after, size_t max,
-    store_take *take, void *context, enum queue_result result,
-    struct buf *why)
+store_list(struct store *s, int64_t after, size_t max, store_take *take,
+    void *context, struct buf *why)
 {
+	enum queue_result result = begin_call(s, why);
 	struct parameters p = { .count = 0 };
 	PGresult *r;
 
 	add_number(&p, after);
 	add_number(&p, (int64_t)max);
-	r = ask(s, which, &p, &result, why);
+	r = ask(s, LIST, &p, &result, why);
 	if (r)
 		take_rows(s, r, take, context);
 	s->pq->clear(r);
 	return result;
-}
-
-static enum queue_result
-store_list(struct store *s, int64_t after, size_t max, store_take *take,
-    void *context, struct buf *why)
-{
-	return take_page(s, LIST, after, max, take, context,
-	    begin_call(s, why), why);
 }
 
 static enum queue_result
