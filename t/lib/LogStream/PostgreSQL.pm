@@ -280,7 +280,8 @@ sub address ($self, $schema = '', %o) {
 }
 
 # PgBouncer in front of a server, in this pool_mode, and its port. From 1.21 on
-# it can keep prepared statements for its clients, which is switched off.
+# it can keep prepared statements for its clients, which is switched off; and
+# what a session left on a server is not there by chance, but never.
 sub pooler ($server, $mode) {
 	my $pgbouncer = need('pgbouncer');
 	my ($minor) = run(cmd => [ $pgbouncer, '--version' ])->{out} =~ /\b1\.(\d+)/;
@@ -300,6 +301,7 @@ unix_socket_dir =
 auth_type = any
 auth_file = $dir/users
 pool_mode = $mode
+server_reset_query_always = 1
 $forgets
 logfile = $dir/log
 END
