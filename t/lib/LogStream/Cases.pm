@@ -396,7 +396,7 @@ my @said = (
 # The door without a queue behind the file of conf/ with that name.
 sub test_without_queue ($snippet, %o) {
 	my $slack = standin();
-	my $server = server($snippet, %o, env => { AUTH0_LOG_STREAM_TOKEN => $token, SLACK_TIMEOUT => '300ms',
+	my $server = server($snippet, %o, env => { AUTH0_LOG_STREAM_TOKEN => $token, SLACK_TIMEOUT => '2s',
 		SLACK_WEBHOOK_URL => $slack->url('/as/slack') });
 	for (@said) {
 		my ($behaviour, $want, $retry_after) = @$_;
