@@ -12,6 +12,23 @@ struct json_reader {
 	json_object *value;	/* NULL: not complete yet */
 };
 
+/*
+ * Before each call. json-c's first table asks getrandom(2) for a seed, for
+ * which the C library may map memory; where that fails it does without, and
+ * leaves errno behind. So that table is made here, for nothing.
+ */
+static void
+begin(void)
+{
+	static bool seeded;
+	json_object *first = seeded ? NULL : json_object_new_object();
+
+	if (first)
+		seeded = json_object_object_add(first, "", NULL) == 0;
+	json_object_put(first);
+	errno = 0;
+}
+
 static void
 check(bool good)
 {
@@ -53,7 +70,7 @@ json_reader_feed(struct json_reader *r, const char *bytes, size_t len)
 
 	if (len == 0)
 		return;
-	errno = 0;
+	begin();
 	r->value = json_tokener_parse_ex(r->tokener, bytes, (int)len);
 	error = json_tokener_get_error(r->tokener);
 	check(error == json_tokener_continue || r->value);
@@ -72,7 +89,7 @@ json_reader_end(struct json_reader *r)
 {
 	json_object *value = r->value;
 
-	errno = 0;
+	begin();
 	check(value != NULL);
 	r->value = NULL;
 	json_reader_reset(r);
@@ -146,7 +163,7 @@ json_string(struct json *string, size_t *len)
 void
 json_set_string(struct json *string, const char *text, size_t len)
 {
-	errno = 0;
+	begin();
 	check(json_object_set_string_len(object_of(string), text, (int)len));
 }
 
@@ -162,21 +179,21 @@ checked(json_object *value)
 struct json *
 json_new_object(void)
 {
-	errno = 0;
+	begin();
 	return checked(json_object_new_object());
 }
 
 struct json *
 json_new_array(void)
 {
-	errno = 0;
+	begin();
 	return checked(json_object_new_array());
 }
 
 void
 json_put(struct json *object, const char *name, struct json *value)
 {
-	errno = 0;
+	begin();
 	check(json_object_object_add(object_of(object), name,
 	    object_of(value)) == 0);
 }
@@ -184,7 +201,7 @@ json_put(struct json *object, const char *name, struct json *value)
 void
 json_put_text(struct json *object, const char *name, const char *text)
 {
-	errno = 0;
+	begin();
 	json_put(object, name, text ? checked(json_object_new_string(text)) :
 	    NULL);
 }
@@ -192,21 +209,21 @@ json_put_text(struct json *object, const char *name, const char *text)
 void
 json_put_number(struct json *object, const char *name, int64_t number)
 {
-	errno = 0;
+	begin();
 	json_put(object, name, checked(json_object_new_int64(number)));
 }
 
 void
 json_put_boolean(struct json *object, const char *name, bool value)
 {
-	errno = 0;
+	begin();
 	json_put(object, name, checked(json_object_new_boolean(value)));
 }
 
 void
 json_add(struct json *array, struct json *item)
 {
-	errno = 0;
+	begin();
 	check(json_object_array_add(object_of(array), object_of(item)) == 0);
 }
 
@@ -215,7 +232,7 @@ json_text(struct json *value, size_t *len)
 {
 	const char *text;
 
-	errno = 0;
+	begin();
 	text = json_object_to_json_string_length(object_of(value),
 	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, len);
 	check(text != NULL);
