@@ -48,6 +48,7 @@ json_reader_new(void)
 	struct json_reader *r = mem_alloc(sizeof(*r));
 
 	r->value = NULL;
+	begin();
 	r->tokener = json_tokener_new_ex(JSON_LEVELS_MAX);
 	check(r->tokener != NULL);
 	return r;
