@@ -3,20 +3,20 @@
  * log-stream-ctl, for people: one table of verbs. It knows how to ask and
  * how to print, and leaves the rest to the library.
  */
-#include "catalog.h"
-#include "clock.h"
-#include "config.h"
-#include "config_copy.h"
-#include "core_dump.h"
-#include "filter.h"
-#include "json.h"
-#include "launch.h"
-#include "log.h"
-#include "queue.h"
-#include "relay.h"
-#include "report.h"
-#include "utf8.h"
-#include "worker_process.h"
+#include "base/clock.h"
+#include "base/core_dump.h"
+#include "base/log.h"
+#include "base/utf8.h"
+#include "config/config.h"
+#include "config/config_copy.h"
+#include "delivery/launch.h"
+#include "delivery/worker_process.h"
+#include "event/catalog.h"
+#include "event/filter.h"
+#include "json/json.h"
+#include "queue/queue.h"
+#include "receive/relay.h"
+#include "status/report.h"
 
 #include <errno.h>
 #include <limits.h>

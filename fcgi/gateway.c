@@ -8,8 +8,8 @@
  */
 #include "gateway.h"
 
-#include "clock.h"
-#include "utf8.h"
+#include "base/clock.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <fastcgi.h>

@@ -7,7 +7,7 @@
 #ifndef GATEWAY_H
 #define GATEWAY_H
 
-#include "relay.h"
+#include "receive/relay.h"
 
 typedef void gateway_handler(void *context, const struct request *request,
     struct answer *answer);

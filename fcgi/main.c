@@ -6,7 +6,7 @@
  */
 #include "gateway.h"
 
-#include "core_dump.h"
+#include "base/core_dump.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -5,7 +5,7 @@
  * because these must be of the very C library that was linked in, which is
  * not to be had where such a door is of use.
  */
-#include "post.h"
+#include "webhook/post.h"
 
 #include <errno.h>
 #include <grp.h>

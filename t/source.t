@@ -11,7 +11,7 @@ use Text::Tabs qw(expand);
 use LogStream::Test;
 
 my $src = srcdir();
-my @code = map { glob "$src/$_/*.[ch]" } qw(fcgi lib t/bench t/fuzz t/unit);
+my @code = map { glob "$src/$_/*.[ch]" } qw(fcgi lib/* lib/*/* t/bench t/fuzz t/unit);
 my @shipped = grep { m{/(?:fcgi|lib)/} } @code;
 my @pages = map { "$src/$_.in" } 'conf/log-stream-to-slack.conf.5',
 	'fcgi/log-stream-ctl.1', 'fcgi/log-stream-to-slack.1';
@@ -52,10 +52,39 @@ for my $owner ([ 'curl/', 'post_curl.h' ], [ 'json-c/', 'json.c' ],
 		"<$header is included by $files alone";
 }
 
+# A folder of lib uses itself and those before it, never one behind it; and a
+# queue knows neither Slack nor what a configuration says.
+my @rooms = qw(base json event slack webhook queue queue/sqlite queue/pgsql config delivery status receive);
+my %rank = map { $rooms[$_] => $_ } 0 .. $#rooms;
+my %hidden = map { $_ => qr{^(?:slack|webhook)$} } grep { /^queue/ } @rooms;
+my (@upward, %uses);
+for my $file (grep { m{/lib/} } @shipped) {
+	my ($room, $name) = $file =~ m{/lib/(.+)/([^/]+)$} or next;
+	for my $line (lines_like(qr/^#include "/, $file)) {
+		my ($to, $header) = $line =~ m{"(?:(.+)/)?([^/]+)"};
+		push @{ $uses{"$room/$name"} }, "$to/$header" if defined $to;
+		push @upward, $line if !defined $to || !defined $rank{$to} || $rank{$to} > $rank{$room}
+			|| $to =~ ($hidden{$room} // qr/^\b$/);
+	}
+}
+is_deeply [ grep { !m{/lib/(.+)/[^/]+$} || !defined $rank{$1} } grep { m{/lib/} } @shipped ], [], 'every source of the library is in a folder';
+is_deeply \@upward, [], 'no folder of the library uses one above it';
+
+# The way from a header back to itself, if there is one.
+sub circle ($header, @way) {
+	return join ' -> ', @way, $header if grep { $_ eq $header } @way;
+	for my $next (@{ $uses{$header} // [] }) {
+		my $found = circle($next, @way, $header);
+		return $found if $found;
+	}
+	return;
+}
+is_deeply [ map { circle($_) // () } sort grep { /\.h$/ } keys %uses ], [], 'no header includes itself by way of others';
+
 is_deeply [ grep { slurp($_) !~ m{^/\* SPDX-License-Identifier: ISC \*/\n/\*} } @code ],
 	[], 'every source begins with its licence and what it is for';
 
-my @keys = slurp("$src/lib/key.c") =~ /\.name = "([A-Z0-9_]+)"/g;
+my @keys = slurp("$src/lib/config/key.c") =~ /\.name = "([A-Z0-9_]+)"/g;
 ok @keys >= 9, 'the keys of the configuration are found';
 for my $key (@keys) {
 	like slurp($pages[0]), qr/^\.It Ev $key$/m, "$key has its place in the manual";

@@ -23,12 +23,14 @@ my $no_queue = 'QUEUE is not set: log-stream-to-slack is linked statically and c
 # anew.
 sub copy_sources () {
 	my ($src, $tree) = (srcdir(), "$top/src");
-	make_path(map { "$top/$_" } qw(src/build-aux src/fcgi src/lib build lacking));
+	make_path(map { "$top/$_" } qw(build lacking));
 	for my $pattern (qw(configure configure.ac aclocal.m4 Makefile.am Makefile.in),
-		'build-aux/*', map { ("$_/*.[ch]", "$_/*.in") } qw(fcgi lib)) {
-		my @file = glob "$src/$pattern" or next;
-		my ($dir) = "$tree/$pattern" =~ m{(.*)/};
-		system('cp', '-RLp', @file, $dir) == 0 or die "cp to $dir";
+		'build-aux/*', map { ("$_/*.[ch]", "$_/*.in") } qw(fcgi lib/* lib/*/*)) {
+		for my $file (glob "$src/$pattern") {
+			my ($dir) = $file =~ m{^\Q$src\E(.*)/};
+			make_path("$tree$dir");
+			system('cp', '-Lp', $file, "$tree$dir") == 0 or die "cp of $file";
+		}
 	}
 }
 

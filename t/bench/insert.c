@@ -5,7 +5,7 @@
  * rows a transaction, journal and sync as the queue has them. A row holds
  * what the first one in QUEUE does. Prints the rows and the microseconds.
  */
-#include "queue_sqlite.h"
+#include "queue/sqlite/queue_sqlite.h"
 
 #include <inttypes.h>
 #include <stdio.h>

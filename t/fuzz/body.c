@@ -8,10 +8,10 @@
  */
 #include "target.h"
 
-#include "log.h"
-#include "pick.h"
-#include "reader.h"
-#include "scan.h"
+#include "base/log.h"
+#include "event/pick.h"
+#include "event/reader.h"
+#include "json/scan.h"
 
 #include <json-c/json.h>
 #include <stdlib.h>

@@ -6,9 +6,9 @@
  */
 #include "target.h"
 
-#include "config.h"
-#include "key.h"
-#include "utf8.h"
+#include "base/utf8.h"
+#include "config/config.h"
+#include "config/key.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,8 +5,8 @@
  */
 #include "target.h"
 
-#include "filter.h"
-#include "utf8.h"
+#include "base/utf8.h"
+#include "event/filter.h"
 
 #include <fnmatch.h>
 #include <stdlib.h>

@@ -18,11 +18,11 @@
  */
 #include "target.h"
 
-#include "message.h"
+#include "base/utf8.h"
+#include "delivery/message.h"
+#include "json/scan.h"
 #include "payload.h"
-#include "scan.h"
-#include "slack.h"
-#include "utf8.h"
+#include "slack/slack.h"
 
 #include <json-c/json.h>
 #include <stdlib.h>

@@ -12,9 +12,9 @@
  */
 #include "target.h"
 
+#include "base/log.h"
+#include "base/utf8.h"
 #include "gateway.h"
-#include "log.h"
-#include "utf8.h"
 
 #include <errno.h>
 #include <fastcgi.h>

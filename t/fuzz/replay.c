@@ -5,7 +5,7 @@
  */
 #include "target.h"
 
-#include "log.h"
+#include "base/log.h"
 #include "tap.h"
 
 #include <dirent.h>

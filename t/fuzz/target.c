@@ -2,7 +2,7 @@
 /* What several targets look for. It knows none of them. */
 #include "target.h"
 
-#include "utf8.h"
+#include "base/utf8.h"
 
 #include <json-c/json.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #ifndef TARGET_H
 #define TARGET_H
 
-#include "buf.h"
+#include "base/buf.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Growable text. */
-#include "buf.h"
+#include "base/buf.h"
 
 #include "tap.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The catalogue against its fact sheet, and the rule for unknown codes. */
-#include "catalog.h"
+#include "event/catalog.h"
 
 #include "tap.h"
 

@@ -4,9 +4,9 @@
  * run in a directory of their own, where .env is the file to be found
  * first. The user database is ours: see getpwuid().
  */
-#include "config.h"
+#include "config/config.h"
 
-#include "slack.h"
+#include "slack/slack.h"
 #include "tap.h"
 
 #include <fcntl.h>

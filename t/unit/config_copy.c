@@ -3,9 +3,9 @@
  * A configuration for another process. The tests run in a directory of
  * their own, where .env is the file.
  */
-#include "config_copy.h"
+#include "config/config_copy.h"
 
-#include "clock.h"
+#include "base/clock.h"
 #include "tap.h"
 
 #include <fcntl.h>

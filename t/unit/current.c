@@ -3,9 +3,9 @@
  * The configuration in force while its file changes. The tests run in a
  * directory of their own.
  */
-#include "current.h"
+#include "config/current.h"
 
-#include "log.h"
+#include "base/log.h"
 #include "tap.h"
 
 #include <fcntl.h>

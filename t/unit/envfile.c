@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Files of KEY=value lines. */
-#include "envfile.h"
+#include "config/envfile.h"
 
 #include "tap.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Events: their fields, their times and their order. */
-#include "event.h"
+#include "event/event.h"
 
-#include "buf.h"
+#include "base/buf.h"
 #include "tap.h"
 
 #include <stdio.h>

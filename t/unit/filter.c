@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The FILTER language. */
-#include "filter.h"
+#include "event/filter.h"
 
 #include "tap.h"
 

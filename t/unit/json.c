@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* JSON by way of json-c: what is written, and read back. */
-#include "json.h"
+#include "json/json.h"
 
-#include "scan.h"
+#include "json/scan.h"
 #include "tap.h"
 
 #include <stdio.h>

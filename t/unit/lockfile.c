@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Locks of one process among others: children of this program. */
-#include "lockfile.h"
+#include "base/lockfile.h"
 
 #include "tap.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* The log: quoting, levels, and lines that nobody can forge. */
-#include "log.h"
+#include "base/log.h"
 
+#include "base/utf8.h"
 #include "tap.h"
-#include "utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>

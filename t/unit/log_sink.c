@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Where lines go: what is taken, what is not, and nothing is waited for. */
-#include "log_sink.h"
+#include "base/log_sink.h"
 
-#include "clock.h"
+#include "base/clock.h"
 #include "tap.h"
 
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The word that a misspelt one was meant to be. */
-#include "nearest.h"
+#include "base/nearest.h"
 
 #include "tap.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* Pacing, back-off and splitting, with times that are only numbers. */
-#include "pace.h"
+#include "delivery/pace.h"
 
-#include "slack.h"
-#include "slack_digest.h"
+#include "slack/slack.h"
+#include "slack/slack_digest.h"
 #include "tap.h"
 
 #include <stdio.h>

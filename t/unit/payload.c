@@ -2,9 +2,9 @@
 /* What every payload keeps to. It does not know what payloads say. */
 #include "payload.h"
 
-#include "slack.h"
+#include "base/utf8.h"
+#include "slack/slack.h"
 #include "tap.h"
-#include "utf8.h"
 
 #include <json-c/json.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 #ifndef PAYLOAD_H
 #define PAYLOAD_H
 
-#include "buf.h"
+#include "base/buf.h"
 
 /* "" or what is wrong with a payload; valid until the next call. */
 const char *payload_faults(const struct buf *payload);

@@ -3,9 +3,9 @@
  * What is found in a record: each is read whole, split at every byte and byte
  * by byte.
  */
-#include "pick.h"
+#include "event/pick.h"
 
-#include "buf.h"
+#include "base/buf.h"
 #include "tap.h"
 
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* What Slack's answers mean. Transfers are tested elsewhere. */
-#include "post.h"
+#include "webhook/post.h"
 
-#include "post_answer.h"
-#include "post_curl.h"
-#include "post_failure.h"
+#include "webhook/post_answer.h"
+#include "webhook/post_curl.h"
+#include "webhook/post_failure.h"
 
 #include "tap.h"
 

@@ -4,12 +4,13 @@
  * how one keeps its rows: each gives addresses of new queues, and the rest
  * goes through queue.h.
  */
-#include "queue.h"
+#include "delivery/pace.h"
+#include "queue/queue.h"
 
-#include "log.h"
-#include "queue_engine.h"
+#include "base/log.h"
+#include "base/utf8.h"
+#include "queue/queue_engine.h"
 #include "tap.h"
-#include "utf8.h"
 
 #include <inttypes.h>
 #include <signal.h>

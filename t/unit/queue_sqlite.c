@@ -3,10 +3,10 @@
  * What t/unit/queue.c cannot see: the SQLite file itself, what is wrong
  * with it, and rows that somebody else wrote into it.
  */
-#include "queue_sqlite.h"
+#include "queue/sqlite/queue_sqlite.h"
 
-#include "clock.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "tap.h"
 
 #include <fcntl.h>

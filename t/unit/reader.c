@@ -3,11 +3,11 @@
  * From the bytes of a body to events. Every body is read whole, byte by
  * byte and in two pieces split at each place, always with one outcome.
  */
-#include "reader.h"
+#include "event/reader.h"
 
-#include "filter.h"
-#include "log.h"
-#include "pick.h"
+#include "base/log.h"
+#include "event/filter.h"
+#include "event/pick.h"
 #include "tap.h"
 
 #include <dirent.h>

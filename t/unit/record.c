@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Events as text and back. */
-#include "record.h"
+#include "event/record.h"
 
-#include "pick.h"
+#include "base/utf8.h"
+#include "event/pick.h"
 #include "tap.h"
-#include "utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Reports of a queue, word for word. */
-#include "report.h"
+#include "status/report.h"
 
 #include "tap.h"
 

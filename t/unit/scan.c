@@ -4,9 +4,9 @@
  * written after the grammar of RFC 8259 from the top down, and by ours,
  * whole and byte by byte.
  */
-#include "scan.h"
+#include "json/scan.h"
 
-#include "buf.h"
+#include "base/buf.h"
 #include "tap.h"
 
 #include <stdio.h>

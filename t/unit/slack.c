@@ -3,11 +3,11 @@
  * What messages say, and that none is ever of a form that Slack refuses or
  * an attacker can bend. Each payload made here passes payload_faults().
  */
-#include "slack.h"
+#include "slack/slack.h"
 
+#include "base/utf8.h"
 #include "payload.h"
 #include "tap.h"
-#include "utf8.h"
 
 #include <json-c/json.h>
 #include <stdio.h>

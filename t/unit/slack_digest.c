@@ -4,12 +4,12 @@
  * takes or can be bent by an attacker. Each payload made here is held
  * against the rules, and against its preview, by message_of().
  */
-#include "slack_digest.h"
+#include "slack/slack_digest.h"
 
+#include "base/utf8.h"
 #include "payload.h"
-#include "slack_text.h"
+#include "slack/slack_text.h"
 #include "tap.h"
-#include "utf8.h"
 
 #include <json-c/json.h>
 #include <stdio.h>

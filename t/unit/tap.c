@@ -2,7 +2,7 @@
 /* TAP, files and the caught log. It knows nothing of what is tested. */
 #include "tap.h"
 
-#include "log.h"
+#include "base/log.h"
 
 #include <fcntl.h>
 #include <ftw.h>

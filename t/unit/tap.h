@@ -6,7 +6,7 @@
 #ifndef TAP_H
 #define TAP_H
 
-#include "buf.h"
+#include "base/buf.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The secret in the Authorization header. */
-#include "token.h"
+#include "config/token.h"
 
 #include "tap.h"
 

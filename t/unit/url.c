@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* URLs, read strictly. */
-#include "url.h"
+#include "base/url.h"
 
 #include "tap.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* UTF-8 as RFC 3629 has it. */
-#include "utf8.h"
+#include "base/utf8.h"
 
 #include "tap.h"
 

@@ -7,13 +7,13 @@
  * The world lies in memory that processes share, so that it goes on when a
  * child, which plays a worker that dies, is gone.
  */
-#include "worker.h"
+#include "delivery/worker.h"
 
-#include "config.h"
-#include "log.h"
-#include "queue.h"
-#include "slack.h"
-#include "slack_digest.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "queue/queue.h"
+#include "slack/slack.h"
+#include "slack/slack_digest.h"
 #include "tap.h"
 
 #include <ctype.h>
