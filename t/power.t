@@ -306,14 +306,19 @@ subtest 'nor does it with a write-ahead log' => sub {
 };
 
 subtest 'a disk that is told of no sync is found out' => sub {
-	my $dir = tempdir();
-	my $batches = batches();
-	my ($states) = states(history($dir, $batches, {}, '-e', 'inject=fdatasync,fsync:retval=0'));
-	my @wrong = judge($states, $batches);
-	for my $kind ('lost', 'in part', 'not settled', 'unsound') {
+	my @kind = ('lost', 'in part', 'not settled', 'unsound');
+	my @wrong;
+	# Which states there are is not the same each time.
+	for (1 .. 4) {
+		my $batches = batches();
+		my ($states) = states(history(tempdir(), $batches, {}, '-e', 'inject=fdatasync,fsync:retval=0'));
+		push @wrong, judge($states, $batches);
+		note scalar(@wrong), ' complaints of ', scalar(@$states), ' states';
+		last if !grep { my $kind = $_; !grep { /: $kind: / } @wrong } @kind;
+	}
+	for my $kind (@kind) {
 		cmp_ok scalar(grep { /: $kind: / } @wrong), '>', 0, $kind;
 	}
-	note scalar(@wrong), ' complaints of ', scalar(@$states), ' states';
 };
 
 # A journal that is deleted may be there again, and undo what it is the journal
