@@ -33,10 +33,10 @@ sub size_of ($pid) {
 	return { kb => $kb, fds => scalar @fd };
 }
 
-# Runs $step (1 to so many) after a fifth for a start; the process is not to
-# grow from then on.
+# Runs $step (1 to so many) after a fifth for a start, or half as many where
+# they are few; the process is not to grow from then on.
 sub does_not_grow ($pid, $count, $what, $step) {
-	my $first = int($count / 5);
+	my $first = int($count / ($count < 1000 ? 2 : 5));
 	my $before;
 	for my $n (1 .. $first + $count) {
 		$step->($n);
